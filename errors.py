@@ -1,0 +1,130 @@
+"""Every error llbuild raises on purpose.
+
+LlbuildError
+├── DockerfileError(at)              the build file is wrong, and where
+├── DefinitionError                  a serialized graph is malformed
+├── UsageError                       the command line asks for the impossible (exit 2)
+├── SourceError(ref)                 an image, context or URL cannot be had
+├── FrontendError                    a frontend plugin is missing or misbehaves
+├── VertexError(vertex)              a vertex failed; the cause is chained
+│   └── ExecError(exit_code)         its process exited non-zero
+├── SandboxError                     a process could not be started or confined
+├── StoreError                       the state folder refuses
+│   ├── NotFoundError
+│   ├── ExistsError
+│   └── CorruptError(expected, actual)
+└── ExportError                      a result cannot be written where it was wanted
+
+Messages say what was expected and what was found; `hint`, where there is one, what to do.
+A bug in llbuild raises AssertionError, never one of these. Only `cli/` prints them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .digest import Digest
+    from .span import Span
+
+__all__ = [
+    "CorruptError",
+    "DefinitionError",
+    "DockerfileError",
+    "ExecError",
+    "ExistsError",
+    "ExportError",
+    "FrontendError",
+    "LlbuildError",
+    "NotFoundError",
+    "SandboxError",
+    "SourceError",
+    "StoreError",
+    "UsageError",
+    "VertexError",
+]
+
+
+class LlbuildError(Exception):
+    """Something a user or a caller can act on."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class DockerfileError(LlbuildError):
+    """The text is wrong; `at` is where, counted from 1."""
+
+    def __init__(self, message: str, *, at: Span, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.at = at
+
+    def __str__(self) -> str:
+        return f"{self.at}: {self.message}"
+
+
+class DefinitionError(LlbuildError):
+    """A serialized definition is malformed or inconsistent."""
+
+
+class UsageError(LlbuildError):
+    """The arguments contradict each other or name something that cannot be."""
+
+
+class SourceError(LlbuildError):
+    """A source (image, context, archive, URL) cannot be had; `ref` names it."""
+
+    def __init__(self, message: str, *, ref: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.ref = ref
+
+
+class FrontendError(LlbuildError):
+    """A frontend plugin cannot be found, loaded or trusted."""
+
+
+class VertexError(LlbuildError):
+    """A vertex failed; `__cause__` says why, `vertex` which one."""
+
+    def __init__(self, message: str, *, vertex: Digest, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.vertex = vertex
+
+
+class ExecError(VertexError):
+    """A vertex's process ended with `exit_code` (128 + n when signal n ended it)."""
+
+    def __init__(self, message: str, *, vertex: Digest, exit_code: int, hint: str = "") -> None:
+        super().__init__(message, vertex=vertex, hint=hint)
+        self.exit_code = exit_code
+
+
+class SandboxError(LlbuildError):
+    """A process could not be started or confined on this machine."""
+
+
+class StoreError(LlbuildError):
+    """The state folder cannot be read or written."""
+
+
+class NotFoundError(StoreError):
+    """The store holds nothing under that name or digest."""
+
+
+class ExistsError(StoreError):
+    """Something else already holds that name."""
+
+
+class CorruptError(StoreError):
+    """Stored bytes are not what their address says."""
+
+    def __init__(self, message: str, *, expected: str, actual: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.expected = expected
+        self.actual = actual
+
+
+class ExportError(LlbuildError):
+    """A result cannot be written where it was wanted."""

@@ -1,0 +1,90 @@
+"""What happens during a build, as typed events: the one stream that progress displays, logs and history read.
+
+Order guaranteed per vertex: `VertexQueued`, then either `VertexCached` alone, or `VertexStarted`,
+any number of `VertexLog` and `VertexProgress`, and one `VertexCompleted`. Steps of the build that
+are no vertex of the graph (resolving an image, exporting) use the same events with a digest of their name.
+Times are seconds since 1970 (float).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from ..digest import Digest
+
+__all__ = [
+    "Emit",
+    "Event",
+    "VertexCached",
+    "VertexCompleted",
+    "VertexLog",
+    "VertexProgress",
+    "VertexQueued",
+    "VertexStarted",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class VertexQueued:
+    """The build needs this vertex."""
+
+    vertex: Digest
+    name: str
+    inputs: tuple[Digest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VertexStarted:
+    vertex: Digest
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class VertexCached:
+    """A stored result serves; nothing ran."""
+
+    vertex: Digest
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class VertexProgress:
+    """One of the vertex's transfers or phases: `current` of `total` (0: unknown) in `unit` ("bytes" or "")."""
+
+    vertex: Digest
+    id: str
+    current: int
+    total: int
+    at: float
+    unit: str = "bytes"
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VertexLog:
+    """Output of the vertex's process as it came, any chunking; stream 1 is stdout, 2 stderr."""
+
+    vertex: Digest
+    stream: int
+    data: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class VertexCompleted:
+    """The vertex ended: `error` is "" on success, "canceled" when another's failure or Ctrl-C stopped it."""
+
+    vertex: Digest
+    at: float
+    error: str = ""
+
+
+Event: TypeAlias = (
+    "VertexQueued | VertexStarted | VertexCached | VertexProgress | VertexLog | VertexCompleted"
+)
+Emit: TypeAlias = "Callable[[Event], None]"
