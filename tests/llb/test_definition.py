@@ -172,10 +172,10 @@ def vertices_of(definition: Definition) -> list[dict[str, object]]:
 def broken_definitions() -> list[tuple[str, bytes, str]]:
     good = sample()
     vertices = vertices_of(good)
-    cyclic = Vertex(
-        digest=Digest("blake3:" + "1" * 64), op=MergeOp(inputs=(0,)), inputs=(Edge(Digest("blake3:" + "2" * 64)),)
-    )
-    other = Vertex(digest=Digest("blake3:" + "2" * 64), op=MergeOp(inputs=(0,)), inputs=(Edge(cyclic.digest),))
+    one, two = Digest("blake3:" + "1" * 64), Digest("blake3:" + "2" * 64)
+    cyclic = Vertex(digest=one, op=MergeOp(inputs=(0,)), inputs=(Edge(two),))
+    other = Vertex(digest=two, op=MergeOp(inputs=(0,)), inputs=(Edge(one),))
+    not_text = {"source": {"identifier": 3}}
     return [
         ("empty", b"", "not a definition"),
         ("text", b"FROM scratch", "not a definition"),
