@@ -29,7 +29,8 @@ SCHEMA = Schema(
     (
         (
             "CREATE TABLE IF NOT EXISTS layers (id TEXT PRIMARY KEY, created TEXT NOT NULL, diff_id TEXT NOT NULL,"
-            " unpacked_bytes INTEGER NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, size_bytes INTEGER NOT NULL,"
+            " unpacked_bytes INTEGER NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,"
+            " size_bytes INTEGER NOT NULL,"
             " origin TEXT NOT NULL) WITHOUT ROWID"
         ),
     ),
