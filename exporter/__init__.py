@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .assemble import AssembledImage as AssembledImage
-    from .assemble import assemble as assemble
+    from .assembly import AssembledImage as AssembledImage
+    from .assembly import assemble as assemble
     from .targets import export_oci_folder as export_oci_folder
     from .targets import export_oci_tar as export_oci_tar
     from .targets import export_store as export_store
     from .targets import stream_oci_tar as stream_oci_tar
 
 _HOME = {
-    "AssembledImage": "assemble",
-    "assemble": "assemble",
+    "AssembledImage": "assembly",
+    "assemble": "assembly",
     "export_oci_folder": "targets",
     "export_oci_tar": "targets",
     "export_store": "targets",
@@ -22,7 +22,7 @@ _HOME = {
 }
 __all__ = [
     "AssembledImage",
-    "assemble",
+    "assembly",
     "export_oci_folder",
     "export_oci_tar",
     "export_store",

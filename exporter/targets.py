@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..image import Descriptor, Reference
     from ..worker.content import ContentStore
-    from .assemble import AssembledImage
+    from .assembly import AssembledImage
 
 __all__ = ["export_oci_folder", "export_oci_tar", "export_store", "stream_oci_tar"]
 
