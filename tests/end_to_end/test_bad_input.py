@@ -1,4 +1,4 @@
-"""Whatever is wrong with the input: one clear line and its place, exit code 1, nothing half-written, a store as before."""
+"""Whatever is wrong with the input: one clear line and its place, exit 1, nothing half-written, a store as before."""
 
 from __future__ import annotations
 
