@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from blake3 import blake3
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer
+    from typing import TypeAlias
+
+    Buffer: TypeAlias = bytes | bytearray | memoryview  # collections.abc.Buffer is Python 3.12's
 
 __all__ = ["Digest", "Hasher", "blake3_digest", "new_blake3", "parse_digest", "sha256_digest"]
 

@@ -1,1 +1,29 @@
-"""."""
+"""Build languages: the contract of a frontend, and where plugins are found. The Dockerfile's is `dockerfile/`."""
+
+from __future__ import annotations
+
+from .contract import (
+    BuildWarning,
+    Compiled,
+    CompilingFrontend,
+    Lookup,
+    MoreNeeded,
+    NoSuchFile,
+    PlatformResult,
+    Request,
+    ResolvedImage,
+)
+from .registry import load_frontend
+
+__all__ = [
+    "BuildWarning",
+    "Compiled",
+    "CompilingFrontend",
+    "Lookup",
+    "MoreNeeded",
+    "NoSuchFile",
+    "PlatformResult",
+    "Request",
+    "ResolvedImage",
+    "load_frontend",
+]

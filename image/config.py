@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ContainerConfig", "Healthcheck", "History", "ImageConfig"]
 
+_UNKNOWN = Platform()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Healthcheck:
@@ -63,7 +65,7 @@ class History:
 class ImageConfig:
     """A whole image config. `diff_ids`: bottom layer first, sha256 of the uncompressed tars."""
 
-    platform: Platform = Platform()
+    platform: Platform = _UNKNOWN
     config: ContainerConfig = ContainerConfig()
     created: str = ""
     author: str = ""

@@ -1,1 +1,129 @@
-"""."""
+"""The build graph: ops, edges, vertices, definitions, and `State` to write them with.
+
+Graph questions that need networkx are functions of `llbuild.llb.graph`, re-exported here on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .definition import (
+    Definition,
+    LinuxResources,
+    Metadata,
+    ProgressGroup,
+    SourceFile,
+    decode_definition,
+    encode_definition,
+    validate,
+)
+from .op import (
+    BuildOp,
+    CacheOptions,
+    CacheSharing,
+    CdiDevice,
+    ChownOptions,
+    ContentCache,
+    DiffOp,
+    ExecOp,
+    FileAction,
+    FileCopy,
+    FileMkdir,
+    FileMkfile,
+    FileOp,
+    FileRm,
+    FileStep,
+    FileSymlink,
+    HostIp,
+    MergeOp,
+    Mount,
+    MountType,
+    NamedUser,
+    NetMode,
+    Op,
+    PassthroughOp,
+    ProxyEnv,
+    SecretEnv,
+    SecretOptions,
+    SecurityMode,
+    SourceOp,
+    SshOptions,
+    TmpfsOptions,
+    Ulimit,
+)
+from .state import Exec, Output, State, add_vertex, diff, image, local, marshal, merge, scratch, source
+from .vertex import Edge, Vertex, make_vertex
+
+if TYPE_CHECKING:
+    from .graph import critical_path, dependents, to_networkx, transitive_reduction
+
+_LAZY = frozenset({"critical_path", "dependents", "to_networkx", "transitive_reduction"})
+
+__all__ = [
+    "BuildOp",
+    "CacheOptions",
+    "CacheSharing",
+    "CdiDevice",
+    "ChownOptions",
+    "ContentCache",
+    "Definition",
+    "DiffOp",
+    "Edge",
+    "Exec",
+    "ExecOp",
+    "FileAction",
+    "FileCopy",
+    "FileMkdir",
+    "FileMkfile",
+    "FileOp",
+    "FileRm",
+    "FileStep",
+    "FileSymlink",
+    "HostIp",
+    "LinuxResources",
+    "MergeOp",
+    "Metadata",
+    "Mount",
+    "MountType",
+    "NamedUser",
+    "NetMode",
+    "Op",
+    "Output",
+    "PassthroughOp",
+    "ProgressGroup",
+    "ProxyEnv",
+    "SecretEnv",
+    "SecretOptions",
+    "SecurityMode",
+    "SourceFile",
+    "SourceOp",
+    "SshOptions",
+    "State",
+    "TmpfsOptions",
+    "Ulimit",
+    "Vertex",
+    "add_vertex",
+    "critical_path",
+    "decode_definition",
+    "dependents",
+    "diff",
+    "encode_definition",
+    "image",
+    "local",
+    "make_vertex",
+    "marshal",
+    "merge",
+    "scratch",
+    "source",
+    "to_networkx",
+    "transitive_reduction",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        from . import graph
+
+        return getattr(graph, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

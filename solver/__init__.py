@@ -1,1 +1,60 @@
-"""."""
+"""Definitions to results: plan, cache keys and store, schedule, events.
+
+`make_plan` is synchronous and light; `solve`, `execute` and `resolve_sources` need an event loop and
+are imported on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .events import (
+    Emit,
+    Event,
+    VertexCached,
+    VertexCompleted,
+    VertexLog,
+    VertexProgress,
+    VertexQueued,
+    VertexStarted,
+)
+from .graph import Graph
+from .plan import Plan, make_plan, unresolved_sources
+from .store import SCHEMA, CacheStore
+from .worker import Ref, Worker
+
+if TYPE_CHECKING:
+    from .execution import Limits, execute, resolve_sources, solve
+
+_LAZY = frozenset({"Limits", "execute", "resolve_sources", "solve"})
+
+__all__ = [
+    "SCHEMA",
+    "CacheStore",
+    "Emit",
+    "Event",
+    "Graph",
+    "Limits",
+    "Plan",
+    "Ref",
+    "VertexCached",
+    "VertexCompleted",
+    "VertexLog",
+    "VertexProgress",
+    "VertexQueued",
+    "VertexStarted",
+    "Worker",
+    "execute",
+    "make_plan",
+    "resolve_sources",
+    "solve",
+    "unresolved_sources",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.execution"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -84,7 +84,5 @@ class VertexCompleted:
     error: str = ""
 
 
-Event: TypeAlias = (
-    "VertexQueued | VertexStarted | VertexCached | VertexProgress | VertexLog | VertexCompleted"
-)
+Event: TypeAlias = "VertexQueued | VertexStarted | VertexCached | VertexProgress | VertexLog | VertexCompleted"
 Emit: TypeAlias = "Callable[[Event], None]"

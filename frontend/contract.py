@@ -1,0 +1,150 @@
+"""What a frontend is: a build language, compiled to LLB.
+
+A **compiling** frontend is a plain function, `compile(request, lookup) -> Compiled`. What it must
+know from outside (a base image's config, a file of the context) it asks of `lookup`, which answers
+from what is already known. An answer of None is "not known yet, and noted": the function asks for
+everything it can think of and then raises `MoreNeeded`; what was noted is fetched, all at once,
+and the function is called again from the start. It must therefore be pure.
+
+Example, complete:
+
+    def compile(request: Request, lookup: Lookup) -> Compiled:
+        recipe = lookup.file("dockerfile", request.option("filename") or "recipe.txt")
+        base = lookup.image("docker.io/library/busybox:latest", request.platform)
+        if recipe is None or base is None:
+            raise MoreNeeded
+        state = image(base.pinned, platform=request.platform).run(recipe.decode()).root
+        result = PlatformResult(platform=request.platform, definition=state.marshal(), image=base.config)
+        return Compiled(results=(result,))
+
+    FRONTEND = CompilingFrontend(name="recipe", compile=compile)
+
+registered in the plugin's pyproject.toml: `[project.entry-points."llbuild.frontends"] recipe = "pkg:FRONTEND"`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..digest import Digest
+    from ..image import ImageConfig
+    from ..llb import Definition
+    from ..platforms import Platform
+    from ..span import Span
+
+__all__ = [
+    "BuildWarning",
+    "Compiled",
+    "CompilingFrontend",
+    "Lookup",
+    "MoreNeeded",
+    "NoSuchFile",
+    "PlatformResult",
+    "Request",
+    "ResolvedImage",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One build, as asked for.
+
+    `options` are BuildKit's frontend attributes: `filename`, `target`, `build-arg:NAME`,
+    `label:NAME`, `context:NAME`, `no-cache`, `image-resolve-mode`, … (FEATURES of `docker build`).
+    The client's folders are the local sources `context` and `dockerfile`.
+    """
+
+    options: Mapping[str, str]
+    platform: Platform  # wanted of the image
+    build_platform: Platform  # of this machine
+
+    def option(self, name: str) -> str | None:
+        return self.options.get(name)
+
+    def options_under(self, prefix: str) -> dict[str, str]:
+        """The options `prefix:NAME`, by NAME, in the order given."""
+        head = prefix + ":"
+        return {key[len(head) :]: value for key, value in self.options.items() if key.startswith(head)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedImage:
+    """What an image reference means right now."""
+
+    ref: str  # canonical, without digest: docker.io/library/busybox:latest
+    digest: Digest  # of the manifest or index the name points at
+    config: ImageConfig
+
+    @property
+    def pinned(self) -> str:
+        """The reference with its digest, as a `docker-image://` source wants it."""
+        return f"{self.ref}@{self.digest}"
+
+
+class NoSuchFile(Exception):  # noqa: N818  an answer, not a failure
+    """`lookup.file`'s answer when it is known that there is no such file."""
+
+
+class MoreNeeded(Exception):  # noqa: N818  a request, not a failure
+    """Raised by `compile` after a lookup answered None: fetch what was noted, and call again."""
+
+
+class Lookup(Protocol):
+    """Answers from what is known. Every answer of None is noted and fetched before the next call."""
+
+    def image(self, ref: str, platform: Platform) -> ResolvedImage | None:
+        """The image and its config. `ref`: any reference, or `oci-layout://…`.
+
+        Raises SourceError when it is known that it cannot be had.
+        """
+        ...
+
+    def file(self, context: str, path: str) -> bytes | None:
+        """A file of a client folder (`dockerfile`, `context` or a named one).
+
+        Raises NoSuchFile when there is none, SourceError when it cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildWarning:
+    """Something the author of the build file may want to change."""
+
+    rule: str
+    message: str
+    at: Span | None = None
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformResult:
+    """One platform's filesystem, and the config of the image made of it.
+
+    `image.diff_ids` are the base image's; the exporter replaces them. `image.history` is complete:
+    the base's entries and one per instruction, in order.
+    """
+
+    platform: Platform
+    definition: Definition
+    image: ImageConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """What a frontend made of a request."""
+
+    results: tuple[PlatformResult, ...]
+    warnings: tuple[BuildWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompilingFrontend:
+    """A frontend that is a pure function."""
+
+    name: str
+    compile: Callable[[Request, Lookup], Compiled]

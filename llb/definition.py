@@ -1,0 +1,187 @@
+"""A definition: a whole graph as one value, and its bytes.
+
+Bytes: canonical msgpack of a map {"llb": version, "vertices": […], "root": …, "metadata": …, "sources": …}.
+Vertices stand in topological order, inputs first; loading checks that, and every digest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..digest import Digest
+from ..errors import DefinitionError
+from .codec import decode_value, encode_value, pack, unpack
+from .vertex import Edge, Vertex, vertex_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ..span import Span
+    from .op import Attrs
+
+__all__ = [
+    "VERSION",
+    "Definition",
+    "LinuxResources",
+    "Metadata",
+    "ProgressGroup",
+    "SourceFile",
+    "decode_definition",
+    "encode_definition",
+    "validate",
+]
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressGroup:
+    """Vertices shown as one step."""
+
+    id: str
+    name: str = ""
+    weak: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinuxResources:
+    """Limits of a step; bytes, microseconds, 0 for none. Never part of a key."""
+
+    memory: int = 0
+    memory_swap: int = 0
+    cpu_shares: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What is said about a vertex without being part of it."""
+
+    name: str = ""
+    spans: tuple[Span, ...] = ()  # where in the build files it comes from
+    ignore_cache: bool = False
+    export_cache: bool | None = None
+    progress_group: ProgressGroup | None = None
+    resources: LinuxResources | None = None
+    description: Attrs = ()
+    caps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A build file, kept so that an error can show the place."""
+
+    path: str
+    data: bytes
+    language: str = "Dockerfile"
+
+
+_NOTHING = Metadata()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A graph and the edge wanted of it; `root` None is an empty filesystem (a scratch image)."""
+
+    vertices: tuple[Vertex, ...] = ()
+    root: Edge | None = None
+    metadata: tuple[tuple[Digest, Metadata], ...] = ()
+    sources: tuple[SourceFile, ...] = ()
+
+    def metadata_of(self) -> Mapping[Digest, Metadata]:
+        """Metadata by vertex; vertices nobody said anything about are absent."""
+        return dict(self.metadata)
+
+    def by_digest(self) -> dict[Digest, Vertex]:
+        return {vertex.digest: vertex for vertex in self.vertices}
+
+
+def encode_definition(definition: Definition) -> bytes:
+    """Canonical bytes. Equal definitions give equal bytes."""
+    return pack({"llb": VERSION, **encode_value(definition)})
+
+
+def decode_definition(data: bytes) -> Definition:
+    """Read and validate a definition.
+
+    Raises DefinitionError: not msgpack, a version from elsewhere, an unknown op or field, a missing
+    input, a cycle, vertices out of order, or a digest that does not match its vertex.
+    """
+    plain: Any = unpack(data)
+    if not isinstance(plain, dict) or "llb" not in plain:
+        raise DefinitionError("not a definition: no version in it")
+    version = plain.pop("llb")
+    if version != VERSION:
+        raise DefinitionError(
+            f"definition of version {version!r}; this llbuild reads version {VERSION}",
+            hint="build it again with this llbuild, or use the llbuild that wrote it",
+        )
+    definition = decode_value(Definition, plain)
+    validate(definition)
+    return definition
+
+
+def validate(definition: Definition) -> None:
+    """Raises DefinitionError unless the graph is closed, acyclic, in order and truly named by its digests."""
+    known = definition.by_digest()
+    if len(known) != len(definition.vertices):
+        raise DefinitionError("the same vertex stands in the definition twice")
+    _check_inputs(definition, known)
+    _check_order(definition.vertices, known)
+    for vertex in definition.vertices:
+        actual = vertex_digest(vertex.op, vertex.inputs, vertex.platform, vertex.constraints)
+        if actual != vertex.digest:
+            raise DefinitionError(f"vertex {vertex.digest} has other contents: they digest to {actual}")
+
+
+def _check_inputs(definition: Definition, known: Mapping[Digest, Vertex]) -> None:
+    for vertex in definition.vertices:
+        for index, edge in enumerate(vertex.inputs):
+            if edge.vertex not in known:
+                raise DefinitionError(f"input {index} of vertex {vertex.digest} is missing: no vertex {edge.vertex}")
+            if edge.output < 0:
+                raise DefinitionError(f"input {index} of vertex {vertex.digest} asks for output {edge.output}")
+    root = definition.root
+    if root is not None and root.vertex not in known:
+        raise DefinitionError(f"the root is missing: no vertex {root.vertex}")
+
+
+def _check_order(vertices: Iterable[Vertex], known: Mapping[Digest, Vertex]) -> None:
+    seen: set[Digest] = set()
+    for vertex in vertices:
+        for edge in vertex.inputs:
+            if edge.vertex not in seen:
+                cycle = _find_cycle(known)
+                if cycle:
+                    raise DefinitionError("the definition has a cycle: " + " <- ".join(Digest(d).short for d in cycle))
+                raise DefinitionError(f"vertex {vertex.digest} stands before its input {edge.vertex}")
+        seen.add(vertex.digest)
+
+
+def _find_cycle(known: Mapping[Digest, Vertex]) -> list[Digest]:
+    """Some cycle, or nothing. Peels off what has all its inputs; what remains has a cycle in it."""
+    waiting = {digest: {edge.vertex for edge in vertex.inputs} for digest, vertex in known.items()}
+    users: dict[Digest, list[Digest]] = {}
+    for digest, inputs in waiting.items():
+        for name in inputs:
+            users.setdefault(name, []).append(digest)
+    ready = [digest for digest, inputs in waiting.items() if not inputs]
+    while ready:
+        done = ready.pop()
+        del waiting[done]
+        for user in users.get(done, ()):
+            waiting[user].discard(done)
+            if not waiting[user]:
+                ready.append(user)
+    if not waiting:
+        return []
+    path = [min(waiting)]
+    while True:
+        step = min(waiting[path[-1]])
+        if step in path:
+            return [*path[path.index(step) :], step]
+        path.append(step)

@@ -1,0 +1,87 @@
+"""The graph of a build: several definitions made one, each vertex once, only what the targets need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..llb import ExecOp, Metadata, SourceOp
+from .keys import is_local
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ..digest import Digest
+    from ..llb import Definition, Edge, Vertex
+
+__all__ = ["Graph", "load"]
+
+_SILENT = Metadata()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """Vertices in topological order (inputs first), their metadata, and the edges wanted of them."""
+
+    vertices: Mapping[Digest, Vertex]
+    metadata: Mapping[Digest, Metadata]
+    roots: tuple[Edge, ...]
+
+    def name(self, vertex: Digest) -> str:
+        """What people call the vertex."""
+        said = self.metadata.get(vertex, _SILENT).name
+        if said:
+            return said
+        op = self.vertices[vertex].op
+        if isinstance(op, ExecOp):
+            return " ".join(op.args)
+        if isinstance(op, SourceOp):
+            return op.identifier
+        return type(op).__name__.removesuffix("Op").lower()
+
+    def ignoring_cache(self) -> set[Digest]:
+        """Vertices that must run although a result may be known: those told so, and whatever is built on them."""
+        ignoring: set[Digest] = set()
+        for digest, vertex in self.vertices.items():
+            told = self.metadata.get(digest, _SILENT).ignore_cache and not is_local(vertex)
+            if told or any(edge.vertex in ignoring for edge in vertex.inputs):
+                ignoring.add(digest)
+        return ignoring
+
+
+def load(definitions: Iterable[Definition]) -> Graph:
+    """Merge definitions. Equal digest = same vertex; what no root reaches is left out."""
+    vertices: dict[Digest, Vertex] = {}
+    metadata: dict[Digest, Metadata] = {}
+    roots: list[Edge] = []
+    for definition in definitions:
+        for vertex in definition.vertices:
+            vertices.setdefault(vertex.digest, vertex)
+        for digest, said in definition.metadata:
+            known = metadata.get(digest)
+            metadata[digest] = said if known is None else _merge(known, said)
+        if definition.root is not None:
+            roots.append(definition.root)
+    needed = _reachable(vertices, roots)
+    return Graph(
+        vertices={digest: vertex for digest, vertex in vertices.items() if digest in needed},
+        metadata=metadata,
+        roots=tuple(roots),
+    )
+
+
+def _merge(known: Metadata, said: Metadata) -> Metadata:
+    if said.ignore_cache and not known.ignore_cache:
+        known = replace(known, ignore_cache=True)
+    return known if known.name or not said.name else replace(known, name=said.name)
+
+
+def _reachable(vertices: Mapping[Digest, Vertex], roots: Iterable[Edge]) -> set[Digest]:
+    seen: set[Digest] = set()
+    todo = [edge.vertex for edge in roots]
+    while todo:
+        digest = todo.pop()
+        if digest not in seen:
+            seen.add(digest)
+            todo.extend(edge.vertex for edge in vertices[digest].inputs)
+    return seen

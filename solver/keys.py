@@ -1,0 +1,102 @@
+"""Cache keys: the identity of a result, which is not the identity of a vertex.
+
+Two keys per vertex, as in BuildKit (docs/dev/solver.md there):
+
+- the **definition key** needs nothing to have run: the op and the definition keys of its inputs;
+  sources contribute what they resolved to, and a copy from a local source the digest of what it copies;
+- the **strong key** is known once the inputs are: an input of which the op reads only some paths
+  (COPY --from, read-only mounts) contributes the digest of those contents, every other input its
+  own strong key. Where nothing is read by content, both are the same.
+
+A result is stored under both, so that a rebuilt stage whose output did not change stops the
+rebuilding there. Pure functions; bytes of 32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..digest import blake3_digest
+from ..llb import ExecOp, FileCopy, FileOp, MountType, SourceOp
+from ..llb.codec import encode_value, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..digest import Digest
+    from ..llb import Vertex
+
+__all__ = ["VERSION", "Key", "combine", "content_key", "op_key", "selections", "source_key"]
+
+VERSION = 1  # part of every key: a change of meaning must not find old results
+
+Key = bytes
+
+
+def op_key(vertex: Vertex) -> Key:
+    """The op alone: what it does, not what to. Leaves out what must not decide a hit (proxies, secret values)."""
+    op = vertex.op
+    if isinstance(op, ExecOp) and op.proxy_env is not None:
+        op = replace(op, proxy_env=None)
+    place = None if vertex.platform is None else encode_value(vertex.platform)
+    return _digest([VERSION, encode_value(op), place])
+
+
+def source_key(resolved: str) -> Key:
+    """A source, by what it resolved to: two names of one image share their results."""
+    return _digest([VERSION, "source", resolved])
+
+
+def content_key(digest: Digest) -> Key:
+    return _digest([VERSION, "content", digest])
+
+
+def combine(op: Key, inputs: Sequence[tuple[Key, int]]) -> Key:
+    """The key of a vertex from its op's and its inputs' (key, output index), in order."""
+    return _digest([op, [[key, output] for key, output in inputs]])
+
+
+def selections(vertex: Vertex) -> Mapping[int, tuple[FileCopy, ...]]:
+    """The inputs of which this op reads only some paths, and which: by input index.
+
+    An input that is also used whole (as a base, a writable mount) is not among them.
+    """
+    if isinstance(vertex.op, FileOp):
+        return _file_selections(vertex.op, len(vertex.inputs))
+    if isinstance(vertex.op, ExecOp):
+        return _mount_selections(vertex.op)
+    return {}
+
+
+def _file_selections(op: FileOp, inputs: int) -> dict[int, tuple[FileCopy, ...]]:
+    read: dict[int, list[FileCopy]] = {}
+    whole: set[int] = set()
+    for step in op.steps:
+        if 0 <= step.input < inputs:
+            whole.add(step.input)
+        if 0 <= step.secondary_input < inputs and isinstance(step.action, FileCopy):
+            read.setdefault(step.secondary_input, []).append(step.action)
+    return {index: tuple(copies) for index, copies in read.items() if index not in whole}
+
+
+def _mount_selections(op: ExecOp) -> dict[int, tuple[FileCopy, ...]]:
+    read: dict[int, list[FileCopy]] = {}
+    whole: set[int] = set()
+    for mount in op.mounts:
+        if mount.input < 0:
+            continue
+        by_content = mount.readonly and mount.output < 0 and mount.dest != "/" and mount.mount_type is MountType.BIND
+        if by_content:
+            read.setdefault(mount.input, []).append(FileCopy(src="/" + mount.selector.lstrip("/"), dest="/"))
+        else:
+            whole.add(mount.input)
+    return {index: tuple(copies) for index, copies in read.items() if index not in whole}
+
+
+def is_local(vertex: Vertex) -> bool:
+    return isinstance(vertex.op, SourceOp) and vertex.op.scheme == "local"
+
+
+def _digest(plain: object) -> Key:
+    return bytes.fromhex(blake3_digest(pack(plain)).hex)

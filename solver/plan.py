@@ -1,0 +1,151 @@
+"""Planning: which vertices have a stored result, and which must be performed.
+
+Synchronous and without an event loop: a fully cached build never gets further than this module.
+Keys are computed from the sources up, then looked up from the targets down: below a hit nothing is
+asked, fetched or mounted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import LlbuildError, VertexError
+from ..llb import FileCopy, SourceOp
+from .events import VertexCached, VertexQueued
+from .graph import load
+from .keys import combine, content_key, is_local, op_key, selections, source_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ..digest import Digest
+    from ..llb import Definition, Edge, Vertex
+    from .events import Emit
+    from .graph import Graph
+    from .keys import Key
+    from .store import CacheStore, Record
+    from .worker import Ref, Worker
+
+__all__ = ["WHOLE", "Plan", "input_selection", "make_plan", "unresolved_sources"]
+
+# How a local source counts when it is used as it is, and not by copies out of it.
+WHOLE = (FileCopy(src="/", dest="/", dir_copy_contents=True),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is known before anything runs.
+
+    `hits`: stored results that serve. `todo`: vertices to perform, inputs first. `keys`: definition
+    keys of all vertices; `op_keys`: of the ops alone; `local_keys`: what each use of a local source
+    contributes, by (vertex, input index). `ignoring`: must run, whatever is stored.
+    """
+
+    graph: Graph
+    keys: Mapping[Digest, Key]
+    op_keys: Mapping[Digest, Key]
+    local_keys: Mapping[tuple[Digest, int], Key]
+    hits: Mapping[Digest, Record]
+    todo: tuple[Digest, ...]
+    ignoring: frozenset[Digest]
+
+    @property
+    def complete(self) -> bool:
+        """Nothing has to run."""
+        return not self.todo
+
+    def ref(self, edge: Edge) -> Ref:
+        """The stored result of an edge that is among the hits."""
+        return self.hits[edge.vertex].refs[edge.output]
+
+    def announce(self, emit: Emit, at: float) -> None:
+        """Tell every vertex of the build, and which ones a stored result spares."""
+        todo = frozenset(self.todo)
+        for digest, vertex in self.graph.vertices.items():
+            inputs = tuple(edge.vertex for edge in vertex.inputs)
+            emit(VertexQueued(digest, self.graph.name(digest), inputs))
+            if digest not in todo:
+                emit(VertexCached(digest, at))
+
+
+def unresolved_sources(
+    definitions: Iterable[Definition], worker: Worker
+) -> tuple[Graph, dict[Digest, str], list[Vertex]]:
+    """The graph, what its sources are known to stand for, and those for which that must be asked far away."""
+    graph = load(definitions)
+    known: dict[Digest, str] = {}
+    unknown: list[Vertex] = []
+    for digest, vertex in graph.vertices.items():
+        if isinstance(vertex.op, SourceOp) and not is_local(vertex):
+            key = worker.source_key(vertex.op, vertex.platform)
+            if key is None:
+                unknown.append(vertex)
+            else:
+                known[digest] = key
+    return graph, known, unknown
+
+
+def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Worker, store: CacheStore) -> Plan:
+    """Decide what must run.
+
+    `sources`: what every non-local source of the graph stands for.
+    Raises VertexError when a local file that a vertex reads is not there.
+    """
+    op_keys: dict[Digest, Key] = {}
+    keys: dict[Digest, Key] = {}
+    local_keys: dict[tuple[Digest, int], Key] = {}
+    for digest, vertex in graph.vertices.items():
+        if digest in sources:
+            op_keys[digest] = keys[digest] = source_key(sources[digest])
+            continue
+        op_keys[digest] = op_key(vertex)
+        if is_local(vertex):
+            keys[digest] = op_keys[digest]  # never looked up: its users count what they read of it
+            continue
+        inputs = []
+        for index, edge in enumerate(vertex.inputs):
+            if is_local(graph.vertices[edge.vertex]):
+                local_keys[digest, index] = _local_key(graph, worker, vertex, index)
+            inputs.append((local_keys.get((digest, index), keys[edge.vertex]), edge.output))
+        keys[digest] = combine(op_keys[digest], inputs)
+    ignoring = frozenset(graph.ignoring_cache())
+    hits, todo = _probe(graph, keys, ignoring, worker, store)
+    return Plan(graph=graph, keys=keys, op_keys=op_keys, local_keys=local_keys, hits=hits, todo=todo, ignoring=ignoring)
+
+
+def input_selection(vertex: Vertex, index: int) -> tuple[FileCopy, ...] | None:
+    """What the vertex reads of that input when it does not read all of it."""
+    return selections(vertex).get(index)
+
+
+def _local_key(graph: Graph, worker: Worker, vertex: Vertex, index: int) -> Key:
+    source = graph.vertices[vertex.inputs[index].vertex].op
+    assert isinstance(source, SourceOp)
+    try:
+        return content_key(worker.local_digest(source, input_selection(vertex, index) or WHOLE))
+    except LlbuildError as error:
+        name = graph.name(vertex.digest)
+        raise VertexError(f"{name}: {error.message}", vertex=vertex.digest, hint=error.hint) from error
+
+
+def _probe(
+    graph: Graph, keys: Mapping[Digest, Key], ignoring: frozenset[Digest], worker: Worker, store: CacheStore
+) -> tuple[dict[Digest, Record], tuple[Digest, ...]]:
+    """From the targets down, a level at a time: one look-up per level."""
+    hits: dict[Digest, Record] = {}
+    missed: set[Digest] = set()
+    level = {edge.vertex for edge in graph.roots}
+    while level:
+        askable = {d for d in level if d not in ignoring and not is_local(graph.vertices[d])}
+        found = store.find({keys[digest] for digest in askable})
+        below: set[Digest] = set()
+        for digest in level:
+            record = found.get(keys[digest]) if digest in askable else None
+            if record is not None and all(worker.available(ref) for ref in record.refs):
+                hits[digest] = record
+                continue
+            missed.add(digest)
+            below.update(edge.vertex for edge in graph.vertices[digest].inputs)
+        level = below - missed - hits.keys()
+    return hits, tuple(digest for digest in graph.vertices if digest in missed)

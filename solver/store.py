@@ -1,0 +1,97 @@
+"""The cache store: keys → results, in SQLite.
+
+    results(id, refs, created, duration_s, name)   refs: msgpack [[layer, …], …], one array per output
+    keys(key, result, strong)                      32-byte keys; `strong` is the result's strong key
+    contents(id, digest)                           memo: digest of some paths of some layers
+
+A key names one result; a result may have several keys. Records are replaced whole, never edited, and
+a record whose layers are gone is a miss.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..database import Schema, transaction
+from ..digest import Digest
+from ..llb.codec import pack, unpack
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from .keys import Key
+    from .worker import Ref
+
+__all__ = ["SCHEMA", "CacheStore", "Record"]
+
+SCHEMA = Schema(
+    "cache",
+    1,
+    (
+        (
+            "CREATE TABLE IF NOT EXISTS results (id INTEGER PRIMARY KEY, refs BLOB NOT NULL, created REAL NOT NULL,"
+            " duration_s REAL NOT NULL, name TEXT NOT NULL)"
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS keys (key BLOB PRIMARY KEY, result INTEGER NOT NULL, strong BLOB NOT NULL)"
+            " WITHOUT ROWID"
+        ),
+        "CREATE TABLE IF NOT EXISTS contents (id BLOB PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID",
+    ),
+)
+_BATCH = 500  # SQLite allows 32,766 parameters; beyond a few hundred there is nothing to gain
+
+
+class Record(NamedTuple):
+    """A stored result: one ref per output, and the key its users' strong keys are made of."""
+
+    refs: tuple[Ref, ...]
+    strong: Key
+
+
+class CacheStore:
+    """Look-ups and records on an open database. Every method is synchronous and short."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def find(self, keys: Iterable[Key]) -> dict[Key, Record]:
+        """The records known under these keys; keys without one are absent."""
+        wanted = list(keys)
+        found: dict[Key, Record] = {}
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            marks = ",".join("?" * len(batch))
+            rows = self._database.execute(
+                f"SELECT key, refs, strong FROM keys JOIN results ON results.id = result WHERE key IN ({marks})",  # noqa: S608  only marks
+                batch,
+            )
+            for key, refs, strong in rows:
+                found[key] = Record(tuple(tuple(ref) for ref in unpack(refs)), strong)
+        return found
+
+    def record(self, keys: Sequence[Key], refs: Sequence[Ref], *, strong: Key, name: str, duration_s: float) -> None:
+        """Store a result under all its keys; what they named before is forgotten."""
+        with transaction(self._database):
+            cursor = self._database.execute(
+                "INSERT INTO results (refs, created, duration_s, name) VALUES (?, ?, ?, ?)",
+                (pack([list(ref) for ref in refs]), time.time(), duration_s, name),
+            )
+            self._database.executemany(
+                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", [(key, cursor.lastrowid, strong) for key in keys]
+            )
+
+    def alias(self, key: Key, known: Key) -> None:
+        """Let `key` name what `known` names."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO keys SELECT ?, result, strong FROM keys WHERE key = ?", (key, known)
+        )
+
+    def content(self, memo: Key) -> Digest | None:
+        row = self._database.execute("SELECT digest FROM contents WHERE id = ?", (memo,)).fetchone()
+        return None if row is None else Digest(row[0])
+
+    def remember_content(self, memo: Key, digest: Digest) -> None:
+        self._database.execute("INSERT OR REPLACE INTO contents VALUES (?, ?)", (memo, digest))

@@ -1,0 +1,59 @@
+"""What the solver asks of a worker: the only sight it has of one.
+
+Life of a result: a worker performs a vertex and returns one `Ref` per output. A ref names layers,
+bottom first; it is a value that outlives the process and is kept in the cache store. Layers may be
+lazy: a ref to a pulled image names layers that are not on this machine yet.
+
+What crosses this line are ops, digests, layer names and events; never local paths or open files, so
+that a worker may be elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from ..digest import Digest
+    from ..llb import FileCopy, SourceOp, Vertex
+    from ..platforms import Platform
+    from .events import Emit
+
+__all__ = ["Ref", "Worker"]
+
+Ref: TypeAlias = "tuple[str, ...]"  # layer names, bottom first; () is an empty filesystem
+
+
+class Worker(Protocol):
+    """Performs vertices. The first three methods are quick, synchronous and touch no network."""
+
+    def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:
+        """What a source stands for (a manifest digest, a commit, …); None when that must be asked far away.
+
+        "" for a source that has no identity of its own: it is keyed by the contents its users read.
+        """
+        ...
+
+    def local_digest(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Digest:
+        """Digest of what these copies would take from a local source. Raises SourceError."""
+        ...
+
+    def available(self, ref: Ref) -> bool:
+        """Whether every layer of `ref` is here or can be fetched again."""
+        ...
+
+    async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
+        """What `source_key` could not say. Raises SourceError."""
+        ...
+
+    async def content_digest(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
+        """Digest of what these copies would take from a result."""
+        ...
+
+    async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], emit: Emit) -> tuple[Ref, ...]:
+        """Do what the vertex says; one ref per output. Cancelled, it leaves nothing running and nothing behind.
+
+        Raises LlbuildError; ExecError when a process ended badly.
+        """
+        ...
