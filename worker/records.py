@@ -18,8 +18,9 @@ from ..digest import Digest
 from ..image import Descriptor
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable
+
+    from ..database import Database
 
 __all__ = ["SCHEMA", "LayerRecord", "LayerRecords", "now"]
 
@@ -53,7 +54,7 @@ class LayerRecord:
 class LayerRecords:
     """The table, on an open database. Synchronous and short; records are replaced whole."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def get(self, ids: Iterable[str]) -> dict[str, LayerRecord]:
@@ -64,7 +65,7 @@ class LayerRecords:
             batch = wanted[start : start + _BATCH]
             marks = ",".join("?" * len(batch))
             query = f"SELECT * FROM layers WHERE id IN ({marks})"  # noqa: S608  only question marks
-            rows = self._database.execute(query, batch)
+            rows = self._database.query(query, batch)
             found.update((row[0], _read(row)) for row in rows)
         return found
 
@@ -88,7 +89,7 @@ class LayerRecords:
         """Sizes of the layers' tars in bytes, of those that are known."""
         wanted = list(diff_ids)
         marks = ",".join("?" * len(wanted))
-        rows = self._database.execute(
+        rows = self._database.query(
             f"SELECT diff_id, unpacked_bytes FROM layers WHERE unpacked_bytes > 0 AND diff_id IN ({marks})",  # noqa: S608
             wanted,
         )
