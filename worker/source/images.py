@@ -60,7 +60,7 @@ class ImageSource:
         mode: BuildKit's image.resolvemode. "pull" asks the registry whatever is known; "default" and "local"
         ask it when the store does not know. Raises SourceError when the image cannot be had.
         """
-        image = parse_identifier(text)
+        image = await run_blocking(parse_identifier, text)
         pinned = image.digest is not None
         if mode != "pull" or pinned or isinstance(image, LayoutImage):
             found = await run_blocking(resolve_local, self._store, text, platform)
@@ -79,7 +79,7 @@ class ImageSource:
         text: the image, as it was given to `resolve`. Tasks that want the same layer wait for one
         download. Raises SourceError; a broken download leaves nothing.
         """
-        image = parse_identifier(text)
+        image = await run_blocking(parse_identifier, text)
         async with self._fetching.setdefault(layer.digest, anyio.Lock()):
             if await run_blocking(self._store.has, layer.digest, layer.size_bytes):
                 return
@@ -90,7 +90,8 @@ class ImageSource:
             try:
                 await self._download(image, layer, ingest, report)
             finally:
-                ingest.abort()
+                with anyio.CancelScope(shield=True):
+                    await run_blocking(ingest.abort)
 
     def _begin(self, digest: Digest) -> Ingest:
         return self._store.ingest(algorithm=digest.algorithm)
