@@ -6,15 +6,17 @@ import shutil
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-
 from llbuild.errors import CorruptError, ExportError, NotFoundError
 from llbuild.exporter import assemble, export_oci_folder, export_oci_tar, export_store, stream_oci_tar
 from llbuild.image import Reference, parse_reference
 from llbuild.tests.exporter.samples import open_store, put_layer, sample_config, sample_image
 from llbuild.tests.exporter.validate import validate_archive, validate_layout
-from llbuild.worker.content import ContentStore
+
+if TYPE_CHECKING:
+    from llbuild.worker.content import ContentStore
 
 HELLO = parse_reference("hello:1")
 
