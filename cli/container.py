@@ -45,7 +45,7 @@ async def _run(options: RunOptions, state: State) -> int:
         resolved = await images.resolve(f"docker-image://{options.image}", host_platform(), "default")
         ref = await run_blocking(note_image_layers, state.records, f"docker-image://{options.image}", resolved)
         stacks = Stacks(layers=state.layers, content=state.content, records=state.records, images=images)
-        snapshot = await stacks.unpacked(ref, lambda what, current, total: None)
+        snapshot = await stacks.unpacked(ref, _quiet)
     active = await run_blocking(state.layers.begin)
     try:
         root = RootMount(lowers=_folders(state, snapshot), upper=active.fs, work=active.work)
@@ -98,3 +98,7 @@ def _environment(config: ContainerConfig, extra: Pairs, *, home: str, terminal: 
     found.update(entry.partition("=")[::2] for entry in config.env)
     found.update(extra)
     return tuple(f"{name}={value}" for name, value in found.items())
+
+
+def _quiet(what: str, current: int, total: int) -> None:
+    """Progress nobody watches: the terminal belongs to the command."""
