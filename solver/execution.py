@@ -19,7 +19,7 @@ from ..errors import LlbuildError, VertexError
 from ..llb import ExecOp, SourceOp
 from ..llb.codec import encode_value, pack
 from ..log import log
-from .events import VertexCached, VertexCompleted, VertexStarted
+from .events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexStarted
 from .keys import combine, content_key, is_local, selections
 from .plan import make_plan, unresolved_sources
 from .schedule import Resource, Schedule, Task
@@ -98,7 +98,6 @@ class _Execution:
         self._store = store
         self._emit = emit
         self._records: dict[Digest, Record] = dict(plan.hits)
-        self._writer = anyio.CapacityLimiter(1)  # the store's connection serves one thread at a time
 
     async def run(self, limits: Limits) -> dict[Digest, Record]:
         schedule = Schedule(_tasks(self._plan), _capacity(limits))
@@ -136,7 +135,7 @@ class _Execution:
         error = "canceled"
         try:
             inputs = tuple(self._records[edge.vertex].refs[edge.output] for edge in vertex.inputs)
-            record = Record(await self._worker.perform(vertex, inputs, self._emit), strong)
+            record = Record(await self._worker.perform(vertex, inputs, _Reporter(vertex.digest, self._emit)), strong)
             error = ""
         except LlbuildError as failure:
             error = failure.message
@@ -144,7 +143,7 @@ class _Execution:
         finally:
             self._emit(VertexCompleted(vertex.digest, time.time(), error))
         if not is_local(vertex):
-            await run_blocking(self._remember, vertex, record, time.time() - started, limiter=self._writer)
+            await run_blocking(self._remember, vertex, record, time.time() - started)
         return record
 
     def _remember(self, vertex: Vertex, record: Record, duration_s: float) -> None:
@@ -158,10 +157,10 @@ class _Execution:
         key = self._plan.keys[digest]
         if digest in self._plan.ignoring or strong == key:
             return None  # must run, or was looked up by the plan already
-        found = (await run_blocking(self._store.find, [strong], limiter=self._writer)).get(strong)
+        found = (await run_blocking(self._store.find, [strong])).get(strong)
         if found is None or not all(self._worker.available(ref) for ref in found.refs):
             return None
-        await run_blocking(self._store.alias, key, strong, limiter=self._writer)
+        await run_blocking(self._store.alias, key, strong)
         self._emit(VertexCached(digest, time.time()))
         return found
 
@@ -185,11 +184,25 @@ class _Execution:
     async def _content(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
         """Digest of what is read of a result. Layers never change, so it is computed once and remembered."""
         memo = bytes.fromhex(blake3_digest(pack([list(ref), encode_value(selection)])).hex)
-        known = await run_blocking(self._store.content, memo, limiter=self._writer)
+        known = await run_blocking(self._store.content, memo)
         if known is None:
             known = await self._worker.content_digest(ref, selection)
-            await run_blocking(self._store.remember_content, memo, known, limiter=self._writer)
+            await run_blocking(self._store.remember_content, memo, known)
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Reporter:
+    """A worker's words about one vertex, as events."""
+
+    vertex: Digest
+    emit: Emit
+
+    def log(self, stream: int, data: bytes) -> None:
+        self.emit(VertexLog(self.vertex, stream, data, time.time()))
+
+    def progress(self, what: str, current: int, total: int) -> None:
+        self.emit(VertexProgress(self.vertex, what, current, total, time.time(), done=0 < total <= current))
 
 
 def _tasks(plan: Plan) -> list[Task]:
