@@ -183,9 +183,8 @@ def _progress(found: Namespace, environ: Mapping[str, str]) -> str:
 def _form(text: str, origin: str) -> str:
     form = "quiet" if text == "none" else text
     if form not in FORMS:
-        raise UsageError(
-            f"{origin}: unknown form {text!r}; expected one of {', '.join(FORMS)}{suggestion(text, FORMS)}"
-        )
+        known = ", ".join(FORMS)
+        raise UsageError(f"{origin}: unknown form {text!r}{suggestion(text, FORMS)}", hint=f"the forms are {known}")
     return form
 
 

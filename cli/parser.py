@@ -106,7 +106,7 @@ def _plain_words(message: str) -> str:
             return f"flag {flag} takes no value other than true or false"
         return f"flag {flag}: {complaint}"
     if subject == "the following arguments are required":
-        return f"{complaint} is missing"
+        return f"{complaint.removesuffix(', COMMAND')} is missing"  # argparse counts "all that is left" as required
     return message
 
 

@@ -146,9 +146,9 @@ def live_rows(running: list[VertexState], now: float, width: int, height: int) -
     room = height - len(shown) - (len(running) > len(shown))
     details: dict[str, list[Row]] = {}
     for state in sorted(shown, key=_spoke_at, reverse=True):
-        rows = _detail(state, now, width)[:room]
-        details[state.digest] = rows
-        room -= len(rows)
+        rows = _detail(state, now, width)
+        details[state.digest] = rows[max(0, len(rows) - room) :]
+        room -= len(details[state.digest])
     lines: list[Row] = []
     for state in shown:
         lines.append(Row(_aligned(f" => {state.name}", state.elapsed(now), width)))
