@@ -37,6 +37,12 @@ class _Formatter(argparse.HelpFormatter):
         columns = os.environ.get("COLUMNS", "")
         super().__init__(prog, max_help_position=32, width=int(columns) if columns.isdecimal() else 100)
 
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """`-f, --file FILE` instead of `-f FILE, --file FILE`."""
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        return f"{', '.join(action.option_strings)} {action.metavar}"
+
 
 class CommandParser(argparse.ArgumentParser):
     """The parser of one command. Wrong usage raises UsageError; --help prints and raises SystemExit."""
@@ -51,6 +57,7 @@ class CommandParser(argparse.ArgumentParser):
             allow_abbrev=False,
             add_help=False,
         )
+        self._positionals.title = "arguments"
         self._flags = self.add_argument_group("flags")
 
     def add_flag(self, *names: str, help: str) -> None:  # noqa: A002  argparse's word
