@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ...solver.events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
 from ..units import human_size
 from .trace import Trace, offset
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from ...digest import Digest
-    from ...solver.events import Event
+    from ...solver import Event
     from .trace import VertexState
 
 __all__ = ["PlainDisplay"]

@@ -6,13 +6,13 @@ import json
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from ...solver.events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
 from .trace import Trace
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from ...solver.events import Event
+    from ...solver import Event
     from .trace import VertexState
 
 __all__ = ["RawJsonDisplay", "rfc3339"]

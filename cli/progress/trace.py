@@ -6,14 +6,14 @@ from codecs import getincrementaldecoder
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
-from ...solver.events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
 from ..text import harmless, single_line
 
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
 
     from ...digest import Digest
-    from ...solver.events import Event
+    from ...solver import Event
 
 __all__ = ["CANCELED", "Line", "OutputLines", "Trace", "VertexState", "offset"]
 

@@ -15,7 +15,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...solver.events import VertexCached, VertexCompleted
+from ...solver import VertexCached, VertexCompleted
 from ..text import cell_width, clip
 from ..units import human_size
 from .trace import Trace
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
-    from ...solver.events import Event, VertexProgress
+    from ...solver import Event, VertexProgress
     from .paint import Painter
     from .trace import VertexState
 

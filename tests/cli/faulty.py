@@ -4,51 +4,58 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from llbuild.digest import Digest
 from llbuild.errors import ExecError, LlbuildError, UsageError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ERRORS = {
+    "ours": LlbuildError("the frobnicator is empty", hint="fill it"),
+    "exec": ExecError("exited with code 3", vertex=Digest("blake3:" + "0" * 64), exit_code=3),
+    "usage": UsageError("--this and --that contradict each other"),
+    "bug": ValueError("two\nlines"),
+    "assertion": AssertionError(),
+    "denied": PermissionError(13, "Permission denied", "/var/lib/llbuild"),
+    "full": OSError(28, "No space left on device", "/state/a", None, "/state/b"),
+    "memory": MemoryError(),
+}
+
 
 def run(argv: Sequence[str]) -> int:
     match [word for word in argv if word != "--debug"]:
-        case ["ours"]:
-            raise LlbuildError("the frobnicator is empty", hint="fill it")
-        case ["exec"]:
-            raise ExecError("exited with code 3", vertex=Digest("blake3:" + "0" * 64), exit_code=3)
-        case ["usage"]:
-            raise UsageError("--this and --that contradict each other")
-        case ["bug"]:
-            raise ValueError("two\nlines")
-        case ["assertion"]:
-            raise AssertionError
-        case ["denied"]:
-            raise PermissionError(13, "Permission denied", "/var/lib/llbuild")
-        case ["full"]:
-            raise OSError(28, "No space left on device", "/state/a", None, "/state/b")
         case ["code"]:
             return 42
         case ["flood"]:
             while True:
-                print("y" * 70)
+                sys.stdout.write("y" * 70 + "\n")
         case ["print", text]:
-            print(text)
+            sys.stdout.write(f"{text}\n")
         case ["wait"]:
-            print("ready", flush=True)
+            _say_ready()
             while True:
                 signal.pause()
         case ["wait-in-loop"]:
             import anyio
 
             anyio.run(_wait_forever)
+        case [how]:
+            raise _ERRORS[how]
     return 0
+
+
+def _say_ready() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
 
 
 async def _wait_forever() -> None:
     import anyio
 
     try:
-        print("ready", flush=True)
+        _say_ready()
         await anyio.sleep_forever()
     finally:
-        print("cleaned up", file=sys.stderr, flush=True)
+        sys.stderr.write("cleaned up\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llbuild.digest import Digest
-from llbuild.solver.events import (
+from llbuild.solver import (
     Event,
     VertexCached,
     VertexCompleted,
@@ -36,8 +36,8 @@ def log(vertex: str, at: float, data: bytes, stream: int = 1) -> Event:
     return VertexLog(digest(vertex), stream, data, T0 + at)
 
 
-def transfer(vertex: str, at: float, id: str, current: int, total: int, *, done: bool = False) -> Event:
-    return VertexProgress(digest(vertex), id, current, total, T0 + at, done=done)
+def transfer(vertex: str, at: float, name: str, current: int, total: int, *, done: bool = False) -> Event:
+    return VertexProgress(digest(vertex), name, current, total, T0 + at, done=done)
 
 
 def completed(vertex: str, at: float, error: str = "") -> Event:

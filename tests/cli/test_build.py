@@ -2,22 +2,25 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-
 from llbuild.cli.build import Build, conduct
 from llbuild.cli.engine import BuildResult, BuildView
 from llbuild.cli.options import BuildOptions, parse_build
-from llbuild.cli.progress import Display
 from llbuild.digest import Digest
 from llbuild.errors import DockerfileError, ExecError, ExportError, LlbuildError, UsageError
-from llbuild.frontend.contract import BuildWarning
-from llbuild.image.descriptor import Descriptor, MediaType
+from llbuild.frontend import BuildWarning
+from llbuild.image import Descriptor, MediaType
 from llbuild.llb import Definition, Metadata
 from llbuild.platforms import Platform
 from llbuild.span import Span
 from llbuild.tests.cli.recorded import completed, digest, log, queued, started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llbuild.cli.progress import Display
 
 IMAGE = Digest("sha256:" + "1" * 64)
 CONFIG = Digest("sha256:" + "2" * 64)

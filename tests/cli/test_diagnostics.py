@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-
 from llbuild.cli.diagnostics import configure_log
 from llbuild.log import log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(autouse=True)

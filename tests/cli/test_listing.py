@@ -4,11 +4,10 @@ import gzip
 import io
 import json
 import tarfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-
 from llbuild.cli import history, images, inspect
 from llbuild.cli.catalogue import find_image, open_content
 from llbuild.cli.history import history_lines, render_history
@@ -29,7 +28,11 @@ from llbuild.image import (
     encode_manifest,
 )
 from llbuild.platforms import Platform, host_platform
-from llbuild.worker import ContentStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llbuild.worker.content import ContentStore
 
 NOON = "2026-01-31T12:00:00Z"
 NOON_S = 1769860800.0
@@ -210,9 +213,7 @@ def test_of_an_index_the_image_for_this_machine_is_shown(store: ContentStore) ->
         size_bytes=1,
         platform=Platform(os="plan9", architecture="mips"),
     )
-    this = Descriptor(
-        media_type=MediaType.OCI_MANIFEST, digest=image.digest, size_bytes=1, platform=host_platform()
-    )
+    this = Descriptor(media_type=MediaType.OCI_MANIFEST, digest=image.digest, size_bytes=1, platform=host_platform())
     index = put(store, encode_index(Index(manifests=(other, this))), MediaType.OCI_INDEX)
     store.put_image("docker.io/library/multi:latest", index)
     found = find_image(store, "multi")

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from llbuild import __version__
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,42 +40,53 @@ def llbuild(tmp: Path, *words: str) -> tuple[int, str, str]:
         (["--version"], 0, f"llbuild {__version__}\n", ""),
         (["faulty", "code"], 42, "", ""),
         (["faulty", "ours"], 1, "", "error: the frobnicator is empty\nhint: fill it\n"),
+        (["faulty", "memory"], 1, "", "error: out of memory\n"),
         (["faulty", "exec"], 1, "", "error: exited with code 3\n"),
         (["faulty", "denied"], 1, "", "error: /var/lib/llbuild: Permission denied\n"),
         (
             ["faulty", "full"],
             1,
             "",
-            "error: /state/a -> /state/b: No space left on device\n"
-            "hint: free some space, or keep the state elsewhere with --root DIR\n",
+            (
+                "error: /state/a -> /state/b: No space left on device\n"
+                "hint: free some space, or keep the state elsewhere with --root DIR\n"
+            ),
         ),
         (
             ["faulty", "usage"],
             2,
             "",
-            "llbuild faulty: error: --this and --that contradict each other\n"
-            "hint: run 'llbuild faulty --help' for its flags\n",
+            (
+                "llbuild faulty: error: --this and --that contradict each other\n"
+                "hint: run 'llbuild faulty --help' for its flags\n"
+            ),
         ),
         (
             ["biuld", "."],
             2,
             "",
-            "llbuild: error: unknown command 'biuld' (did you mean 'build'?)\n"
-            "hint: run 'llbuild --help' for the list of commands\n",
+            (
+                "llbuild: error: unknown command 'biuld' (did you mean 'build'?)\n"
+                "hint: run 'llbuild --help' for the list of commands\n"
+            ),
         ),
         (
             ["--debgu", "build"],
             2,
             "",
-            "llbuild build: error: unknown flag '--debgu' (did you mean '--debug'?)\n"
-            "hint: run 'llbuild build --help' for its flags\n",
+            (
+                "llbuild build: error: unknown flag '--debgu' (did you mean '--debug'?)\n"
+                "hint: run 'llbuild build --help' for its flags\n"
+            ),
         ),
         (
             ["--halp"],
             2,
             "",
-            "llbuild: error: unknown flag '--halp' (did you mean '--help'?)\n"
-            "hint: run 'llbuild --help' for the flags\n",
+            (
+                "llbuild: error: unknown flag '--halp' (did you mean '--help'?)\n"
+                "hint: run 'llbuild --help' for the flags\n"
+            ),
         ),
         (
             ["--debug"],
@@ -116,9 +126,7 @@ def test_every_command_explains_itself(tmp_path: Path, name: str) -> None:
     assert llbuild(tmp_path, "help", name) == (code, stdout, stderr)
 
 
-@pytest.mark.parametrize(
-    ("how", "first"), [("bug", "ValueError: two"), ("assertion", "AssertionError: (no message)")]
-)
+@pytest.mark.parametrize(("how", "first"), [("bug", "ValueError: two"), ("assertion", "AssertionError: (no message)")])
 def test_a_bug_is_called_one_and_its_traceback_is_saved(tmp_path: Path, how: str, first: str) -> None:
     code, stdout, stderr = llbuild(tmp_path, "faulty", how)
     headline, hint = stderr.splitlines()
@@ -147,9 +155,7 @@ def test_where_no_traceback_can_be_saved_debug_is_recommended(tmp_path: Path) ->
     assert done.stderr.endswith("hint: please report it; run again with --debug to see the traceback\n")
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("how", ["wait", "wait-in-loop"])
 @pytest.mark.parametrize("program", [_PROGRAM, _IGNORING + _PROGRAM], ids=["", "in the background"])
 def test_a_signal_ends_the_program_in_good_order(
@@ -184,7 +190,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 
 
 def test_output_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             command("faulty", "print", "x"),
             env=environment(tmp_path),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from llbuild.cli.import_ import parse_import
 from llbuild.cli.options import BuildOptions, parse_build
 from llbuild.cli.outputs import Output, OutputKind
@@ -37,7 +36,10 @@ def build(line: str | list[str], environ: dict[str, str] | None = None) -> Build
         ),
         ("--target build", {"target": "build"}),
         ("--build-arg A=1 --build-arg B=x=y --build-arg C=", {"build_args": (("A", "1"), ("B", "x=y"), ("C", ""))}),
-        ("--build-arg TOKEN --build-arg UNSET --build-arg EMPTY", {"build_args": (("TOKEN", "from env"), ("EMPTY", ""))}),
+        (
+            "--build-arg TOKEN --build-arg UNSET --build-arg EMPTY",
+            {"build_args": (("TOKEN", "from env"), ("EMPTY", ""))},
+        ),
         ("--build-arg A=1 --build-arg B=2 --build-arg A=3", {"build_args": (("A", "3"), ("B", "2"))}),
         ("--label a=b --label empty", {"labels": (("a", "b"), ("empty", ""))}),
         ("--build-context x=../x", {"build_contexts": (("x", "../x"),)}),
@@ -160,11 +162,8 @@ def test_without_a_home_the_state_folder_must_be_given() -> None:
 
 
 def test_run_leaves_everything_after_the_image_to_the_command() -> None:
-    options = parse_run(
-        ["-it", "--rm", "-e", "A=1", "-e", "TOKEN", "-e", "UNSET", "-w", "/src", "-u", "me", "--entrypoint", ""]
-        + ["busybox", "ls", "-l", "--debug", "--", "-e", "x"],
-        ENVIRONMENT,
-    )
+    flags = "-it --rm -e A=1 -e TOKEN -e UNSET -w /src -u me --entrypoint="
+    options = parse_run([*flags.split(), "busybox", *["ls", "-l", "--debug", "--", "-e", "x"]], ENVIRONMENT)
     assert options.image == "busybox"
     assert options.command == ("ls", "-l", "--debug", "--", "-e", "x")
     assert options.env == (("A", "1"), ("TOKEN", "from env"))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from llbuild.cli.outputs import Output, OutputKind, parse_output, parse_outputs
 from llbuild.errors import UsageError
 

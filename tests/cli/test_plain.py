@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 from llbuild.cli.progress.plain import PlainDisplay
-from llbuild.solver.events import Event
 from llbuild.tests.cli.recorded import (
     FakeClock,
     cached,
@@ -14,6 +14,9 @@ from llbuild.tests.cli.recorded import (
     transfer,
     when,
 )
+
+if TYPE_CHECKING:
+    from llbuild.solver import Event
 
 
 def shown(*events: Event, refresh_at: float | None = None, close: bool = True) -> str:

@@ -3,15 +3,17 @@ from __future__ import annotations
 import io
 import os
 import pty
-from collections.abc import Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
-
 from llbuild.cli.progress import open_display
 from llbuild.errors import UsageError
-from llbuild.solver.events import Event
 from llbuild.tests.cli.recorded import completed, digest, log, queued, started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llbuild.solver import Event
 
 BUILD: list[Event] = [
     queued("a", "RUN make"),
@@ -51,7 +53,7 @@ def test_without_a_terminal_progress_is_plain() -> None:
         open_display("tty", io.StringIO(), {"TERM": "xterm"})
 
 
-@pytest.mark.parametrize(("environ", "colored"), [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False)])
+@pytest.mark.parametrize(("environ", "colored"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)])
 def test_no_color_means_no_color(environ: dict[str, str], colored: bool) -> None:
     stream = io.StringIO()
     stream.isatty = lambda: True  # type: ignore[method-assign]  # a terminal whose output can be read back

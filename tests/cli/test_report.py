@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import pytest
-
 from llbuild.cli.report import BuildFacts, StepFacts, excerpt, render_error, render_warnings
 from llbuild.errors import DockerfileError, ExecError, LlbuildError, SandboxError, SourceError, VertexError
-from llbuild.frontend.contract import BuildWarning
+from llbuild.frontend import BuildWarning
 from llbuild.span import Span
 from llbuild.tests.cli.recorded import digest
 
@@ -89,7 +88,9 @@ hint: check .dockerignore
 """,
     ),
     (
-        caused(VertexError("exporting failed", vertex=digest("nowhere")), PermissionError(13, "Permission denied", "/x")),
+        caused(
+            VertexError("exporting failed", vertex=digest("nowhere")), PermissionError(13, "Permission denied", "/x")
+        ),
         "error: exporting failed: /x: Permission denied\n",
     ),
     (VertexError("a vertex nobody knows", vertex=digest("?")), "error: a vertex nobody knows\n"),
@@ -190,7 +191,9 @@ def test_control_characters_of_a_build_file_stay_in_it() -> None:
 
 def test_warnings_are_counted_and_placed() -> None:
     warnings = [
-        BuildWarning(rule="FromAsCasing", message="'as' and 'FROM' differ", at=Span("Dockerfile", 1), url="https://x/y"),
+        BuildWarning(
+            rule="FromAsCasing", message="'as' and 'FROM' differ", at=Span("Dockerfile", 1), url="https://x/y"
+        ),
         BuildWarning(rule="Other", message="without a place"),
     ]
     assert (

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from llbuild.cli.text import cell_width, clip, harmless, pad, single_line
 
 

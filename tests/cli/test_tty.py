@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import io
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from llbuild.cli.progress.paint import Painter
 from llbuild.cli.progress.tty import Row, TtyDisplay, live_rows
-from llbuild.solver.events import Event
 from llbuild.tests.cli.recorded import FakeClock, cached, completed, log, queued, started, transfer, when
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from llbuild.solver import Event
 
 
 class Screen:
@@ -148,8 +150,8 @@ def test_a_short_build_is_written_without_rich() -> None:
     assert (
         terminal.final()
         == f"""\
- => CACHED FROM busybox{'0.0s':>56}
- => CACHED RUN make{'0.0s':>60}
+ => CACHED FROM busybox{"0.0s":>56}
+ => CACHED RUN make{"0.0s":>60}
 [+] Building 0.0s (2/2) FINISHED
 """
     )

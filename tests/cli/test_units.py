@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from llbuild.cli.units import age, human_size, seconds_since_1970
 
 
