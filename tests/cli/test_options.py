@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llbuild.cli.import_ import parse_import
 from llbuild.cli.options import BuildOptions, parse_build
 from llbuild.cli.outputs import Output, OutputKind
@@ -92,6 +96,9 @@ def test_progress_comes_from_the_flag_or_the_environment(environ: dict[str, str]
         ("--zzz", "unknown flag '--zzz'"),
         ("--tar x", "unknown flag '--tar' (did you mean '--tag'?)"),
         ("a b", "unexpected argument 'b'"),
+        ("a b --zzz", "unknown flag '--zzz'"),
+        ("--push .", "--push is not supported yet"),
+        (". --secret id=x", "--secret is not supported yet"),
         ("-t", "flag -t/--tag needs a value"),
         ("--no-cache=perhaps", "flag --no-cache takes no value other than true or false"),
         ("-t Hello", "--tag: 'Hello' is not an image reference: a repository name must be lower case"),
@@ -196,3 +203,14 @@ def test_import_says_what_is_missing(words: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_import(words, ENVIRONMENT)
     assert caught.value.message == message
+
+
+_FLAGS = "-t --tag -o --output --build-arg --label --platform --no-cache --pull=false --progress -q -f --opt -- - . x=y"
+
+
+@given(st.lists(st.sampled_from(_FLAGS.split()) | st.text(max_size=12), max_size=6))
+def test_no_arguments_end_in_anything_but_options_or_wrong_usage(words: list[str]) -> None:
+    if "-h" in words or "--help" in words:
+        return
+    with suppress(UsageError):
+        assert isinstance(build(words), BuildOptions)

@@ -64,4 +64,4 @@ def test_wide_characters_take_two_columns_and_marks_none() -> None:
 
 
 def test_single_line() -> None:
-    assert single_line(" RUN <<EOF\n  a\tb\nEOF ") == "RUN <<EOF a b EOF"
+    assert single_line(" RUN <<EOF\n  a\tb\nEOF ") == "RUN <<EOF   a b EOF"

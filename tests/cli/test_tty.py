@@ -183,6 +183,20 @@ def test_failures_and_cancellations_stay_visible() -> None:
 def test_a_build_that_is_interrupted_says_so() -> None:
     terminal = Terminal()
     terminal.play(queued("a", "RUN sleep 9"), started("a", 0))
+    terminal.play(completed("a", 2, "canceled"))
+    terminal.display.close()
+    assert (
+        terminal.final()
+        == """\
+ => CANCELED RUN sleep 9                    2.0s
+[+] Building 2.0s (1/1) STOPPED
+"""
+    )
+
+
+def test_a_build_that_breaks_off_says_so() -> None:
+    terminal = Terminal()
+    terminal.play(queued("a", "RUN sleep 9"), started("a", 0))
     terminal.clock.at(2)
     terminal.display.close()
     assert terminal.final() == "[+] Building 2.0s (0/1) STOPPED\n"
