@@ -28,8 +28,7 @@ class RawJsonDisplay:
     def display(self, event: Event) -> None:
         """Show one event."""
         state, _ = self.trace.update(event)
-        json.dump(_status(event, state), self._stream, separators=(",", ":"))
-        self._stream.write("\n")
+        self._stream.write(json.dumps(_status(event, state), separators=(",", ":")) + "\n")
         self._stream.flush()
 
     def refresh(self) -> None:
