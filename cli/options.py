@@ -28,7 +28,7 @@ class BuildOptions:
 
     globals: GlobalOptions
     context: str = "."  # a folder, a URL, or "-": stdin
-    file: str = ""  # the build file; "" is the frontend's default, "-" is stdin
+    file: str = ""  # the build file, as the shell sees it; "" is the frontend's default in the context, "-" stdin
     tags: tuple[str, ...] = ()  # full names: docker.io/library/hello:latest
     target: str = ""
     build_args: Pairs = ()

@@ -95,8 +95,10 @@ class PlainDisplay:
         """Give the floor to whoever has waited for too long. Call it now and then, at most 10 times a second."""
         now = self._clock()
         waiting = [voice for voice in self._running.values() if voice.held_since is not None]
-        if waiting:
-            self._consider(min(waiting, key=_waiting_since), now)
+        overdue = [voice for voice in waiting if now - _waiting_since(voice) >= TURN_S]
+        candidates = overdue or [voice for voice in waiting if voice.held]
+        if candidates:
+            self._consider(min(candidates, key=_waiting_since), now)
         self._flush()
 
     def close(self) -> None:

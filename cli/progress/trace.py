@@ -58,6 +58,11 @@ class OutputLines:
         self._pending = pending
         return lines
 
+    @property
+    def unfinished(self) -> str:
+        """The line so far: a prompt, a progress bar."""
+        return _overwritten(self._pending)
+
     def finish(self) -> list[Line]:
         """The last line, when the output did not end with a newline."""
         text = _overwritten(self._pending + self._decoder.decode(b"", final=True))
@@ -99,6 +104,11 @@ class VertexState:
         if self.started is None:
             return 0.0
         return max(0.0, (now if self.completed is None else self.completed) - self.started)
+
+    def screen(self, height: int) -> list[str]:
+        """The last `height` lines, with those that have not ended yet."""
+        unfinished = [stream.unfinished for stream in self.streams.values()]
+        return [*(text for _, text in self.tail), *filter(None, unfinished)][-height:]
 
     def tail_text(self) -> tuple[str, ...]:
         """The last lines of output, each with its time since the start."""

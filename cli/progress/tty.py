@@ -164,8 +164,7 @@ def _detail(state: VertexState, now: float, width: int) -> list[Row]:
         if not transfer.done:
             text = f" => => {clip(single_line(transfer.id), 24)} {_amount(transfer)}"
             rows.append(Row(_aligned(text, max(0.0, now - first_seen), width), "faint"))
-    for _, line in list(state.tail)[-OUTPUT_LINES:]:
-        rows.append(Row(clip(f" => => # {line}", width - 1), "faint"))
+    rows += [Row(clip(f" => => # {line}", width - 1), "faint") for line in state.screen(OUTPUT_LINES)]
     return rows
 
 

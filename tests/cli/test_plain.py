@@ -132,6 +132,21 @@ def test_a_silent_speaker_loses_the_floor() -> None:
     assert shown(*events, refresh_at=1.2, close=False).endswith("#1 ...\n\n#2 RUN b\n#2 0.500 from b\n")
 
 
+def test_of_those_who_wait_one_with_something_to_tell_follows_a_silent_speaker() -> None:
+    text = shown(
+        queued("a", "RUN a"),
+        queued("b", "RUN b"),
+        queued("c", "RUN c"),
+        started("a", 0),
+        started("b", 0),
+        started("c", 0.1),
+        log("c", 0.2, b"from c\n"),
+        refresh_at=1.5,
+        close=False,
+    )
+    assert text == "#1 RUN a\n#1 ...\n\n#2 RUN c\n#2 0.100 from c\n"
+
+
 def test_a_steady_speaker_loses_the_floor_after_five_seconds() -> None:
     chatter = [log("a", second / 2, b"a\n") for second in range(1, 13)]
     text = shown(queued("a", "RUN a"), queued("b", "RUN b"), started("a", 0), started("b", 0), *chatter, refresh_at=6.1)

@@ -210,6 +210,14 @@ def test_output_is_the_last_six_lines_without_escapes() -> None:
     assert lines[2:] == [f" => => # line {number}" for number in range(3, 9)]
 
 
+def test_a_line_that_has_not_ended_yet_is_shown() -> None:
+    terminal = Terminal()
+    terminal.play(queued("a", "RUN curl"), started("a", 0), log("a", 0.1, b"fetching\n10%\r20%"))
+    assert terminal.screen(1).splitlines()[2:] == [" => => # fetching", " => => # 20%"]
+    terminal.play(log("a", 1.1, b"\r100%\ndone\n"))
+    assert terminal.screen(2).splitlines()[2:] == [" => => # fetching", " => => # 100%", " => => # done"]
+
+
 def test_transfers_show_amounts_until_they_are_done() -> None:
     terminal = Terminal(width=59)
     terminal.play(
