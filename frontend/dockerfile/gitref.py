@@ -1,0 +1,152 @@
+"""Git sources as Dockerfiles name them: `https://host/repo.git#ref:dir`, `git@host:path`, `?branch=…&subdir=…`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
+
+from .paths import join
+
+__all__ = ["GitRef", "GitRefError", "parse_git_ref"]
+
+_SCHEME = re.compile(r"([a-zA-Z0-9]+)://")
+_SCP = re.compile(r"([a-zA-Z0-9-_]+)@([a-zA-Z0-9-.]+):([^?#]*)(?:\?([^#]*))?(?:#(.*))?")
+_TRUTHS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
+
+
+class GitRefError(ValueError):
+    """It is a git source, and a wrong one."""
+
+
+@dataclass(slots=True, kw_only=True)
+class GitRef:
+    """What to check out of where. `scheme` is http, https, git or ssh."""
+
+    remote: str  # the URL without fragment and query
+    scheme: str
+    host: str
+    path: str
+    ref: str = ""
+    subdir: str = ""
+    checksum: str = ""
+    keep_git_dir: bool | None = None
+    submodules: bool | None = None
+    mtime: str = ""
+    fetch_by_commit: bool = False
+
+    @property
+    def identifier(self) -> str:
+        """`git://host/path#ref:dir`: the same for every protocol."""
+        name = "git://" + self.host + join("/", self.path)
+        if self.ref or self.subdir:
+            name += "#" + self.ref
+            if self.subdir:
+                name += ":" + self.subdir
+        return name
+
+    def attrs(self) -> dict[str, str]:
+        """The source's attributes, as BuildKit names them."""
+        attrs = {
+            "git.fullurl": self.remote,
+            "git.authtokensecret": "GIT_AUTH_TOKEN",
+            "git.authheadersecret": "GIT_AUTH_HEADER",
+        }
+        if self.scheme == "ssh":
+            attrs["git.mountsshsock"] = "default"
+        if self.keep_git_dir:
+            attrs["git.keepgitdir"] = "true"
+        if self.checksum:
+            attrs["git.checksum"] = self.checksum
+        if self.submodules is False:
+            attrs["git.skipsubmodules"] = "true"
+        if self.mtime and self.mtime != "checkout":
+            attrs["git.mtime"] = self.mtime
+        if self.fetch_by_commit:
+            attrs["git.fetchbycommit"] = "true"
+        return attrs
+
+
+def parse_git_ref(text: str) -> GitRef | None:
+    """None when the text is no git source. Raises GitRefError when it is one with a wrong query."""
+    if text.startswith(("./", "../", "github.com/")):
+        return None
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        match = _SCP.fullmatch(text)
+        if match is None:
+            return None
+        user, host, path, query, fragment = match.groups("")
+        found = GitRef(remote=f"{user}@{host}:{path}", scheme="ssh", host=host, path=path)
+    else:
+        if scheme[1].lower() not in ("http", "https", "ssh", "git"):
+            return None
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            return None
+        if parts.scheme in ("http", "https") and not unquote(parts.path).endswith(".git"):
+            return None
+        host, query, fragment = parts.netloc.rpartition("@")[2], parts.query, parts.fragment
+        bare = urlunsplit(parts._replace(query="", fragment=""))
+        found = GitRef(remote=bare, scheme=parts.scheme, host=host, path=unquote(parts.path))
+    if fragment:
+        found.ref, _, subdir = unquote(fragment).partition(":")
+        found.subdir = join("/", subdir).removeprefix("/")
+    if query:
+        _read_query(found, query)
+    return found
+
+
+def _read_query(found: GitRef, query: str) -> None:
+    values = parse_qs(query, keep_blank_values=True, max_num_fields=100)
+    tag = branch = ""
+    for key, (value, *more) in values.items():
+        if more:
+            raise GitRefError(f"{key} is given twice in the git URL's query")
+        if not value and key not in ("submodules", "keep-git-dir", "fetch-by-commit"):
+            raise GitRefError(f"{key} has no value in the git URL's query")
+        match key:
+            case "ref":
+                _set_ref(found, value)
+            case "tag":
+                tag = "refs/tags/" + value.removeprefix("refs/tags/")
+            case "branch":
+                branch = "refs/heads/" + value.removeprefix("refs/heads/")
+            case "subdir":
+                if found.subdir not in ("", value):
+                    raise GitRefError(f"the git URL names two folders, {found.subdir} and {value}")
+                found.subdir = value
+            case "checksum" | "commit":
+                found.checksum = value
+            case "mtime":
+                if value not in ("checkout", "commit"):
+                    raise GitRefError(f"mtime is checkout or commit, not {value!r}")
+                found.mtime = value
+            case "keep-git-dir":
+                found.keep_git_dir = _truth(key, value)
+            case "submodules":
+                found.submodules = _truth(key, value)
+            case "fetch-by-commit":
+                found.fetch_by_commit = _truth(key, value)
+            case _:
+                raise GitRefError(f"{key!r} is unknown in a git URL's query")
+    if tag and branch:
+        raise GitRefError("the git URL names both a tag and a branch")
+    if tag or branch:
+        _set_ref(found, tag or branch)
+
+
+def _set_ref(found: GitRef, ref: str) -> None:
+    if found.ref not in ("", ref):
+        raise GitRefError(f"the git URL names two refs, {found.ref} and {ref}")
+    found.ref = ref
+
+
+def _truth(key: str, value: str) -> bool:
+    if not value:
+        return True
+    truth = _TRUTHS.get(value.lower())
+    if truth is None:
+        raise GitRefError(f"{key} is true or false, not {value!r}")
+    return truth
