@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, UsageError
 from ...llb import FileMkdir, Metadata, SourceFile, marshal
-from ...span import Span
 from ..contract import Compiled, MoreNeeded, NoSuchFile, PlatformResult
 from . import instructions as ins
 from .build import Build
@@ -17,7 +16,6 @@ from .copying import apply_copy
 from .drafts import FileDraft, SourceDraft, finish
 from .expander import Expander
 from .ignorefile import parse_ignore_file
-from .imagedraft import ImageDraft
 from .metadata import apply_metadata
 from .options import Options, read_options
 from .owner import parse_owner
@@ -32,7 +30,9 @@ from .support import NOT_YET
 
 if TYPE_CHECKING:
     from ...platforms import Platform
+    from ...span import Span
     from ..contract import Lookup, Request
+    from .imagedraft import ImageDraft
     from .parser import Document
 
 __all__ = ["compile_request"]

@@ -44,7 +44,9 @@ def _from_env(env: Mapping[str, str]) -> Platform | None:
             found["variant"] = value
     if not found:
         return None
-    parts = Platform(**found)
+    parts = Platform(
+        os=found.get("os", ""), architecture=found.get("architecture", ""), variant=found.get("variant", "")
+    )
     try:
         # Normalised, so that arm/v8 and arm64 read alike.
         return parse_platform_word(str(parts)) if parts.os and parts.architecture else parts

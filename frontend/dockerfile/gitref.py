@@ -12,7 +12,9 @@ __all__ = ["GitRef", "GitRefError", "parse_git_ref"]
 
 _SCHEME = re.compile(r"([a-zA-Z0-9]+)://")
 _SCP = re.compile(r"([a-zA-Z0-9-_]+)@([a-zA-Z0-9-.]+):([^?#]*)(?:\?([^#]*))?(?:#(.*))?")
-_TRUTHS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
+_SWITCHES = frozenset({"submodules", "keep-git-dir", "fetch-by-commit"})
+_KEYS = _SWITCHES | {"ref", "tag", "branch", "subdir", "checksum", "commit", "mtime"}
+_TRUTHS = {"": True, "1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 
 
 class GitRefError(ValueError):
@@ -99,53 +101,47 @@ def parse_git_ref(text: str) -> GitRef | None:
 
 
 def _read_query(found: GitRef, query: str) -> None:
-    values = parse_qs(query, keep_blank_values=True, max_num_fields=100)
-    tag = branch = ""
-    for key, (value, *more) in values.items():
+    values = {}
+    for key, (value, *more) in parse_qs(query, keep_blank_values=True, max_num_fields=100).items():
         if more:
             raise GitRefError(f"{key} is given twice in the git URL's query")
-        if not value and key not in ("submodules", "keep-git-dir", "fetch-by-commit"):
+        if key not in _KEYS:
+            raise GitRefError(f"{key!r} is unknown in a git URL's query")
+        if not value and key not in _SWITCHES:
             raise GitRefError(f"{key} has no value in the git URL's query")
-        match key:
-            case "ref":
-                _set_ref(found, value)
-            case "tag":
-                tag = "refs/tags/" + value.removeprefix("refs/tags/")
-            case "branch":
-                branch = "refs/heads/" + value.removeprefix("refs/heads/")
-            case "subdir":
-                if found.subdir not in ("", value):
-                    raise GitRefError(f"the git URL names two folders, {found.subdir} and {value}")
-                found.subdir = value
-            case "checksum" | "commit":
-                found.checksum = value
-            case "mtime":
-                if value not in ("checkout", "commit"):
-                    raise GitRefError(f"mtime is checkout or commit, not {value!r}")
-                found.mtime = value
-            case "keep-git-dir":
-                found.keep_git_dir = _truth(key, value)
-            case "submodules":
-                found.submodules = _truth(key, value)
-            case "fetch-by-commit":
-                found.fetch_by_commit = _truth(key, value)
-            case _:
-                raise GitRefError(f"{key!r} is unknown in a git URL's query")
-    if tag and branch:
+        values[key] = value
+    _set_ref(found, values.get("ref", ""))
+    if "tag" in values and "branch" in values:
         raise GitRefError("the git URL names both a tag and a branch")
-    if tag or branch:
-        _set_ref(found, tag or branch)
+    if "tag" in values:
+        _set_ref(found, "refs/tags/" + values["tag"].removeprefix("refs/tags/"))
+    if "branch" in values:
+        _set_ref(found, "refs/heads/" + values["branch"].removeprefix("refs/heads/"))
+    subdir = values.get("subdir", found.subdir)
+    if found.subdir not in ("", subdir):
+        raise GitRefError(f"the git URL names two folders, {found.subdir} and {subdir}")
+    found.subdir = subdir
+    found.checksum = values.get("commit", values.get("checksum", ""))
+    found.mtime = values.get("mtime", "")
+    if found.mtime not in ("", "checkout", "commit"):
+        raise GitRefError(f"mtime is checkout or commit, not {found.mtime!r}")
+    found.keep_git_dir = _truth(values, "keep-git-dir")
+    found.submodules = _truth(values, "submodules")
+    found.fetch_by_commit = bool(_truth(values, "fetch-by-commit"))
 
 
 def _set_ref(found: GitRef, ref: str) -> None:
+    if not ref:
+        return
     if found.ref not in ("", ref):
         raise GitRefError(f"the git URL names two refs, {found.ref} and {ref}")
     found.ref = ref
 
 
-def _truth(key: str, value: str) -> bool:
-    if not value:
-        return True
+def _truth(values: dict[str, str], key: str) -> bool | None:
+    value = values.get(key)
+    if value is None:
+        return None
     truth = _TRUTHS.get(value.lower())
     if truth is None:
         raise GitRefError(f"{key} is true or false, not {value!r}")

@@ -33,26 +33,23 @@ def apply_metadata(build: Build, state: StageState, command: ins.Command) -> Non
             _arg(build, state, image, command)
         case ins.Env():
             _env(build, state, image, command)
-        case ins.Label():
-            pairs = _expanded(build, state, command.pairs)
-            image.labels.update(pairs)
-            image.commit("LABEL" + _joined(pairs), build.created)
-        case ins.User():
-            state.user = image.user = build.expander.word(command.user, state.env)
-            image.commit(f"USER {image.user}", build.created)
-        case ins.Cmd():
-            image.cmd = _command_line(image, command)
-            image.args_escaped = True
-            state.cmd_said = True
-            image.commit(f"CMD {go_quoted_list(image.cmd)}", build.created)
-        case ins.Entrypoint():
-            _entrypoint(build, state, image, command)
         case ins.Expose():
             _expose(build, state, image, command)
         case ins.Volume():
             _volume(build, state, image, command)
         case ins.Stopsignal():
             _stopsignal(build, state, image, command)
+        case ins.Label() | ins.User():
+            _label_or_user(build, state, image, command)
+        case ins.Cmd() | ins.Entrypoint():
+            _process(build, state, image, command)
+        case _:
+            _fixed(build, image, command)
+
+
+def _fixed(build: Build, image: ImageDraft, command: ins.Command) -> None:
+    """The instructions that variables do not reach."""
+    match command:
         case ins.Shell():
             image.shell = command.words
             image.commit(f"SHELL {go_list(command.words)}", build.created)
@@ -65,6 +62,16 @@ def apply_metadata(build: Build, state: StageState, command: ins.Command) -> Non
             image.on_build.append(command.trigger)  # leaves no history entry
         case _:
             raise AssertionError(f"{command.name} makes a layer")
+
+
+def _label_or_user(build: Build, state: StageState, image: ImageDraft, command: ins.Label | ins.User) -> None:
+    if isinstance(command, ins.User):
+        state.user = image.user = build.expander.word(command.user, state.env)
+        image.commit(f"USER {image.user}", build.created)
+        return
+    pairs = _expanded(build, state, command.pairs)
+    image.labels.update(pairs)
+    image.commit("LABEL" + _joined(pairs), build.created)
 
 
 def _arg(build: Build, state: StageState, image: ImageDraft, command: ins.Arg) -> None:
@@ -102,19 +109,16 @@ def _joined(pairs: list[tuple[str, str]]) -> str:
     return "".join(f" {key}={value}" for key, value in pairs)
 
 
-def _command_line(image: ImageDraft, command: ins.Cmd | ins.Entrypoint) -> tuple[str, ...]:
-    if not command.shell:
-        return command.words
-    return (*image.default_shell, " ".join(command.words))
-
-
-def _entrypoint(build: Build, state: StageState, image: ImageDraft, command: ins.Entrypoint) -> None:
-    """An empty one resets; a CMD that this stage did not say is dropped with the old entrypoint."""
-    words = _command_line(image, command)
-    image.entrypoint = words or None
-    if not state.cmd_said:
-        image.cmd = None
-    image.commit(f"ENTRYPOINT {go_quoted_list(words)}", build.created)
+def _process(build: Build, state: StageState, image: ImageDraft, command: ins.Cmd | ins.Entrypoint) -> None:
+    """CMD and ENTRYPOINT. An empty entrypoint resets; a CMD this stage did not say goes with the old entrypoint."""
+    words = (*image.default_shell, " ".join(command.words)) if command.shell else command.words
+    if isinstance(command, ins.Cmd):
+        image.cmd, image.args_escaped, state.cmd_said = words, True, True
+    else:
+        image.entrypoint = words or None
+        if not state.cmd_said:
+            image.cmd = None
+    image.commit(f"{command.name} {go_quoted_list(words)}", build.created)
 
 
 def _expose(build: Build, state: StageState, image: ImageDraft, command: ins.Expose) -> None:

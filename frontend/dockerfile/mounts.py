@@ -26,7 +26,7 @@ from .paths import clean, join
 from .suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .build import Build
     from .drafts import Draft
@@ -39,8 +39,9 @@ __all__ = ["RunMounts", "mount_origin", "read_mounts"]
 _TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
 _SHARING = {"shared": CacheSharing.SHARED, "private": CacheSharing.PRIVATE, "locked": CacheSharing.LOCKED}
 _KEYS = (
-    "type from source target readonly id sharing required size mode uid gid src dst destination ro rw readwrite env"
-).split()
+    *("type", "from", "source", "target", "readonly", "readwrite", "id", "sharing", "required"),
+    *("size", "mode", "uid", "gid", "env"),
+)
 _ALIASES = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly", "rw": "readwrite"}
 _TRUTHS = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
@@ -169,16 +170,11 @@ def _read_switch(spec: _MountSpec, item: str, key: str) -> None:
 def _read_value(spec: _MountSpec, item: str, key: str, value: str) -> None:
     match key:
         case "type":
-            spec.kind = value.lower()
-            if spec.kind not in _TYPES:
-                hint = did_you_mean(spec.kind, _TYPES) or "there are " + ", ".join(_TYPES)
-                raise spec.fail(f"{value!r} is not a type of mount", hint)
-        case "from":
-            spec.origin = value
-        case "source":
-            spec.source = value
-        case "target":
-            spec.target = value
+            spec.kind = _choice(spec, "a type of mount", value, _TYPES)
+        case "sharing":
+            spec.sharing = _choice(spec, "a way of sharing", value, _SHARING)
+        case "from" | "source" | "target" | "id" | "env":
+            setattr(spec, "origin" if key == "from" else key, value)
         case "readonly":
             spec.readonly = _truth(spec, key, value)
         case "readwrite":
@@ -189,23 +185,17 @@ def _read_value(spec: _MountSpec, item: str, key: str, value: str) -> None:
         case "size":
             _only_for(spec, key, ("tmpfs",))
             spec.size = _size(spec, value)
-        case "id":
-            spec.id = value
-        case "sharing":
-            spec.sharing = value.lower()
-            if spec.sharing not in _SHARING:
-                hint = did_you_mean(spec.sharing, _SHARING) or "there are shared, private and locked"
-                raise spec.fail(f"{value!r} is not a way of sharing", hint)
-        case "mode":
-            spec.mode = _number(spec, key, value, 8)
-        case "uid":
-            spec.uid = _number(spec, key, value, 10)
-        case "gid":
-            spec.gid = _number(spec, key, value, 10)
-        case "env":
-            spec.env = value
+        case "mode" | "uid" | "gid":
+            setattr(spec, key, _number(spec, key, value, 8 if key == "mode" else 10))
         case _:
-            raise spec.fail(f"unknown key {key!r} in {item!r}", did_you_mean(key, _KEYS))
+            raise spec.fail(f"unknown key {key!r} in {item!r}", did_you_mean(key, (*_KEYS, *_ALIASES)))
+
+
+def _choice(spec: _MountSpec, what: str, value: str, known: Iterable[str]) -> str:
+    if value.lower() in known:
+        return value.lower()
+    hint = did_you_mean(value.lower(), known) or "there are " + ", ".join(known)
+    raise spec.fail(f"{value!r} is not {what}", hint)
 
 
 def _only_for(spec: _MountSpec, key: str, kinds: tuple[str, ...]) -> None:

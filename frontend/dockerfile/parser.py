@@ -229,7 +229,8 @@ def _read_node(line: Line, start: int, escape: str, comments: tuple[str, ...]) -
 
 def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word, ...], int]:
     """The words that begin with `--`, quotes and escapes taken off, and where the rest begins."""
-    text, flags = line.text, []
+    text = line.text
+    flags: list[Word] = []
     while True:
         while at < end and text[at] in SPACES:
             at += 1

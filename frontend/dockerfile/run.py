@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["apply_run"]
 
 _PIPES = "/dev/pipes/"
+_SHM = "/dev/shm"  # noqa: S108  a mount point in the container, not a file of ours
 _NETWORKS = {"default": None, "none": NetMode.NONE, "host": NetMode.HOST}
 _SECURITIES = {"sandbox": SecurityMode.SANDBOX, "insecure": SecurityMode.INSECURE}
 
@@ -42,7 +43,7 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
         mounts.insert(0, (Mount(dest=_PIPES, selector="/", readonly=True), script))
     if build.options.shm_size > 0:
         tmpfs = TmpfsOptions(size_bytes=build.options.shm_size)
-        mounts.append((Mount(dest="/dev/shm", mount_type=MountType.TMPFS, tmpfs=tmpfs), None))
+        mounts.append((Mount(dest=_SHM, mount_type=MountType.TMPFS, tmpfs=tmpfs), None))
     env = state.env_strings()
     if extras and extras.ssh_socket and "SSH_AUTH_SOCK" not in state.env:
         env = (*env, f"SSH_AUTH_SOCK={extras.ssh_socket}")
