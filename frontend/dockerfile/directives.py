@@ -1,0 +1,68 @@
+"""The `# key=value` lines at the top of a file: syntax, escape, check.
+
+They end at the first line that is none: a blank line, an instruction, any other comment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...errors import DockerfileError
+from ...span import Span
+from .words import SPACES
+
+__all__ = ["Directive", "DirectiveReader", "Directives"]
+
+_KEYS = ("syntax", "escape", "check")
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    value: str
+    at: Span
+
+
+@dataclass(slots=True)
+class Directives:
+    """What the directives said."""
+
+    escape: str = "\\"
+    found: dict[str, Directive] = field(default_factory=dict)
+
+    @property
+    def syntax(self) -> Directive | None:
+        return self.found.get("syntax")
+
+    @property
+    def check(self) -> Directive | None:
+        return self.found.get("check")
+
+
+class DirectiveReader:
+    """Fed the comment lines in order until `done`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.done = False
+        self.result = Directives()
+
+    def feed(self, comment: str, number: int) -> bool:
+        """Whether `comment` (from its `#` on) is a directive; physical line `number`."""
+        if self.done:
+            return False
+        key, equals, value = comment[1:].lstrip(SPACES).partition("=")
+        key, value = key.rstrip(SPACES).lower(), value.strip(SPACES)
+        if not equals or not value or key not in _KEYS:
+            self.done = True
+            return False
+        at = Span(self.path, number)
+        if key in self.result.found:
+            raise DockerfileError(
+                f"only one {key} directive is allowed; the first is on line {self.result.found[key].at.line}", at=at
+            )
+        if key == "escape":
+            if value not in ("\\", "`"):
+                raise DockerfileError(f"{value!r} cannot be the escape character", at=at, hint="use \\ or `")
+            self.result.escape = value
+        self.result.found[key] = Directive(value, at)
+        return True

@@ -1,0 +1,90 @@
+"""Heredocs: `<<EOF`, `<<-EOF`, `<<"EOF"`, `3<<EOF`, any number on one line of RUN, COPY or ADD."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...errors import DockerfileError
+from .words import WordError, split_fields
+
+if TYPE_CHECKING:
+    from .arguments import Arguments
+    from .source import Line, Word
+
+__all__ = ["Heredoc", "may_hold_heredocs", "parse_heredoc", "read_heredocs"]
+
+_FORM = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)")
+_TABS = re.compile(r"^\t+", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class Heredoc:
+    """One inline document. `content` is raw: leading tabs are still there."""
+
+    word: Word
+    name: str
+    expand: bool  # the delimiter is not quoted: variables count
+    chomp: bool  # `<<-`: leading tabs go
+    descriptor: int = 0
+    content: str = ""
+    first_line: int = 0
+
+    @property
+    def text(self) -> str:
+        return _TABS.sub("", self.content) if self.chomp else self.content
+
+    @property
+    def body_lines(self) -> tuple[int, int]:
+        """First and last line of the body; the last is before the first when it is empty."""
+        return self.first_line, self.first_line + self.content.count("\n") - 1
+
+
+def may_hold_heredocs(name: str, arguments: Arguments) -> bool:
+    return name in ("RUN", "COPY", "ADD") and not arguments.json
+
+
+def parse_heredoc(word: Word) -> Heredoc | None:
+    """What the word opens, None when it is no heredoc. Raises DockerfileError on a broken delimiter."""
+    if "<<" not in word.text:
+        return None
+    match = _FORM.fullmatch(word.text)
+    if match is None or not match[3]:
+        return None
+    try:
+        names = split_fields(match[3], {}, keep_unset=True)
+        if len(names) != 1:
+            return None
+        (quoted,) = split_fields(match[3], {}, keep_unset=True, keep_quotes=True)
+    except WordError as error:
+        raise DockerfileError(f"heredoc delimiter: {error}", at=word.at) from None
+    name = names[0]
+    plain = _quotes(name) == _quotes(quoted)
+    return Heredoc(word, name, expand=plain, chomp=match[2] == "-", descriptor=int(match[1][:9] or 0))
+
+
+def read_heredocs(line: Line) -> list[Heredoc]:
+    """Every heredoc the line opens, bodies still empty."""
+    try:
+        fields = split_fields(line.text, {}, keep_unset=True, keep_quotes=True, keep_escapes=True)
+    except WordError:
+        return []  # the shell may make sense of it: `RUN echo "<<` is not ours to refuse
+    found: list[Heredoc] = []
+    at = 0
+    for text in fields:
+        if "<<" not in text:
+            continue
+        start = line.text.find(text, at)
+        word = line.word(start, start + len(text)) if start >= 0 else line.word(0, len(line.text))
+        word.text = text
+        at = max(at, start)
+        heredoc = parse_heredoc(word)
+        if heredoc is not None:
+            found.append(heredoc)
+            at = max(at, start + len(text))
+    return found
+
+
+def _quotes(text: str) -> int:
+    return text.count("'") + text.count('"')

@@ -1,0 +1,103 @@
+"""The text of a Dockerfile as logical lines: continuations joined, comments and blank lines gone.
+
+Every character of a logical line still knows where it stood, so errors can point at it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from ...errors import DockerfileError
+from ...span import Span
+
+__all__ = ["BLANKS", "MAX_BYTES", "MAX_LINE", "Line", "Word", "decode_source"]
+
+MAX_BYTES = 16 << 20
+MAX_LINE = 65535  # BuildKit's; a longer line is a sign of something that is not a Dockerfile
+# What separates words on a logical line (never a newline: it has none).
+BLANKS = "\t\v\f\r "
+
+
+@dataclass(slots=True)
+class Line:
+    """One instruction's text. `starts[i]` is the offset in `text` of its i-th physical piece."""
+
+    path: str
+    text: str
+    starts: list[int]
+    origins: list[tuple[int, int]]  # (line, column) of each piece, from 1
+    first: int  # physical lines, heredoc bodies included
+    last: int
+
+    @property
+    def at(self) -> Span:
+        """The whole instruction, as whole lines."""
+        return Span(self.path, self.first, 1, self.last, 0)
+
+    def span(self, start: int, end: int) -> Span:
+        """Where `text[start:end]` stands in the file."""
+        line, column = self._position(start)
+        end_line, end_column = self._position(max(start, end - 1))
+        return Span(self.path, line, column, end_line, end_column + 1)
+
+    def _position(self, offset: int) -> tuple[int, int]:
+        piece = max(0, bisect_right(self.starts, offset) - 1)
+        line, column = self.origins[piece]
+        return line, column + offset - self.starts[piece]
+
+    def word(self, start: int, end: int) -> Word:
+        return Word(self.text[start:end], self, start, end)
+
+
+class Word:
+    """A piece of a logical line. `text` may differ from what stands there: JSON decoded, quotes off."""
+
+    __slots__ = ("end", "line", "start", "text")
+
+    def __init__(self, text: str, line: Line, start: int, end: int) -> None:
+        self.text = text
+        self.line = line
+        self.start = start
+        self.end = end
+
+    @property
+    def at(self) -> Span:
+        return self.line.span(self.start, self.end)
+
+    @property
+    def verbatim(self) -> bool:
+        """Offsets in `text` are offsets in the file."""
+        return self.end - self.start == len(self.text) and self.line.text.startswith(self.text, self.start)
+
+    def part(self, start: int, end: int) -> Word:
+        """The piece `text[start:end]`; its place is the whole word's where that cannot be told."""
+        if self.verbatim:
+            return Word(self.text[start:end], self.line, self.start + start, self.start + end)
+        return Word(self.text[start:end], self.line, self.start, self.end)
+
+    def at_offset(self, offset: int) -> Span:
+        """From `text[offset]` to the word's end, or the word where that cannot be told."""
+        if self.verbatim and offset < len(self.text):
+            return self.line.span(self.start + offset, self.end)
+        return self.at
+
+    def __repr__(self) -> str:
+        return f"Word({self.text!r}, {self.line.path}:{self.at.line}:{self.at.column})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Word) and (self.text, self.start, self.end) == (other.text, other.start, other.end)
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.start, self.end))
+
+
+def decode_source(data: bytes, path: str) -> str:
+    """The text. A byte that is not UTF-8 becomes a lone surrogate, to be refused where it matters."""
+    if len(data) > MAX_BYTES:
+        raise DockerfileError(
+            f"the file is {len(data):,} bytes; at most {MAX_BYTES:,} are read",
+            at=Span(path, 1),
+            hint="large files belong in the build context, for COPY",
+        )
+    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
