@@ -135,7 +135,9 @@ def _not_strings(rest: Word) -> None:
         json.loads(rest.text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return
-    raise DockerfileError("a JSON array must hold strings only", at=rest.at, hint='quote every element: ["cmd", "1"]')
+    raise DockerfileError(
+        "a JSON array must hold strings only", at=rest.at, hint='quote every element: ["cmd", "1"]'
+    )
 
 
 def _refuse(constant: str) -> None:
