@@ -36,7 +36,7 @@ def home(busybox_rootfs: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def nobodys(home: Path) -> Iterator[Llbuild]:
-    prefix = (require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs")
+    prefix = (require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
     probe = subprocess.run(
         [*prefix, sys.executable, "-c", "import llbuild, msgpack"],
         env={**os.environ, "PYTHONPATH": str(ROOT / ".typing")},
