@@ -53,7 +53,9 @@ def expected_names() -> set[str]:
     """The committed files of the package's folders, data files included; at the root only modules and py.typed."""
     listing = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     rooms = {name.partition(".")[2].partition(".")[0] for name in listing} - {""}
-    tracked = call(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT).splitlines()
+    tracked = call(
+        ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT
+    ).splitlines()
     names: set[str] = set()
     for name in tracked:
         room, slash, _ = name.partition("/")
