@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..digest import Digest
-    from ..frontend.contract import BuildWarning
-    from ..image.descriptor import Descriptor
+    from ..frontend import BuildWarning
+    from ..image import Descriptor
     from ..llb import Definition
     from .import_ import ImportOptions
     from .options import BuildOptions

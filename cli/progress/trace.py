@@ -6,14 +6,14 @@ from codecs import getincrementaldecoder
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
-from ...solver.events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
 from ..text import harmless, single_line
 
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
 
     from ...digest import Digest
-    from ...solver.events import Event
+    from ...solver import Event
 
 __all__ = ["CANCELED", "Line", "OutputLines", "Trace", "VertexState", "offset"]
 
@@ -108,12 +108,13 @@ class VertexState:
 class Trace:
     """All vertices seen so far, in order of appearance."""
 
-    __slots__ = ("completed_count", "failed", "vertices")
+    __slots__ = ("canceled", "completed_count", "failed", "vertices")
 
     def __init__(self) -> None:
         self.vertices: dict[Digest, VertexState] = {}
         self.completed_count = 0
-        self.failed = False  # some vertex ended with an error, be it "canceled"
+        self.failed = False  # some vertex ended with an error of its own
+        self.canceled = False  # some vertex was stopped
 
     def update(self, event: Event) -> tuple[VertexState, list[Line]]:
         """Take an event in. Returns the vertex it is about, and the lines of output it completed."""
@@ -138,7 +139,8 @@ class Trace:
                 vertex.progress[event.id] = (first, event)
             case VertexCompleted():
                 vertex.error = event.error
-                self.failed = self.failed or bool(event.error)
+                self.canceled = self.canceled or vertex.canceled
+                self.failed = self.failed or bool(event.error and not vertex.canceled)
                 lines = [line for stream in vertex.streams.values() for line in stream.finish()]
                 self._complete(vertex, event.at)
         vertex.tail.extend(lines)
