@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import LlbuildError, UsageError
 from . import engine
@@ -18,21 +18,31 @@ if TYPE_CHECKING:
 
     from .engine import BuildResult, BuildView
     from .options import BuildOptions
-    from .progress import Trace
+    from .progress import Display, Trace
     from .report import BuildFacts
 
-__all__ = ["run"]
+__all__ = ["conduct", "run"]
+
+
+class Build(Protocol):
+    """The engine's part: compile, solve, export."""
+
+    def __call__(self, options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult: ...
 
 
 def run(argv: Sequence[str]) -> int:
-    """Build, and say how it went. Returns the exit code; what nobody can act on here is raised."""
-    options = parse_build(argv, os.environ)
+    """`llbuild build`."""
+    return conduct(parse_build(argv, os.environ), engine.build)
+
+
+def conduct(options: BuildOptions, build: Build) -> int:
+    """Build, and say how it went. Returns the exit code; what is no build's failure (a full disk, Ctrl-C) is raised."""
     _check(options)
     start_log(options.globals)
     view = engine.BuildView()
     display = open_display(_form(options), sys.stderr, os.environ)
     try:
-        result = engine.build(options, display=display, view=view)
+        result = build(options, display=display, view=view)
     except UsageError:
         raise
     except LlbuildError as exc:

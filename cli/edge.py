@@ -12,6 +12,7 @@ from .report import render_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 __all__ = ["conclude", "describe_os_error", "print_traceback"]
 
@@ -36,12 +37,21 @@ def conclude(error: BaseException, *, arguments: Sequence[str], exit_code: int) 
         if "--debug" in arguments and not isinstance(error, UsageError):
             print_traceback(error)
         text, code = _verdict(error, arguments, exit_code)
+        _settle_stdout()
         sys.stderr.write(text)
         sys.stderr.flush()
     except BrokenPipeError:
         _silence_output()
         return 141
     return code
+
+
+def _settle_stdout() -> None:
+    """What was printed before the end comes before its cause; where that is impossible, it is dropped."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence_output(sys.stdout)
 
 
 def _verdict(error: BaseException, arguments: Sequence[str], exit_code: int) -> tuple[str, int]:
@@ -115,10 +125,10 @@ def print_traceback(error: BaseException) -> None:
     sys.stderr.writelines(traceback.format_exception(error))
 
 
-def _silence_output() -> None:
+def _silence_output(*streams: TextIO) -> None:
     """Point stdout and stderr nowhere, or Python itself complains when it flushes them at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams or (sys.stdout, sys.stderr):
         try:
             os.dup2(nowhere, stream.fileno())
         except (OSError, ValueError):  # not a real file: nothing will be flushed to a pipe

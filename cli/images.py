@@ -16,7 +16,7 @@ from .units import human_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..worker import ContentStore, StoredImage
+    from ..worker.content import ContentStore, StoredImage
 
 __all__ = ["render_images", "run"]
 

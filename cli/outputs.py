@@ -132,7 +132,7 @@ def _unknown_key(text: str, kind: str, key: str) -> UsageError:
     known = ", ".join(f"{name}=" for name in _KEYS[kind])
     if key.partition(".")[0].partition("[")[0] in _NOT_YET or key in _NOT_YET:
         return UsageError(f"--output {text!r}: {key}= is not supported yet; type={kind} takes {known}")
-    return UsageError(f"--output {text!r}: type={kind} takes {known} not {key}=")
+    return UsageError(f"--output {text!r}: type={kind} takes {known}, not {key}=")
 
 
 def split_csv(text: str, *, flag: str) -> list[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..digest import Digest
-    from ..frontend.contract import BuildWarning
+    from ..frontend import BuildWarning
     from ..span import Span
 
 __all__ = ["BuildFacts", "StepFacts", "excerpt", "render_error", "render_warnings"]

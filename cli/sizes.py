@@ -10,7 +10,7 @@ from ..errors import CorruptError
 
 if TYPE_CHECKING:
     from ..image import Descriptor
-    from ..worker import ContentStore
+    from ..worker.content import ContentStore
 
 __all__ = ["layer_size"]
 
@@ -41,7 +41,7 @@ def _uncompressed(blob: IO[bytes]) -> IO[bytes]:
     if magic.startswith(_GZIP_MAGIC):
         from isal import igzip
 
-        return cast("IO[bytes]", igzip.IGzipFile(fileobj=blob))
+        return cast("IO[bytes]", igzip.IGzipFile(fileobj=blob))  # type: ignore[no-untyped-call]  # isal has no types here
     if magic == _ZSTD_MAGIC:
         from zstandard import ZstdDecompressor
 

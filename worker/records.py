@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 
 from ..database import Schema
 from ..digest import Digest
-from ..image import Descriptor
+from ..image import Descriptor, LayerBlob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..database import Database
+    from .content import ContentStore
 
-__all__ = ["SCHEMA", "LayerRecord", "LayerRecords", "now"]
+__all__ = ["SCHEMA", "LayerRecord", "LayerRecords", "now", "ready_blob"]
 
 SCHEMA = Schema(
     "layers",
@@ -94,6 +95,15 @@ class LayerRecords:
             wanted,
         )
         return {Digest(diff_id): size for diff_id, size in rows}
+
+
+def ready_blob(record: LayerRecord | None, content: ContentStore) -> LayerBlob | None:
+    """The blob of a layer, if it was packed or fetched and the content store has it."""
+    if record is None or record.blob is None or record.diff_id is None:
+        return None
+    if not content.has(record.blob.digest, record.blob.size_bytes):
+        return None
+    return LayerBlob(diff_id=record.diff_id, descriptor=record.blob, created=record.created)
 
 
 def now() -> str:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ...solver.events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ..text import single_line
 from ..units import human_size
 from .trace import Trace, offset
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from ...digest import Digest
-    from ...solver.events import Event
+    from ...solver import Event
     from .trace import VertexState
 
 __all__ = ["PlainDisplay"]
@@ -94,8 +95,10 @@ class PlainDisplay:
         """Give the floor to whoever has waited for too long. Call it now and then, at most 10 times a second."""
         now = self._clock()
         waiting = [voice for voice in self._running.values() if voice.held_since is not None]
-        if waiting:
-            self._consider(min(waiting, key=_waiting_since), now)
+        overdue = [voice for voice in waiting if now - _waiting_since(voice) >= TURN_S]
+        candidates = overdue or [voice for voice in waiting if voice.held]
+        if candidates:
+            self._consider(min(candidates, key=_waiting_since), now)
         self._flush()
 
     def close(self) -> None:
@@ -182,7 +185,7 @@ def _progress_lines(voice: _Voice, event: VertexProgress) -> list[str]:
         return []
     voice.progress_at[event.id] = event.at
     started, _ = voice.state.progress[event.id]
-    parts = [event.id, _amount(event)]
+    parts = [single_line(event.id), _amount(event)]
     if event.at - started > 0.01:
         parts.append(f"{event.at - started:.1f}s")
     if event.done:
@@ -201,5 +204,5 @@ def _outcome(state: VertexState, event: VertexCompleted) -> str:
     if state.canceled:
         return "CANCELED"
     if event.error:
-        return f"ERROR: {' '.join(event.error.split())}"
+        return f"ERROR: {single_line(event.error)}"
     return f"DONE {state.elapsed(event.at):.1f}s"
