@@ -15,7 +15,7 @@ _PROGRAM = """\
 import sys
 from llbuild.cli import main
 main.COMMANDS["faulty"] = ("llbuild.tests.cli.faulty", "")
-sys.exit(main.main())
+main.program()
 """
 _IGNORING = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
