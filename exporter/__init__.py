@@ -22,7 +22,7 @@ _HOME = {
 }
 __all__ = [
     "AssembledImage",
-    "assembly",
+    "assemble",
     "export_oci_folder",
     "export_oci_tar",
     "export_store",

@@ -111,7 +111,7 @@ def decode_manifest(data: bytes, *, ref: str = "") -> Manifest | Index:
     """
     top = decode_json(data, what="image manifest", ref=ref)
     version, media_type = top.integer("schemaVersion"), top.text("mediaType")
-    if version == 1 or "manifest.v1+" in media_type:
+    if version == 1 or media_type.startswith("application/vnd.docker.distribution.manifest.v1+"):
         raise SourceError(
             f"{ref or 'this image'} is in Docker's schema 1, given up in 2017",
             ref=ref,

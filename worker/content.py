@@ -68,7 +68,7 @@ class ContentStore:
         """Whether the blob is here; with `size_bytes`, whether it is here as a whole."""
         try:
             found = os.stat(self.path(digest)).st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return size_bytes is None or found == size_bytes
 
@@ -76,8 +76,10 @@ class ContentStore:
         """The blob's bytes, not verified: for layers, whose reader checks the diff id. Raises NotFoundError."""
         try:
             return Path(self.path(digest)).open("rb")
-        except FileNotFoundError:
-            raise _not_here(digest) from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFoundError(f"the content store has no blob {digest}") from None
+        except OSError as error:
+            raise StoreError(f"cannot read {self.path(digest)}: {error.strerror}") from error
 
     def read(self, digest: Digest) -> bytes:
         """A config or a manifest, verified. Raises NotFoundError and CorruptError."""
@@ -259,10 +261,6 @@ def _remove_unlocked(path: str) -> bool:
     finally:
         os.close(file)
     return True
-
-
-def _not_here(digest: Digest) -> NotFoundError:
-    return NotFoundError(f"the content store has no blob {digest}")
 
 
 def _corrupt(expected: Digest, actual: str) -> CorruptError:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from json.decoder import scanstring
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
@@ -98,14 +97,16 @@ def _json(rest: Word) -> Arguments | None:
     if not text.startswith("["):
         return None
     words: list[Word] = []
+    decoder = json.JSONDecoder()
     at, end = _skip(text, 1), len(text)
     if text.startswith("]", at):
         return Arguments(rest, json=True) if at + 1 == end else None
     while True:
         if not text.startswith('"', at):
-            return _not_strings(rest)
+            _refuse_other_json(rest)
+            return None
         try:
-            value, after = scanstring(text, at + 1)
+            value, after = decoder.raw_decode(text, at)
         except ValueError:
             return None
         words.append(_replaced(rest.part(at, after), value))
@@ -129,7 +130,7 @@ def _replaced(word: Word, value: str) -> Word:
     return word
 
 
-def _not_strings(rest: Word) -> None:
+def _refuse_other_json(rest: Word) -> None:
     """Well-formed JSON with something else than strings in it is an error, not text."""
     try:
         json.loads(rest.text, parse_constant=_refuse)

@@ -44,6 +44,11 @@ class Node:
     def name(self) -> str:
         return self.keyword.text.upper()
 
+    @property
+    def text(self) -> str:
+        """As written, continuations joined."""
+        return self.line.text.strip(SPACES)
+
 
 @dataclass(slots=True)
 class Document:
@@ -79,8 +84,7 @@ def parse_trigger(text: str, at: Span, escape: str = "\\") -> Node:
 
 
 def _relocate(line: Line, at: Span) -> None:
-    line.path, line.first, line.last = at.path, at.line, at.last_line
-    line.starts, line.origins = [0], [(at.line, at.column)]
+    line.pinned = at
 
 
 class _Reader:
@@ -148,9 +152,8 @@ class _Reader:
             starts.append(size)
             origins.append((number, 1))
             size += len(text)
-        line = Line(self.path, "".join(pieces), starts, origins, origins[0][0], self.at)
-        self._demand_utf8(line)
-        return line, blank
+        joined = "".join(pieces)
+        return Line(self.path, _without_surrogates(joined), starts, origins, origins[0][0], self.at), blank
 
     def _trim(self, text: str) -> tuple[str, bool]:
         """The text without its continuation mark, and whether it had one."""
@@ -159,17 +162,6 @@ class _Reader:
         if end.endswith(escape) and (len(end) == 1 or end[-2] != escape):
             return end[:-1], True
         return text, False
-
-    def _demand_utf8(self, line: Line) -> None:
-        try:
-            line.text.encode()
-        except UnicodeEncodeError as error:
-            byte = ord(line.text[error.start]) & 0xFF
-            raise DockerfileError(
-                f"byte 0x{byte:02x} is not UTF-8",
-                at=line.span(error.start, error.start + 1),
-                hint="save the file as UTF-8",
-            ) from None
 
     def _node(self, line: Line, comments: tuple[str, ...], blank: bool) -> Node:
         node = _read_node(line, 0, self.directives.result.escape, comments)
@@ -204,9 +196,17 @@ class _Reader:
             yield heredoc
 
 
+def _without_surrogates(text: str) -> str:
+    """Bytes that were not UTF-8 become U+FFFD, one each, as in BuildKit. Heredoc bodies keep theirs."""
+    if text.isascii():
+        return text
+    return "".join("\ufffd" if "\udc80" <= char <= "\udcff" else char for char in text)
+
+
 def _read_node(line: Line, start: int, escape: str, comments: tuple[str, ...]) -> Node:
     """Cut keyword, flags and arguments out of the line from `start` on."""
     text = line.text
+    inner = start > 0
     end = len(text.rstrip(SPACES))
     while start < end and text[start] in SPACES:
         start += 1
@@ -221,7 +221,7 @@ def _read_node(line: Line, start: int, escape: str, comments: tuple[str, ...]) -
         at += 1
     name = keyword.text.upper()
     trigger = None
-    if name == "ONBUILD" and at < end and start == 0:
+    if name == "ONBUILD" and at < end and not inner:  # one level is all there can be
         trigger = _read_node(line, at, escape, ())
     arguments = read_arguments(name, line, at, end, escape)
     return Node(line, keyword, flags, arguments, (), comments, trigger, blank_in_continuation=False)
@@ -229,7 +229,8 @@ def _read_node(line: Line, start: int, escape: str, comments: tuple[str, ...]) -
 
 def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word, ...], int]:
     """The words that begin with `--`, quotes and escapes taken off, and where the rest begins."""
-    text, flags = line.text, []
+    text = line.text
+    flags: list[Word] = []
     while True:
         while at < end and text[at] in SPACES:
             at += 1

@@ -29,14 +29,19 @@ class Line:
     origins: list[tuple[int, int]]  # (line, column) of each piece, from 1
     first: int  # physical lines, heredoc bodies included
     last: int
+    pinned: Span | None = None  # an ONBUILD trigger's every place is the FROM that runs it
 
     @property
     def at(self) -> Span:
         """The whole instruction, as whole lines."""
+        if self.pinned is not None:
+            return self.pinned
         return Span(self.path, self.first, 1, self.last, 0)
 
     def span(self, start: int, end: int) -> Span:
         """Where `text[start:end]` stands in the file."""
+        if self.pinned is not None:
+            return self.pinned
         line, column = self._position(start)
         end_line, end_column = self._position(max(start, end - 1))
         return Span(self.path, line, column, end_line, end_column + 1)

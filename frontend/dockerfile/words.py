@@ -9,6 +9,7 @@ stack. What a word may grow to is bounded: doubling a variable forty times must 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,12 @@ __all__ = ["MAX_WORD", "SPACES", "Expansion", "WordError", "expand", "split_fiel
 
 MAX_WORD = 1 << 20
 # What Go's unicode.IsSpace knows. str.isspace() would add U+001C..U+001F.
-SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+# Characters that are plain wherever they stand; a run of them is taken in one step.
+_PLAIN = re.compile(r"[^$'\"<}/\\`]*")
 _SPECIAL_NAMES = "@*#?-$!0"
 
 
@@ -91,7 +97,7 @@ class _Frame:
 
     __slots__ = ("keep_escapes", "modifier", "name", "opened", "out", "pattern", "stop")
 
-    def __init__(self, stop: str, keep_escapes: bool, opened: int) -> None:
+    def __init__(self, stop: str, *, keep_escapes: bool, opened: int) -> None:
         self.stop = stop  # what ends it: "" is the end of the word
         self.keep_escapes = keep_escapes
         self.opened = opened
@@ -123,7 +129,7 @@ class _Machine:
         self.in_field = False
 
     def run(self) -> Expansion:
-        top = _Frame("", self.keep_escapes, 0)
+        top = _Frame("", keep_escapes=self.keep_escapes, opened=0)
         stack = [top]
         word, end = self.word, len(self.word)
         while True:
@@ -143,7 +149,7 @@ class _Machine:
             elif char == "'" and self.quotes:
                 self._single_quote(frame, stack)
             elif char == '"' and self.quotes:
-                stack.append(_Frame('"', frame.keep_escapes, self.at))
+                stack.append(_Frame('"', keep_escapes=frame.keep_escapes, opened=self.at))
                 self.at += 1
             elif char == self.escape:
                 self._escaped(frame, stack)
@@ -156,13 +162,10 @@ class _Machine:
 
     def _plain(self, frame: _Frame, stack: list[_Frame]) -> None:
         """A run of characters that mean themselves."""
-        word, start, end = self.word, self.at, len(self.word)
-        stop, escape = frame.stop, self.escape
-        at = start + 1
-        while at < end and (char := word[at]) not in "$'\"<" and char != stop and char != escape:
-            at += 1
-        self.at = at
-        text = word[start:at]
+        match = _PLAIN.match(self.word, self.at + 1)
+        assert match is not None
+        text = self.word[self.at : match.end()]
+        self.at = match.end()
         frame.out.append(text)
         if len(stack) == 1 and self.split:
             self._blank_separated(text)
@@ -254,7 +257,7 @@ class _Machine:
             raise WordError(
                 f"{modifier!r} is not an operator of '${{…}}'; there are :- - :+ + :? ? # ## % %% / //", start
             )
-        frame = _Frame("}", modifier in "#%", start)
+        frame = _Frame("}", keep_escapes=modifier in "#%", opened=start)
         if modifier == "/":
             frame.stop, frame.keep_escapes = "/", True
             if self.word.startswith("/", self.at):
@@ -271,7 +274,7 @@ class _Machine:
             self._raw(stack[-1], stack, f'"{text}"' if self.keep_quotes else text)
             return
         if frame.modifier in ("/", "//") and frame.pattern is None:
-            rest = _Frame("}", True, frame.opened)
+            rest = _Frame("}", keep_escapes=True, opened=frame.opened)
             rest.name, rest.modifier, rest.pattern = frame.name, frame.modifier, text
             stack.append(rest)
             return

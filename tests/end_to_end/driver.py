@@ -119,6 +119,24 @@ class Llbuild:
         """`llbuild build` with progress as data, so that `steps` can be asked for."""
         return self("build", "--progress=rawjson", *arguments, **options)
 
+    def modules_after(self, *arguments: str | Path) -> set[str]:
+        """The modules that a command has loaded by its end."""
+        told = self.root.parent / "modules.txt"
+        code = (
+            "import sys; from llbuild.cli.main import main; code = main(); "
+            f"open({str(told)!r}, 'w').write(' '.join(sys.modules)); sys.exit(code)"
+        )
+        done = subprocess.run(
+            [*self.prefix, sys.executable, "-c", code, *map(str, arguments)],
+            env=self._environment(None),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return set(told.read_text().split())
+
     def start(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.Popen[bytes]:
         """Start and return at once; in a process group of its own, as a shell would."""
         return subprocess.Popen(

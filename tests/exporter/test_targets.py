@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -14,6 +13,7 @@ from llbuild.exporter import assemble, export_oci_folder, export_oci_tar, export
 from llbuild.image import Reference, parse_reference
 from llbuild.tests.exporter.samples import open_store, put_layer, sample_config, sample_image
 from llbuild.tests.exporter.validate import validate_archive, validate_layout
+from llbuild.tests.tools import require_tool, run_tool
 
 if TYPE_CHECKING:
     from llbuild.worker.content import ContentStore
@@ -24,17 +24,6 @@ HELLO = parse_reference("hello:1")
 @pytest.fixture(name="store")
 def _store(tmp_path: Path) -> ContentStore:
     return open_store(tmp_path)
-
-
-def tool(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"{name} is not installed")
-    return path
-
-
-def run(*arguments: str | Path) -> bytes:
-    return subprocess.run([str(argument) for argument in arguments], check=True, capture_output=True).stdout
 
 
 def test_the_store_holds_a_valid_image_under_its_full_name(store: ContentStore) -> None:
@@ -146,26 +135,26 @@ def test_a_torn_blob_in_a_folder_is_put_right(store: ContentStore, tmp_path: Pat
 
 
 def test_skopeo_and_umoci_read_what_is_exported(store: ContentStore, tmp_path: Path) -> None:
-    skopeo, umoci = tool("skopeo"), tool("umoci")
+    skopeo, umoci = require_tool("skopeo"), require_tool("umoci")
     image = sample_image(store)
     export_store(image, store, [HELLO])
     export_oci_tar(image, store, [HELLO], str(tmp_path / "out.tar"))
     export_oci_folder(image, store, [HELLO], str(tmp_path / "layout"))
     for source in (f"oci:{store.folder}:{HELLO}", f"oci-archive:{tmp_path}/out.tar:1", f"oci:{tmp_path}/layout:1"):
-        seen = json.loads(run(skopeo, "inspect", source))
+        seen = json.loads(run_tool([skopeo, "inspect", source]))
         assert seen["Digest"] == image.manifest_descriptor.digest
         assert seen["Layers"] == [layer.digest for layer in image.layers]
-    run(skopeo, "copy", "--insecure-policy", f"oci-archive:{tmp_path}/out.tar", f"oci:{tmp_path}/copied:there")
+    run_tool([skopeo, "copy", "--insecure-policy", f"oci-archive:{tmp_path}/out.tar", f"oci:{tmp_path}/copied:there"])
     assert [found.digest for found in validate_layout(tmp_path / "copied")] == [image.manifest_descriptor.digest]
-    run(umoci, "unpack", "--rootless", "--image", f"{tmp_path}/copied:there", tmp_path / "bundle")
+    run_tool([umoci, "unpack", "--rootless", "--image", f"{tmp_path}/copied:there", tmp_path / "bundle"])
     assert (tmp_path / "bundle/rootfs/hello").read_bytes() == b"#!/bin/sh\necho hello\n"
 
 
 def test_skopeo_adds_to_a_folder_we_wrote_and_we_to_one_it_wrote(store: ContentStore, tmp_path: Path) -> None:
-    skopeo = tool("skopeo")
+    skopeo = require_tool("skopeo")
     image = sample_image(store)
     export_oci_folder(image, store, [HELLO], str(tmp_path / "layout"))
-    run(skopeo, "copy", "--insecure-policy", f"oci:{tmp_path}/layout:1", f"oci:{tmp_path}/layout:second")
+    run_tool([skopeo, "copy", "--insecure-policy", f"oci:{tmp_path}/layout:1", f"oci:{tmp_path}/layout:second"])
     export_oci_folder(image, store, [parse_reference("hello:3")], str(tmp_path / "layout"))
     assert sorted(found.ref_name for found in validate_layout(tmp_path / "layout")) == ["1", "3", "second"]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ...platforms import Platform
     from ..content import ContentStore
     from .archive import Member
-    from .resolved import Progress, ResolvedImage
+    from .resolved import Report, ResolvedImage
 
 __all__ = ["OciLayoutSource"]
 
@@ -44,12 +44,11 @@ class OciLayoutSource:
         self._store = store
         self._members: dict[str, Member] | None = None  # of an archive
 
-    def resolve(self, name: str, platform: Platform) -> ResolvedImage:
+    def resolve(self, ref: str, name: str, platform: Platform) -> ResolvedImage:
         """The image called `name`: a tag, a full name or a digest; "" when there is but one.
 
-        Raises SourceError.
+        ref: what to call it in the result and in errors. Raises SourceError.
         """
-        ref = f"{self.path}:{name}" if name else self.path
         target = self._target(name).descriptor
 
         def load(descriptor: Descriptor) -> bytes:
@@ -61,10 +60,10 @@ class OciLayoutSource:
 
         return load_image(load, target, platform, ref=ref)
 
-    def fetch_layer(self, layer: Descriptor, progress: Progress | None = None) -> None:
+    def fetch_layer(self, layer: Descriptor, report: Report | None = None) -> None:
         """Copy a layer into the store, unless it is there. Raises SourceError."""
         if not self._store.has(layer.digest, layer.size_bytes):
-            self._copy(layer, limit=layer.size_bytes, progress=progress)
+            self._copy(layer, limit=layer.size_bytes, report=report)
 
     def _target(self, name: str) -> LayoutEntry:
         with self._open("index.json") as (file, size):
@@ -84,7 +83,7 @@ class OciLayoutSource:
             hint=f"name one of them: {there}" if there else "",
         )
 
-    def _copy(self, descriptor: Descriptor, *, limit: int, progress: Progress | None = None) -> None:
+    def _copy(self, descriptor: Descriptor, *, limit: int, report: Report | None = None) -> None:
         """Bring a blob into the store, verified."""
         wanted = descriptor.size_bytes
         with self._open(blob_name(descriptor.digest)) as (file, size):
@@ -93,8 +92,8 @@ class OciLayoutSource:
             with self._store.ingest(algorithm=descriptor.digest.algorithm) as ingest:
                 while ingest.size_bytes < wanted and (data := file.read(min(_CHUNK_BYTES, wanted - ingest.size_bytes))):
                     ingest.write(data)
-                    if progress is not None:
-                        progress(ingest.size_bytes)
+                    if report is not None:
+                        report(f"reading {descriptor.digest.short}", ingest.size_bytes, wanted)
                 try:
                     ingest.commit(descriptor.digest)
                 except CorruptError as error:
