@@ -16,7 +16,6 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import StoreError, first_error
 from ..image import Descriptor, LayerBlob
-from .layer import Compression, extract_layer, pack_layer
 from .records import LayerRecord, now, ready_blob
 from .snapshot import LayerId, Snapshot
 
@@ -61,8 +60,6 @@ class Stacks:
     def __init__(
         self, *, layers: LayerStore, content: ContentStore, records: LayerRecords, images: ImageSource
     ) -> None:
-        self, *, layers: LayerStore, content: ContentStore, records: LayerRecords, images: ImageSource
-    ) -> None:
         self._layers = layers
         self._content = content
         self._records = records
@@ -102,6 +99,8 @@ class Stacks:
             report(f"extracting {blob.digest.short}", blob.size_bytes, blob.size_bytes)
 
     def _extract(self, record: LayerRecord, blob: Descriptor) -> None:
+        from .layer import extract_layer  # with its decompressors: only for who unpacks
+
         active = self._layers.begin()
         try:
             with self._content.open(blob.digest) as stream:
@@ -132,6 +131,8 @@ class Stacks:
             return ready
 
     def _pack(self, record: LayerRecord) -> LayerBlob:
+        from .layer import Compression, pack_layer
+
         with self._content.ingest() as ingest:
             packed = pack_layer(self._layers.folder(LayerId(record.id)), ingest.write, Compression.GZIP)
             ingest.commit(packed.digest)
