@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import LlbuildError, NotFoundError, SourceError
 from ..image import Index, decode_config, decode_manifest, parse_reference, select_platform
 from ..platforms import host_platform
-from ..worker.content import ContentStore
+from ..worker import ContentStore
 
 if TYPE_CHECKING:
     from ..digest import Digest

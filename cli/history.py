@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..digest import Digest
-    from ..worker.content import ContentStore
+    from ..worker import ContentStore
     from .catalogue import LocalImage
 
 __all__ = ["HistoryLine", "history_lines", "render_history", "run"]
