@@ -6,12 +6,12 @@ Each appears whole or not at all, and equal images give equal bytes. Layers are 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ExportError, NotFoundError
 from ..image import Layout, encode_layout
 from ..image.layout import LAYOUT_FILE, blob_name, named
+from ..values import replace
 from .tar_stream import TarStream
 from .transfer import place_file, replacing, write_all
 

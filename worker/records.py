@@ -9,13 +9,13 @@ from, "" for layers made here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..database import Schema
 from ..digest import Digest
 from ..image import Descriptor, LayerBlob
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ SCHEMA = Schema(
 _BATCH = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerRecord:
     """One layer. `blob` None: not packed yet. `unpacked_bytes` is the tar's size, 0 while unknown."""
 

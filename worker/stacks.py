@@ -7,7 +7,6 @@ many vertices ask at the same time.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import StoreError, first_error
 from ..image import Descriptor, LayerBlob
+from ..values import replace
 from .records import LayerRecord, now, ready_blob
 from .snapshot import LayerId, Snapshot
 

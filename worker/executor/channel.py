@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import os
 import socket
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import anyio
 
@@ -34,7 +34,7 @@ class StepChannel:
         self._socket.setblocking(False)
         self._reader = FrameReader()
 
-    def __enter__(self) -> StepChannel:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -60,9 +60,7 @@ def run_step(step: Step, host: Host, stdio: tuple[int, int, int], report: int, c
         os._exit(process.NOT_EXECUTABLE)
 
 
-def _set_up(
-    step: Step, host: Host, root: RootFilesystem, stdio: tuple[int, int, int], console: int
-) -> None:
+def _set_up(step: Step, host: Host, root: RootFilesystem, stdio: tuple[int, int, int], console: int) -> None:
     os.umask(0)
     os.setsid()
     # Once inside, an import would run code of the image with all privileges.

@@ -8,6 +8,7 @@ PDEATHSIG. One thread, one loop; it never decodes names and imports as little as
 from __future__ import annotations
 
 import array
+import contextlib
 import errno
 import os
 import select
@@ -182,10 +183,8 @@ def main(control_fd: int, folder: str) -> NoReturn:
     if pid:
         _wait_for(pid)
     syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    try:
+    with contextlib.suppress(OSError):
         syscalls.join_session_keyring()
-    except OSError:
-        pass
     root = os.fsencode(folder)
     stage, stubs = root + b"/stage", root + b"/stubs"
     os.makedirs(stage, exist_ok=True)

@@ -39,7 +39,7 @@ class SandboxExecutor:
         self._helper: HelperProcess | None = None
 
     async def __aenter__(self) -> Self:
-        os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103  one system call, not worth a thread
+        os.makedirs(self._folder, exist_ok=True)
         self._helper = start_helper(self._folder)
         return self
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgpack
 
 from ...errors import SandboxError
+from ...values import frozen
 from ..syscalls import MOUNT_ATTR_RDONLY, mount_setattr, open_tree
 
 __all__ = ["HelperProcess", "start_helper"]
@@ -34,7 +34,7 @@ main(int(sys.argv[3]), sys.argv[4])
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HelperProcess:
     """The running helper, as its client holds it."""
 
