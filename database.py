@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from typing import TYPE_CHECKING, NamedTuple
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Schema", "open_database", "transaction"]
+__all__ = ["Database", "Schema", "open_database"]
 
 BUSY_TIMEOUT_S = 30
 
@@ -32,65 +33,104 @@ class Schema(NamedTuple):
     statements: tuple[str, ...]
 
 
-def open_database(path: Path, schemas: Sequence[Schema]) -> sqlite3.Connection:
+class Database:
+    """An open `state.db`. May be used from several threads: statements wait for each other."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        # One connection is one transaction, so a thread inside one keeps the others out. A lock here
+        # is what lets every caller be a plain synchronous function.
+        self._lock = threading.RLock()
+
+    def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a SELECT. Raises StoreError."""
+        with self._lock, _store_errors():
+            return self._connection.execute(statement, values).fetchall()
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> int:
+        """Run a statement; returns the id of the row it inserted. Raises StoreError."""
+        with self._lock, _store_errors():
+            return self._connection.execute(statement, values).lastrowid or 0
+
+    def execute_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement for every row, as one transaction. Raises StoreError."""
+        with self.transaction(), _store_errors():
+            self._connection.executemany(statement, rows)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All statements inside, or none. Takes the write lock at once, so it never fails half-way for being late."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
+            self.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.execute("ROLLBACK")
+                raise
+            self.execute("COMMIT")
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+
+def open_database(path: Path, schemas: Sequence[Schema]) -> Database:
     """Open or create the database with these tables in it.
 
-    The connection may be used from any one thread at a time. Raises StoreError when the file is of a
-    newer version, is no database, or cannot be opened.
+    Raises StoreError when the file is of a newer version, is no database, or cannot be opened.
     """
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise StoreError(f"cannot open {path}: {error}") from None
+    database = Database(connection)
     try:
-        known = _versions(connection)
+        known = _versions(database)
         if any(known.get(schema.name) != schema.version for schema in schemas):
-            _create(connection, path, schemas)
-        connection.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.Error as error:
-        connection.close()
-        raise StoreError(
-            f"cannot read {path}: {error}", hint="move the file away: it is a cache, and will be built anew"
-        ) from None
-    except StoreError:
-        connection.close()
-        raise
-    return connection
+            _create(database, path, schemas)
+        database.execute("PRAGMA synchronous = NORMAL")
+    except StoreError as error:
+        database.close()
+        if isinstance(error, _NewerError):
+            raise
+        hint = "move the file away: it is a cache, and will be built anew"
+        raise StoreError(f"cannot read {path}: {error.message}", hint=hint) from None
+    return database
 
 
-def _versions(connection: sqlite3.Connection) -> dict[str, int]:
-    try:
-        return dict(connection.execute("SELECT name, version FROM schema"))
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            return {}
-        raise
+class _NewerError(StoreError):
+    pass
 
 
-def _create(connection: sqlite3.Connection, path: Path, schemas: Sequence[Schema]) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    with transaction(connection):
-        connection.execute("CREATE TABLE IF NOT EXISTS schema (name TEXT PRIMARY KEY, version INTEGER NOT NULL)")
-        known = _versions(connection)  # again: another process may have been faster
+def _versions(database: Database) -> dict[str, int]:
+    if not database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema'"):
+        return {}
+    return dict(database.query("SELECT name, version FROM schema"))
+
+
+def _create(database: Database, path: Path, schemas: Sequence[Schema]) -> None:
+    database.execute("PRAGMA journal_mode = WAL")
+    with database.transaction():
+        database.execute("CREATE TABLE IF NOT EXISTS schema (name TEXT PRIMARY KEY, version INTEGER NOT NULL)")
+        known = _versions(database)  # again: another process may have been faster
         for schema in schemas:
             version = known.get(schema.name)
             if version is not None and version > schema.version:
-                raise StoreError(
+                raise _NewerError(
                     f"{path} was written by a newer llbuild ({schema.name} {version}, this one knows {schema.version})",
                     hint="use that llbuild, or another folder with --root",
                 )
             for statement in schema.statements:
-                connection.execute(statement)
-            connection.execute("INSERT OR REPLACE INTO schema VALUES (?, ?)", (schema.name, schema.version))
+                database.execute(statement)
+            database.execute("INSERT OR REPLACE INTO schema VALUES (?, ?)", (schema.name, schema.version))
 
 
 @contextlib.contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All statements inside, or none. Takes the write lock at once, so it never fails half-way for being late."""
-    connection.execute("BEGIN IMMEDIATE")
+def _store_errors() -> Iterator[None]:
     try:
         yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise StoreError(f"the cache database refuses: {error}") from None

@@ -1,8 +1,87 @@
-"""OCI's data model: references, descriptors, manifests, configs; and the registry client."""
+"""The OCI data model: references, descriptors, configs, manifests, layouts; and the registry client."""
 
 from __future__ import annotations
 
-from .config import ContainerConfig, Healthcheck, History, ImageConfig
-from .descriptor import Descriptor, MediaType
+from typing import TYPE_CHECKING
 
-__all__ = ["ContainerConfig", "Descriptor", "Healthcheck", "History", "ImageConfig", "MediaType"]
+if TYPE_CHECKING:
+    from .config import ContainerConfig as ContainerConfig
+    from .config import Healthcheck as Healthcheck
+    from .config import History as History
+    from .config import ImageConfig as ImageConfig
+    from .config_json import decode_config as decode_config
+    from .config_json import encode_config as encode_config
+    from .descriptor import Descriptor as Descriptor
+    from .descriptor import MediaType as MediaType
+    from .layer import LayerBlob as LayerBlob
+    from .layout import Layout as Layout
+    from .layout import LayoutEntry as LayoutEntry
+    from .layout import decode_layout as decode_layout
+    from .layout import encode_layout as encode_layout
+    from .manifest import Index as Index
+    from .manifest import Manifest as Manifest
+    from .manifest import decode_manifest as decode_manifest
+    from .manifest import encode_index as encode_index
+    from .manifest import encode_manifest as encode_manifest
+    from .manifest import select_platform as select_platform
+    from .reference import Reference as Reference
+    from .reference import parse_reference as parse_reference
+    from .registry import RegistryClient as RegistryClient
+
+# Lazy (PEP 562): a cached build needs a few of these and never the registry client.
+_HOME = {
+    "ContainerConfig": "config",
+    "Descriptor": "descriptor",
+    "Healthcheck": "config",
+    "History": "config",
+    "ImageConfig": "config",
+    "Index": "manifest",
+    "LayerBlob": "layer",
+    "Layout": "layout",
+    "LayoutEntry": "layout",
+    "Manifest": "manifest",
+    "MediaType": "descriptor",
+    "Reference": "reference",
+    "RegistryClient": "registry",
+    "decode_config": "config_json",
+    "decode_layout": "layout",
+    "decode_manifest": "manifest",
+    "encode_config": "config_json",
+    "encode_index": "manifest",
+    "encode_layout": "layout",
+    "encode_manifest": "manifest",
+    "parse_reference": "reference",
+    "select_platform": "manifest",
+}
+__all__ = [
+    "ContainerConfig",
+    "Descriptor",
+    "Healthcheck",
+    "History",
+    "ImageConfig",
+    "Index",
+    "LayerBlob",
+    "Layout",
+    "LayoutEntry",
+    "Manifest",
+    "MediaType",
+    "Reference",
+    "RegistryClient",
+    "decode_config",
+    "decode_layout",
+    "decode_manifest",
+    "encode_config",
+    "encode_index",
+    "encode_layout",
+    "encode_manifest",
+    "parse_reference",
+    "select_platform",
+]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

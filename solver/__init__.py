@@ -21,7 +21,7 @@ from .events import (
 from .graph import Graph
 from .plan import Plan, make_plan, unresolved_sources
 from .store import SCHEMA, CacheStore
-from .worker import Ref, Worker
+from .worker import Prober, Ref, Reporter, Worker
 
 if TYPE_CHECKING:
     from .execution import Limits, execute, resolve_sources, solve
@@ -36,7 +36,9 @@ __all__ = [
     "Graph",
     "Limits",
     "Plan",
+    "Prober",
     "Ref",
+    "Reporter",
     "VertexCached",
     "VertexCompleted",
     "VertexLog",

@@ -15,11 +15,11 @@ import anyio
 
 from ..blocking import run_blocking
 from ..digest import Digest, blake3_digest
-from ..errors import LlbuildError, VertexError
+from ..errors import LlbuildError, VertexError, first_error
 from ..llb import ExecOp, SourceOp
 from ..llb.codec import encode_value, pack
 from ..log import log
-from .events import VertexCached, VertexCompleted, VertexStarted
+from .events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexStarted
 from .keys import combine, content_key, is_local, selections
 from .plan import make_plan, unresolved_sources
 from .schedule import Resource, Schedule, Task
@@ -76,7 +76,7 @@ async def resolve_sources(unknown: Sequence[Vertex], worker: Worker) -> dict[Dig
             for vertex in unknown:
                 group.start_soon(resolve, vertex)
     except BaseExceptionGroup as errors:
-        raise _first(errors) from None
+        raise first_error(errors) from None
     return resolved
 
 
@@ -98,7 +98,6 @@ class _Execution:
         self._store = store
         self._emit = emit
         self._records: dict[Digest, Record] = dict(plan.hits)
-        self._writer = anyio.CapacityLimiter(1)  # the store's connection serves one thread at a time
 
     async def run(self, limits: Limits) -> dict[Digest, Record]:
         schedule = Schedule(_tasks(self._plan), _capacity(limits))
@@ -111,7 +110,7 @@ class _Execution:
                     for digest in schedule.finish(await receive.receive()):
                         group.start_soon(self._perform, digest, send)
         except BaseExceptionGroup as errors:
-            raise _first(errors) from None
+            raise first_error(errors) from None
         return self._records
 
     async def _perform(self, digest: Digest, ended: MemoryObjectSendStream[Digest]) -> None:
@@ -136,7 +135,7 @@ class _Execution:
         error = "canceled"
         try:
             inputs = tuple(self._records[edge.vertex].refs[edge.output] for edge in vertex.inputs)
-            record = Record(await self._worker.perform(vertex, inputs, self._emit), strong)
+            record = Record(await self._worker.perform(vertex, inputs, _Reporter(vertex.digest, self._emit)), strong)
             error = ""
         except LlbuildError as failure:
             error = failure.message
@@ -144,7 +143,7 @@ class _Execution:
         finally:
             self._emit(VertexCompleted(vertex.digest, time.time(), error))
         if not is_local(vertex):
-            await run_blocking(self._remember, vertex, record, time.time() - started, limiter=self._writer)
+            await run_blocking(self._remember, vertex, record, time.time() - started)
         return record
 
     def _remember(self, vertex: Vertex, record: Record, duration_s: float) -> None:
@@ -158,10 +157,10 @@ class _Execution:
         key = self._plan.keys[digest]
         if digest in self._plan.ignoring or strong == key:
             return None  # must run, or was looked up by the plan already
-        found = (await run_blocking(self._store.find, [strong], limiter=self._writer)).get(strong)
+        found = (await run_blocking(self._store.find, [strong])).get(strong)
         if found is None or not all(self._worker.available(ref) for ref in found.refs):
             return None
-        await run_blocking(self._store.alias, key, strong, limiter=self._writer)
+        await run_blocking(self._store.alias, key, strong)
         self._emit(VertexCached(digest, time.time()))
         return found
 
@@ -185,11 +184,25 @@ class _Execution:
     async def _content(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
         """Digest of what is read of a result. Layers never change, so it is computed once and remembered."""
         memo = bytes.fromhex(blake3_digest(pack([list(ref), encode_value(selection)])).hex)
-        known = await run_blocking(self._store.content, memo, limiter=self._writer)
+        known = await run_blocking(self._store.content, memo)
         if known is None:
             known = await self._worker.content_digest(ref, selection)
-            await run_blocking(self._store.remember_content, memo, known, limiter=self._writer)
+            await run_blocking(self._store.remember_content, memo, known)
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Reporter:
+    """A worker's words about one vertex, as events."""
+
+    vertex: Digest
+    emit: Emit
+
+    def log(self, stream: int, data: bytes) -> None:
+        self.emit(VertexLog(self.vertex, stream, data, time.time()))
+
+    def progress(self, what: str, current: int, total: int) -> None:
+        self.emit(VertexProgress(self.vertex, what, current, total, time.time(), done=0 < total <= current))
 
 
 def _tasks(plan: Plan) -> list[Task]:
@@ -214,16 +227,3 @@ def _expected(vertex: Vertex) -> tuple[Resource, float]:
 
 def _capacity(limits: Limits) -> dict[Resource, int]:
     return {Resource.EXEC: limits.execs, Resource.DISK: limits.disk, Resource.TRANSFER: limits.transfers}
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The failure that stopped the others: a bug if there is one, else the first error of ours."""
-    flat: list[BaseException] = []
-    todo: list[BaseException] = [errors]
-    while todo:
-        error = todo.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            todo.extend(error.exceptions)
-        else:
-            flat.append(error)
-    return next((error for error in flat if not isinstance(error, LlbuildError)), flat[0])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .graph import Graph
     from .keys import Key
     from .store import CacheStore, Record
-    from .worker import Ref, Worker
+    from .worker import Prober, Ref
 
 __all__ = ["WHOLE", "Plan", "input_selection", "make_plan", "unresolved_sources"]
 
@@ -70,7 +70,7 @@ class Plan:
 
 
 def unresolved_sources(
-    definitions: Iterable[Definition], worker: Worker
+    definitions: Iterable[Definition], worker: Prober
 ) -> tuple[Graph, dict[Digest, str], list[Vertex]]:
     """The graph, what its sources are known to stand for, and those for which that must be asked far away."""
     graph = load(definitions)
@@ -86,7 +86,7 @@ def unresolved_sources(
     return graph, known, unknown
 
 
-def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Worker, store: CacheStore) -> Plan:
+def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store: CacheStore) -> Plan:
     """Decide what must run.
 
     `sources`: what every non-local source of the graph stands for.
@@ -119,7 +119,7 @@ def input_selection(vertex: Vertex, index: int) -> tuple[FileCopy, ...] | None:
     return selections(vertex).get(index)
 
 
-def _local_key(graph: Graph, worker: Worker, vertex: Vertex, index: int) -> Key:
+def _local_key(graph: Graph, worker: Prober, vertex: Vertex, index: int) -> Key:
     source = graph.vertices[vertex.inputs[index].vertex].op
     assert isinstance(source, SourceOp)
     try:
@@ -130,7 +130,7 @@ def _local_key(graph: Graph, worker: Worker, vertex: Vertex, index: int) -> Key:
 
 
 def _probe(
-    graph: Graph, keys: Mapping[Digest, Key], ignoring: frozenset[Digest], worker: Worker, store: CacheStore
+    graph: Graph, keys: Mapping[Digest, Key], ignoring: frozenset[Digest], worker: Prober, store: CacheStore
 ) -> tuple[dict[Digest, Record], tuple[Digest, ...]]:
     """From the targets down, a level at a time: one look-up per level."""
     hits: dict[Digest, Record] = {}

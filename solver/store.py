@@ -13,14 +13,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..database import Schema, transaction
+from ..database import Schema
 from ..digest import Digest
 from ..llb.codec import pack, unpack
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Sequence
 
+    from ..database import Database
     from .keys import Key
     from .worker import Ref
 
@@ -54,7 +54,7 @@ class Record(NamedTuple):
 class CacheStore:
     """Look-ups and records on an open database. Every method is synchronous and short."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     def find(self, keys: Iterable[Key]) -> dict[Key, Record]:
@@ -64,7 +64,7 @@ class CacheStore:
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             marks = ",".join("?" * len(batch))
-            rows = self._database.execute(
+            rows = self._database.query(
                 f"SELECT key, refs, strong FROM keys JOIN results ON results.id = result WHERE key IN ({marks})",  # noqa: S608  only marks
                 batch,
             )
@@ -74,13 +74,13 @@ class CacheStore:
 
     def record(self, keys: Sequence[Key], refs: Sequence[Ref], *, strong: Key, name: str, duration_s: float) -> None:
         """Store a result under all its keys; what they named before is forgotten."""
-        with transaction(self._database):
-            cursor = self._database.execute(
+        with self._database.transaction():
+            result = self._database.execute(
                 "INSERT INTO results (refs, created, duration_s, name) VALUES (?, ?, ?, ?)",
                 (pack([list(ref) for ref in refs]), time.time(), duration_s, name),
             )
-            self._database.executemany(
-                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", [(key, cursor.lastrowid, strong) for key in keys]
+            self._database.execute_many(
+                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", [(key, result, strong) for key in keys]
             )
 
     def alias(self, key: Key, known: Key) -> None:
@@ -90,8 +90,8 @@ class CacheStore:
         )
 
     def content(self, memo: Key) -> Digest | None:
-        row = self._database.execute("SELECT digest FROM contents WHERE id = ?", (memo,)).fetchone()
-        return None if row is None else Digest(row[0])
+        rows = self._database.query("SELECT digest FROM contents WHERE id = ?", (memo,))
+        return Digest(rows[0][0]) if rows else None
 
     def remember_content(self, memo: Key, digest: Digest) -> None:
         self._database.execute("INSERT OR REPLACE INTO contents VALUES (?, ?)", (memo, digest))

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from ..llb import Definition, Output, Vertex
     from ..platforms import Platform
-    from .events import Emit
-    from .worker import Ref
+    from .worker import Ref, Reporter
 
 __all__ = ["GraphText", "MemoryWorker", "parse_graph"]
 
@@ -100,7 +99,7 @@ class MemoryWorker:
     async def content_digest(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
         return blake3_digest(pack([[name.partition("#")[0] for name in ref], encode_value(selection)]))
 
-    async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], emit: Emit) -> tuple[Ref, ...]:  # noqa: ARG002
+    async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:  # noqa: ARG002
         match vertex.op:
             case ExecOp(args=args):
                 name = args[0]

@@ -18,21 +18,29 @@ if TYPE_CHECKING:
     from ..digest import Digest
     from ..llb import FileCopy, SourceOp, Vertex
     from ..platforms import Platform
-    from .events import Emit
 
-__all__ = ["Ref", "Worker"]
+__all__ = ["Prober", "Ref", "Reporter", "Worker"]
 
 Ref: TypeAlias = "tuple[str, ...]"  # layer names, bottom first; () is an empty filesystem
 
 
-class Worker(Protocol):
-    """Performs vertices. The first three methods are quick, synchronous and touch no network."""
+class Reporter(Protocol):
+    """How a worker talks while it performs one vertex."""
+
+    def log(self, stream: int, data: bytes) -> None:
+        """Output of the vertex's process: 1 is stdout, 2 stderr."""
+        ...
+
+    def progress(self, what: str, current: int, total: int) -> None:
+        """How far a transfer or a phase is, in bytes; total 0 for unknown."""
+        ...
+
+
+class Prober(Protocol):
+    """What planning asks: quick, synchronous, touches no network."""
 
     def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:
-        """What a source stands for (a manifest digest, a commit, …); None when that must be asked far away.
-
-        "" for a source that has no identity of its own: it is keyed by the contents its users read.
-        """
+        """What a source stands for (a manifest digest, a commit, …); None when that must be asked far away."""
         ...
 
     def local_digest(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Digest:
@@ -43,6 +51,10 @@ class Worker(Protocol):
         """Whether every layer of `ref` is here or can be fetched again."""
         ...
 
+
+class Worker(Prober, Protocol):
+    """Performs vertices."""
+
     async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
         """What `source_key` could not say. Raises SourceError."""
         ...
@@ -51,7 +63,7 @@ class Worker(Protocol):
         """Digest of what these copies would take from a result."""
         ...
 
-    async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], emit: Emit) -> tuple[Ref, ...]:
+    async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:
         """Do what the vertex says; one ref per output. Cancelled, it leaves nothing running and nothing behind.
 
         Raises LlbuildError; ExecError when a process ended badly.

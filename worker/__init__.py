@@ -1,1 +1,36 @@
-"""."""
+"""The worker: does what an op says on this machine. Snapshots, processes, file actions, sources, content.
+
+Everything is imported on first use: what only plans or reads the store loads no event loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .content import ContentStore as ContentStore
+    from .contexts import Contexts as Contexts
+    from .images import Images as Images
+    from .prober import Prober as Prober
+    from .records import SCHEMA as SCHEMA
+    from .records import LayerRecords as LayerRecords
+    from .worker import LocalWorker as LocalWorker
+
+_HOME = {
+    "SCHEMA": "records",
+    "ContentStore": "content",
+    "Contexts": "contexts",
+    "Images": "images",
+    "LayerRecords": "records",
+    "LocalWorker": "worker",
+    "Prober": "prober",
+}
+__all__ = ["SCHEMA", "ContentStore", "Contexts", "Images", "LayerRecords", "LocalWorker", "Prober"]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,1 +1,57 @@
-"""."""
+"""Running processes in a sandbox: what to run (`ExecSpec`), how it ended (`ExitStatus`), and who does it.
+
+Everything is loaded on first use: a build that finds all its results never gets here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .sandbox import SandboxExecutor as SandboxExecutor
+    from .spec import DEFAULT_HOSTNAME as DEFAULT_HOSTNAME
+    from .spec import BindMount as BindMount
+    from .spec import ExecSpec as ExecSpec
+    from .spec import Executor as Executor
+    from .spec import ExitStatus as ExitStatus
+    from .spec import ExtraMount as ExtraMount
+    from .spec import OverlayMount as OverlayMount
+    from .spec import RootMount as RootMount
+    from .spec import Stdio as Stdio
+    from .spec import TmpfsMount as TmpfsMount
+
+_HOME = {
+    "DEFAULT_HOSTNAME": "spec",
+    "BindMount": "spec",
+    "ExecSpec": "spec",
+    "Executor": "spec",
+    "ExitStatus": "spec",
+    "ExtraMount": "spec",
+    "OverlayMount": "spec",
+    "RootMount": "spec",
+    "SandboxExecutor": "sandbox",
+    "Stdio": "spec",
+    "TmpfsMount": "spec",
+}
+
+__all__ = [
+    "DEFAULT_HOSTNAME",
+    "BindMount",
+    "ExecSpec",
+    "Executor",
+    "ExitStatus",
+    "ExtraMount",
+    "OverlayMount",
+    "RootMount",
+    "SandboxExecutor",
+    "Stdio",
+    "TmpfsMount",
+]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

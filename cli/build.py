@@ -1,0 +1,109 @@
+"""`llbuild build`: everything around the engine's call. Displays, digests, result files, the report of a failure."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import LlbuildError, UsageError
+from . import engine
+from .options import parse_build
+from .parser import start_log
+from .progress import open_display
+from .results import check_writable, metadata_json, write_result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .engine import BuildResult, BuildView
+    from .options import BuildOptions
+    from .progress import Display, Trace
+    from .report import BuildFacts
+
+__all__ = ["conduct", "run"]
+
+
+class Build(Protocol):
+    """The engine's part: compile, solve, export."""
+
+    def __call__(self, options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult: ...
+
+
+def run(argv: Sequence[str]) -> int:
+    """`llbuild build`."""
+    return conduct(parse_build(argv, os.environ), engine.build)
+
+
+def conduct(options: BuildOptions, build: Build) -> int:
+    """Build, and say how it went. Returns the exit code; what is no build's failure (a full disk, Ctrl-C) is raised."""
+    _check(options)
+    start_log(options.globals)
+    view = engine.BuildView()
+    display = open_display(_form(options), sys.stderr, os.environ)
+    try:
+        result = build(options, display=display, view=view)
+    except UsageError:
+        raise
+    except LlbuildError as exc:
+        display.close()
+        _report(exc, options, view, display.trace)
+        return 1
+    finally:
+        display.close()
+    _conclude(options, result, view)
+    return 0
+
+
+def _check(options: BuildOptions) -> None:
+    """Refuse before the work what would fail after it."""
+    if options.writes_to_stdout and sys.stdout.isatty():
+        raise UsageError("a tar would be written to the terminal", hint="add dest=FILE, or redirect stdout")
+    for path in (options.iidfile, options.metadata_file):
+        if path:
+            check_writable(path)
+
+
+def _form(options: BuildOptions) -> str:
+    """Log lines would break the picture that the tty display repaints."""
+    logging = options.globals.debug or options.globals.log_form
+    return "plain" if logging and options.progress == "auto" else options.progress
+
+
+def _conclude(options: BuildOptions, result: BuildResult, view: BuildView) -> None:
+    if view.warnings and not options.quiet:
+        from .report import render_warnings
+
+        sys.stderr.write(render_warnings(view.warnings, view.sources))
+    manifest = result.manifest
+    if options.metadata_file:
+        write_result(options.metadata_file, metadata_json(result))
+    if manifest is None:
+        return
+    if options.iidfile:
+        write_result(options.iidfile, manifest.digest)
+    if options.quiet:
+        print(manifest.digest)
+
+
+def _report(error: LlbuildError, options: BuildOptions, view: BuildView, trace: Trace) -> None:
+    from .report import render_error
+
+    if options.globals.debug:
+        from .edge import print_traceback
+
+        print_traceback(error)
+    sys.stderr.write(render_error(error, _facts(view, trace)))
+    sys.stderr.flush()
+
+
+def _facts(view: BuildView, trace: Trace) -> BuildFacts:
+    """Join what the definition and the events know of the steps."""
+    from .report import BuildFacts, StepFacts
+
+    said = view.definition.metadata_of() if view.definition is not None else {}
+    steps = {}
+    for digest, state in trace.vertices.items():
+        spans = said[digest].spans if digest in said else ()
+        steps[digest] = StepFacts(name=state.name, at=spans[0] if spans else None, output=state.tail_text())
+    return BuildFacts(sources=view.sources, steps=steps)

@@ -1,0 +1,142 @@
+"""The way in: find the command, import only what it needs, turn every end into an exit code.
+
+0 done · 1 failed · 2 wrong usage · 130 Ctrl-C · 143 SIGTERM · 141 the reader of our output went away.
+Imports stay inside functions here: a cached build lasts about as long as importing one careless module.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .interrupts import Signals
+
+__all__ = ["COMMANDS", "main"]
+
+# name -> (module, summary); the module has `run(argv) -> int`
+COMMANDS = {
+    "build": (".build", "build an image from a Dockerfile"),
+    "run": (".run", "run a command in an image of the local store"),
+    "images": (".images", "list the images of the local store"),
+    "history": (".history", "show how an image came to be, layer by layer"),
+    "inspect": (".inspect", "show an image's digest, config and layers as JSON"),
+    "import": (".import_", "make an image from a root filesystem (folder or tar)"),
+    "version": (".version", "print the version"),
+}
+# flags that may stand before the command, and whether they take a value
+_GLOBAL_FLAGS = {"--debug": False, "--log-format": True, "--root": True}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. `argv` is without the program's name."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        from .interrupts import deliver_signals
+
+        with deliver_signals() as signals:
+            return _guarded(arguments, signals)
+    except KeyboardInterrupt:  # came before or after the guard's own handlers
+        return 130
+
+
+def _guarded(arguments: list[str], signals: Signals) -> int:
+    try:
+        _prepare_streams()
+        try:
+            code = _dispatch(arguments)
+        except SystemExit as exc:  # argparse has printed help
+            code = exc.code if isinstance(exc.code, int) else 0
+        sys.stdout.flush()
+    except BaseException as exc:  # noqa: BLE001  the edge: every end becomes a line and a code
+        from .edge import conclude
+
+        return conclude(exc, arguments=arguments, exit_code=signals.exit_code)
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    command, rest = split_command(arguments)
+    if command is None:
+        return _without_command(rest)
+    if command == "help":
+        return _dispatch([*rest, "--help"])
+    if command not in COMMANDS:
+        from ..errors import UsageError
+        from .parser import suggestion
+
+        raise UsageError(
+            f"unknown command {command!r}{suggestion(command, COMMANDS)}",
+            hint="run 'llbuild --help' for the list of commands",
+        )
+    from importlib import import_module
+
+    run: Callable[[Sequence[str]], int] = import_module(COMMANDS[command][0], __package__).run
+    return run(rest)
+
+
+def split_command(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Take the command's word out; what stood before it are global flags, which every command knows too."""
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "-":
+        word = arguments[at]
+        at += 2 if _GLOBAL_FLAGS.get(word, False) else 1
+        if word in {"-h", "--help", "--version"}:
+            break
+    else:
+        if at < len(arguments):
+            return arguments[at], [*arguments[:at], *arguments[at + 1 :]]
+    return None, list(arguments)
+
+
+def _without_command(arguments: list[str]) -> int:
+    if "--version" in arguments:
+        from .version import run
+
+        return run([])
+    if not arguments or arguments[-1] in {"-h", "--help"}:
+        print(help_text(), end="")
+        return 0
+    from ..errors import UsageError
+    from .parser import suggestion
+
+    unknown = next((word for word in arguments if word.partition("=")[0] not in _GLOBAL_FLAGS), None)
+    if unknown is None or not unknown.startswith("-"):
+        raise UsageError("a command is missing", hint="run 'llbuild --help' for the list of commands")
+    known = [*_GLOBAL_FLAGS, "--help", "--version"]
+    raise UsageError(f"unknown flag {unknown!r}{suggestion(unknown, known)}", hint="run 'llbuild --help' for the flags")
+
+
+def help_text() -> str:
+    """What `llbuild --help` prints."""
+    commands = "\n".join(f"  {name:9} {summary}" for name, (_, summary) in COMMANDS.items())
+    return f"""\
+usage: llbuild [--root DIR] [--debug] COMMAND ...
+
+Builds container images from Dockerfiles: no daemon, no Docker, no root needed.
+
+commands:
+{commands}
+
+flags of every command:
+  --root DIR                 keep images, cache and state here ($LLBUILD_ROOT; else /var/lib/llbuild,
+                             or ~/.local/share/llbuild for an ordinary user)
+  --debug                    log what llbuild does to stderr, and show tracebacks
+  --log-format console|json  form of that log
+  --version                  print the version
+
+'llbuild COMMAND --help' explains one command. A build: llbuild build -t hello .
+"""
+
+
+def _prepare_streams() -> None:
+    """A stream that was closed swallows, and one that cannot show a character shows an escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115  lives as long as the process
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

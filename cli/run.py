@@ -1,0 +1,70 @@
+"""`llbuild run`: a command in an image of the local store; what it changes is dropped afterwards."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .options import Pairs, environment_pairs
+from .parser import CommandParser, GlobalOptions, read_globals, start_log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["RunOptions", "parse_run", "run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What to run. What is None or empty is as the image says."""
+
+    globals: GlobalOptions
+    image: str
+    command: tuple[str, ...] = ()
+    env: Pairs = ()
+    workdir: str = ""
+    user: str = ""
+    entrypoint: str | None = None  # "": none at all
+    interactive: bool = False  # stdin stays open
+    terminal: bool = False
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run it; returns the command's own exit code."""
+    from . import engine
+
+    options = parse_run(argv, os.environ)
+    start_log(options.globals)
+    return engine.run_image(options)
+
+
+def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
+    """Read `llbuild run`'s arguments: everything after IMAGE is the command's.
+
+    Raises UsageError; SystemExit after --help.
+    """
+    parser = CommandParser(
+        "run", "Run a command in an image of the local store.", usage="llbuild run [flags] IMAGE [COMMAND [ARG...]]"
+    )
+    parser.add_argument("image", metavar="IMAGE", help="name of the image")
+    parser.add_command_words("command", help="what to run (default: the image's command)")
+    parser.add_value("-e", "--env", metavar="KEY[=VALUE]", many=True, help="environment variable; without =, from $KEY")
+    parser.add_value("-w", "--workdir", metavar="DIR", help="working directory")
+    parser.add_value("-u", "--user", metavar="USER[:GROUP]", help="user to run as")
+    parser.add_value("--entrypoint", metavar="PROGRAM", help="instead of the image's entrypoint; '' for none")
+    parser.add_flag("-i", "--interactive", help="keep stdin open")
+    parser.add_flag("-t", "--tty", help="give the command a terminal")
+    parser.add_flag("--rm", help="accepted for docker's sake: nothing is ever kept")
+    found = parser.parse(argv)
+    return RunOptions(
+        globals=read_globals(found, environ),
+        image=found.image,
+        command=tuple(found.command),
+        env=environment_pairs("--env", found.env or (), environ),
+        workdir=found.workdir or "",
+        user=found.user or "",
+        entrypoint=found.entrypoint,
+        interactive=found.interactive,
+        terminal=found.tty,
+    )

@@ -1,0 +1,65 @@
+"""Sizes and times for people, as docker writes them (docker/go-units)."""
+
+from __future__ import annotations
+
+__all__ = ["age", "human_size", "seconds_since_1970"]
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def human_size(size_bytes: int) -> str:
+    """Decimal units, three digits: 0B, 1.05MB, 77.8MB, 123kB."""
+    size, unit = float(size_bytes), 0
+    # go-units prints 999999 as 1e+03kB; 1MB is what it means
+    while size >= 999.5 and unit < len(_UNITS) - 1 and not (unit == 0 and size < 1000):
+        size /= 1000
+        unit += 1
+    return f"{size:.3g}{_UNITS[unit]}" if size < 1000 else f"{size:.0f}{_UNITS[unit]}"
+
+
+def age(seconds: float) -> str:
+    """How long ago: "About a minute ago", "3 days ago"."""
+    minutes, hours = int(seconds / _MINUTE), int(seconds / _HOUR + 0.5)
+    if seconds < 1:
+        text = "Less than a second"
+    elif seconds < _MINUTE:
+        text = _count(int(seconds), "second")
+    elif minutes == 1:
+        text = "About a minute"
+    elif minutes < 60:
+        text = f"{minutes} minutes"
+    elif hours == 1:
+        text = "About an hour"
+    elif hours < 48:
+        text = f"{hours} hours"
+    else:
+        text = _long(hours)
+    return f"{text} ago"
+
+
+def _long(hours: int) -> str:
+    if hours < 24 * 7 * 2:
+        return f"{hours // 24} days"
+    if hours < 24 * 30 * 2:
+        return f"{hours // 24 // 7} weeks"
+    if hours < 24 * 365 * 2:
+        return f"{hours // 24 // 30} months"
+    return f"{hours // 24 // 365} years"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def seconds_since_1970(rfc3339: str) -> float | None:
+    """Read an image's time; None for "", for Go's zero time and for what is no time."""
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromisoformat(rfc3339)
+    except ValueError:
+        return None
+    if moment.year <= 1:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

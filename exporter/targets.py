@@ -1,0 +1,113 @@
+"""An assembled image written to where it was wanted: the local store, an OCI tar, an OCI folder.
+
+Each appears whole or not at all, and equal images give equal bytes. Layers are not read here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import ExportError, NotFoundError
+from ..image import Layout, encode_layout
+from ..image.layout import LAYOUT_FILE, blob_name, named
+from .tar_stream import TarStream
+from .transfer import place_file, replacing, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..image import Descriptor, Reference
+    from ..worker.content import ContentStore
+    from .assembly import AssembledImage
+
+__all__ = ["export_oci_folder", "export_oci_tar", "export_store", "stream_oci_tar"]
+
+
+def export_store(image: AssembledImage, store: ContentStore, names: Sequence[Reference]) -> None:
+    """Keep the image in the local store, under these names. Writes nothing that is there already."""
+    for descriptor, data in image.small_blobs():
+        if not store.has(descriptor.digest, len(data)):
+            store.write(data)
+    for name in names:
+        store.put_image(str(name), image.manifest_descriptor)
+
+
+def export_oci_tar(image: AssembledImage, store: ContentStore, names: Sequence[Reference], path: str) -> None:
+    """Write an OCI archive to a file. Raises ExportError."""
+    with replacing(path) as descriptor:
+        stream_oci_tar(image, store, names, descriptor)
+
+
+def stream_oci_tar(image: AssembledImage, store: ContentStore, names: Sequence[Reference], descriptor: int) -> None:
+    """Write an OCI archive into a file descriptor, which may be a pipe.
+
+    Members are sorted by name, so the blobs come before `index.json`, as in BuildKit's.
+    """
+    tar = TarStream(descriptor)
+    tar.folder("blobs")
+    tar.folder("blobs/sha256")
+    small = {found.digest: data for found, data in image.small_blobs()}
+    sizes = {layer.digest: layer.size_bytes for layer in image.layers}
+    for digest in sorted({*small, *sizes}):
+        if digest in small:
+            tar.file(blob_name(digest), small[digest])
+        else:
+            with store.open(digest) as blob:
+                tar.blob(blob_name(digest), blob, sizes[digest])
+    tar.file("index.json", encode_layout(_listed(image, names)), mode=0o644)
+    tar.file("oci-layout", LAYOUT_FILE)
+    tar.end()
+
+
+def export_oci_folder(image: AssembledImage, store: ContentStore, names: Sequence[Reference], path: str) -> None:
+    """Add the image to an OCI layout folder, made if it is not there; other images in it stay.
+
+    The index comes last: a reader never sees an image that is not whole. Raises ExportError.
+    """
+    layout = Layout(path)
+    try:
+        _check_folder(path)
+        layout.create()
+        for layer in image.layers:
+            if not store.has(layer.digest, layer.size_bytes):
+                raise NotFoundError(f"the content store has no blob {layer.digest}")
+            place_file(store.path(layer.digest), layout.blob_path(layer.digest), layer.size_bytes)
+        for descriptor, data in image.small_blobs():
+            _place_bytes(layout.blob_path(descriptor.digest), data)
+        for descriptor in _listed(image, names):
+            layout.put(descriptor)
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _listed(image: AssembledImage, names: Sequence[Reference]) -> tuple[Descriptor, ...]:
+    """The lines of an exported index, named as BuildKit names them: the OCI name is the tag alone."""
+    descriptor = image.manifest_descriptor
+    if image.config.created:
+        # BuildKit writes the time of the export; the image's own keeps the bytes the same.
+        created = ("org.opencontainers.image.created", image.config.created)
+        descriptor = replace(descriptor, annotations=(*descriptor.annotations, created))
+    if not names:
+        return (descriptor,)
+    return tuple(named(descriptor, name=str(name), ref_name=name.tag or str(name)) for name in names)
+
+
+def _check_folder(path: str) -> None:
+    try:
+        found = os.listdir(path)
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise ExportError(f"cannot write {path}: it is a file", hint="name a folder, or leave out tar=false") from None
+    if found and not {"oci-layout", "index.json"} <= set(found):
+        raise ExportError(f"cannot write {path}: it holds files and is no OCI layout", hint="name an empty folder")
+
+
+def _place_bytes(path: str, data: bytes) -> None:
+    if os.path.exists(path) and os.stat(path).st_size == len(data):
+        return
+    with replacing(path) as descriptor:
+        write_all(descriptor, data)
+        os.fchmod(descriptor, 0o444)

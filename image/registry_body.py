@@ -1,0 +1,54 @@
+"""The bounded reading of a registry's answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+from ..errors import SourceError
+from .strict_json import MAX_DOCUMENT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+__all__ = ["pour", "read_bounded"]
+
+
+async def pour(
+    response: httpx.Response,
+    pieces: AsyncIterator[bytes],
+    sink: Callable[[bytes], Awaitable[object]],
+    *,
+    limit: int,
+) -> int:
+    """Hand the body to `sink` piece by piece, never more than `limit` bytes; how many came.
+
+    More than `limit` means that there was more. Raises httpx.HTTPError when the connection breaks.
+    """
+    received = 0
+    try:
+        async for piece in pieces:
+            received += len(piece)
+            if received <= limit:
+                await sink(piece)
+            elif not response.is_closed:
+                # Ends the loop with an error, from inside. To leave it here would leave httpx's generators
+                # suspended, which trio reports.
+                await response.aclose()
+    except (httpx.HTTPError, httpx.StreamError):
+        if received <= limit:
+            raise
+    return received
+
+
+async def read_bounded(response: httpx.Response, ref: str, *, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
+    """The whole body. Raises SourceError when it is larger than a manifest may be."""
+    data = bytearray()
+
+    async def keep(piece: bytes) -> None:
+        data.extend(piece)
+
+    if await pour(response, response.aiter_bytes(), keep, limit=limit) > limit:
+        raise SourceError(f"{ref}: the registry answered with more than {limit >> 10} KiB", ref=ref)
+    return bytes(data)

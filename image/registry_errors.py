@@ -1,0 +1,88 @@
+"""What goes wrong at a registry, told in one line each."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import httpx
+
+from ..errors import SourceError
+from .registry_body import read_bounded
+from .strict_json import decode_json
+
+if TYPE_CHECKING:
+    from ..digest import Digest
+    from .descriptor import Descriptor
+    from .reference import Reference
+
+__all__ = ["broken", "check_status", "unreachable", "wrong_bytes"]
+
+_MAX_ERROR_BYTES = 16 << 10
+_LOGIN = "it may not exist, or be private: llbuild pulls without logging in"
+
+
+async def check_status(response: httpx.Response, reference: Reference) -> None:
+    """Raises SourceError unless the answer is a success."""
+    status, host, ref = response.status_code, response.url.host, str(reference)
+    if 200 <= status < 300:
+        return
+    if status == 404:
+        raise SourceError(f"{ref} not found at {host}{await _detail(response)}", ref=ref, hint="check name and tag")
+    if status in {401, 403}:
+        raise SourceError(f"{ref}: access denied by {host}{await _detail(response)}", ref=ref, hint=_LOGIN)
+    if status == 429:
+        wait = response.headers.get("retry-after", "")
+        hint = f"try again in {wait} s" if wait.isdecimal() else "try again later"
+        raise SourceError(f"{ref}: {host} limits the rate of pulls{await _detail(response)}", ref=ref, hint=hint)
+    raise SourceError(f"{ref}: {host} answered {status}{await _detail(response)}", ref=ref)
+
+
+async def _detail(response: httpx.Response) -> str:
+    """The registry's own words. Spec: OCI distribution-spec 1.1, "Error Codes"."""
+    try:
+        data = await read_bounded(response, "", limit=_MAX_ERROR_BYTES)
+        errors = decode_json(data, what="error", ref="").children("errors")
+        words = next((error.text("message") or error.text("code") for error in errors), "")
+    except (SourceError, httpx.HTTPError):
+        return ""
+    words = "".join(character for character in words if character.isprintable())[:200]
+    return f" ({words})" if words else ""
+
+
+def unreachable(reference: Reference, error: httpx.HTTPError | httpx.InvalidURL) -> SourceError:
+    return SourceError(
+        f"{reference}: cannot reach {reference.domain}: {_reason(error)}",
+        ref=str(reference),
+        hint="check the network and the registry's name; an image of the local store needs no registry",
+    )
+
+
+def broken(reference: Reference, blob: Descriptor, received: int, error: httpx.HTTPError | None = None) -> SourceError:
+    why = f" ({_reason(error)})" if error is not None else ""
+    return SourceError(
+        f"{reference}: blob {blob.digest.short} is broken off: expected {blob.size_bytes} bytes, got {received}{why}",
+        ref=str(reference),
+        hint="try again",
+    )
+
+
+def wrong_bytes(reference: Reference, expected: str, actual: Digest) -> SourceError:
+    return SourceError(
+        f"{reference}: the registry sent other bytes than asked for: expected {expected[:80]}, found {actual}",
+        ref=str(reference),
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, in words: `Connection refused` says more than `All connection attempts failed`."""
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    cause: BaseException | None = error
+    while cause is not None:
+        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause
+        if isinstance(inner, OSError) and inner.errno is not None:
+            # A resolver's error has its own numbers, below 0, and the right words; asyncio makes up words.
+            return os.strerror(inner.errno) if inner.errno > 0 else str(inner.strerror)
+        cause = inner.__cause__ or inner.__context__
+    return str(error) or type(error).__name__

@@ -1,0 +1,73 @@
+"""What every test may use, and the rules all tests live under."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytest_plugins = ["llbuild.tests.fixtures_registry"]
+
+# Settings of the person who runs the tests that would change what the program does.
+_SCRUBBED = ("BUILDKIT_", "DOCKER_", "LLBUILD_", "NO_COLOR", "FORCE_COLOR", "REGISTRY_", "SOURCE_DATE_EPOCH")
+
+_ROOMS = ("cli", "exporter", "frontend", "image", "llb", "proto", "solver", "worker")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.geteuid() == 0:
+        return
+    for item in items:
+        if item.get_closest_marker("needs_root"):
+            item.add_marker(pytest.mark.skip(reason=f"needs to run as root (this is uid {os.geteuid()})"))
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(_SCRUBBED):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking_in_the_event_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An async test fails when code of the package blocks the loop (disk, sleep, sockets). Test code itself may."""
+    if not inspect.iscoroutinefunction(getattr(request, "function", None)):
+        yield
+        return
+    with blockbuster_ctx([f"llbuild.{room}" for room in _ROOMS]):
+        yield
+
+
+@pytest.fixture
+def state_root(tmp_path: Path) -> Path:
+    """A state folder of the test's own, not yet made."""
+    return tmp_path / "state"
+
+
+@pytest.fixture(scope="session")
+def busybox_rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root filesystem folder around a static busybox; do not change it."""
+    folder = tmp_path_factory.mktemp("busybox") / "rootfs"
+    made = subprocess.run(
+        [str(ROOT / "scripts/busybox-rootfs"), str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if made.returncode == 3:
+        pytest.skip("needs a static busybox (Debian package busybox-static), and it cannot be fetched here")
+    assert made.returncode == 0, made.stdout
+    return folder

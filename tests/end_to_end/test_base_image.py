@@ -1,0 +1,69 @@
+"""How base images are made: a root filesystem unpacked onto nothing."""
+
+from __future__ import annotations
+
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+from llbuild.tests.end_to_end.oci import read_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from llbuild.tests.end_to_end.driver import Llbuild
+
+
+@pytest.mark.parametrize("form", ["", "gz", "bz2", "xz"])
+def test_a_root_filesystem_archive_becomes_an_image(
+    bare_llbuild: Llbuild, busybox_rootfs: Path, context: Callable[..., Path], tmp_path: Path, form: str
+) -> None:
+    name = f"rootfs.tar.{form}" if form else "rootfs.tar"
+    folder = context(f'FROM scratch\nADD {name} /\nCMD ["/bin/sh"]\n')
+    with tarfile.open(folder / name, f"w:{form}") as archive:  # type: ignore[call-overload]  # a mode put together
+        archive.add(busybox_rootfs, arcname=".")
+    bare_llbuild.build("-t", "base", folder)
+    bare_llbuild.build("-o", f"type=oci,dest={tmp_path / 'base.tar'}", folder)
+    (layer,) = read_image(tmp_path / "base.tar").layers
+    assert layer.members["bin/sh"].linkname == "busybox"
+    assert layer.members["tmp"].mode & 0o7777 == 0o1777
+    assert name not in layer.members
+    said = bare_llbuild("run", "base", "/bin/sh", "-c", "echo $((6 * 7))").stdout
+    assert said == "42\n"
+
+
+def test_an_imported_folder_and_its_tar_hold_the_same_files(
+    bare_llbuild: Llbuild, busybox_rootfs: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(tmp_path / "rootfs.tar", "w") as archive:
+        archive.add(busybox_rootfs, arcname=".")
+    bare_llbuild("import", busybox_rootfs, "from-folder")
+    bare_llbuild("import", tmp_path / "rootfs.tar", "from-tar")
+    command = ["find", "/bin", "/etc", "/tmp", "/usr"]
+    assert bare_llbuild("run", "from-folder", *command).stdout == bare_llbuild("run", "from-tar", *command).stdout
+
+
+def test_a_plain_root_filesystem_comes_out_as_folder_and_as_tar(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = context("FROM busybox\nRUN rm /bin/vi && mkdir /made && echo here > /made/file\n")
+    llbuild.build("-o", f"type=local,dest={tmp_path / 'out'}", folder)
+    llbuild.build("-o", f"type=tar,dest={tmp_path / 'out.tar'}", folder)
+    assert (tmp_path / "out/made/file").read_text() == "here\n"
+    assert (tmp_path / "out/bin/sh").is_symlink()
+    assert not (tmp_path / "out/bin/vi").is_symlink()
+    with tarfile.open(tmp_path / "out.tar") as archive:
+        names = {name.removeprefix("./").rstrip("/") for name in archive.getnames()}
+    assert {"made/file", "bin/sh"} <= names
+    assert not [name for name in names if name == "bin/vi" or ".wh." in name]
+
+
+def test_what_a_run_needs_of_proc_dev_and_etc_never_lands_in_the_layer(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    check = "test -c /dev/null && test -d /proc/self && test -s /etc/hosts && echo fine > /fine"
+    folder = context(f"FROM busybox\nRUN {check}\n")
+    llbuild.build("-o", f"type=oci,dest={tmp_path / 'image.tar'}", folder)
+    layer = read_image(tmp_path / "image.tar").layers[-1]
+    assert set(layer.members) == {"fine"}

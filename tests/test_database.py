@@ -1,0 +1,72 @@
+"""state.db: many rooms in one file, and what happens when it is not what it should be."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from llbuild.database import Schema, open_database
+from llbuild.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOM = Schema("room", 2, ("CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY)",))
+
+
+def test_what_is_written_is_there_for_the_next_process(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    first = open_database(path, [ROOM])
+    first.execute("INSERT INTO things VALUES ('a')")
+    first.close()
+    assert open_database(path, [ROOM]).query("SELECT * FROM things") == [("a",)]
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "state.db", [ROOM])
+    with pytest.raises(KeyError), database.transaction():
+        database.execute("INSERT INTO things VALUES ('a')")
+        raise KeyError
+    assert database.query("SELECT * FROM things") == []
+
+
+def test_many_threads_take_turns(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "state.db", [ROOM])
+
+    def add(number: int) -> None:
+        with database.transaction():
+            database.execute("INSERT INTO things VALUES (?)", (f"{number}a",))
+            database.execute("INSERT INTO things VALUES (?)", (f"{number}b",))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(100)))
+    assert database.query("SELECT count(*) FROM things") == [(200,)]
+
+
+def test_a_newer_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    open_database(path, [ROOM._replace(version=3)]).close()
+    with pytest.raises(StoreError, match=r"newer llbuild \(room 3, this one knows 2\)"):
+        open_database(path, [ROOM])
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StoreError, match="cannot read .*state.db: .*not a database"):
+        open_database(path, [ROOM])
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot open"):
+        open_database(tmp_path / "missing" / "state.db", [ROOM])
+
+
+def test_a_second_room_joins_an_existing_file(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    open_database(path, [ROOM]).close()
+    other = Schema("other", 1, ("CREATE TABLE IF NOT EXISTS others (name TEXT)",))
+    assert open_database(path, [ROOM, other]).query("SELECT * FROM others") == []
+    assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)

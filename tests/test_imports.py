@@ -1,0 +1,45 @@
+"""Start-up budgets: what a command may import before it has real work to do.
+
+A fully cached build is decided by the pure core and one SQLite look-up; the libraries below cost more than that build.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"anyio", "asyncio", "httpx", "networkx", "rich", "ssl", "structlog", "tarfile", "trio", "zstandard"}
+FACES = [
+    *("llbuild", "llbuild.cli", "llbuild.exporter", "llbuild.frontend", "llbuild.frontend.dockerfile", "llbuild.image"),
+    *("llbuild.llb", "llbuild.proto", "llbuild.solver", "llbuild.worker", "llbuild.worker.executor"),
+    *("llbuild.worker.layer", "llbuild.worker.snapshot", "llbuild.worker.source"),
+]
+
+
+def loaded_after(code: str) -> set[str]:
+    """The modules a fresh interpreter holds after running `code`."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            f"import sys; sys.path += {sys.path!r}\n{code}\nprint(*sorted(sys.modules), sep='\\n')",
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT / ".typing")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_importing_a_folder_loads_nothing_heavy(face: str) -> None:
+    heavy = loaded_after(f"import {face}") & HEAVY
+    assert not heavy

@@ -1,0 +1,269 @@
+"""The content store: blobs by digest and images by name, as an OCI image layout that other tools can read.
+
+`<root>/content/` holds `oci-layout`, `index.json` (images that are all here) and `blobs/sha256/`;
+besides, `sources.json`, an index of the same form of the images that were resolved at a registry and
+whose layers are fetched only when something reads them, and `ingest/`, where blobs grow.
+
+Life of a blob: `ingest()` opens a file that nobody sees, `write` adds to it, and `commit` makes it
+visible under its digest at once; leaving the `with` block without a commit drops it:
+
+    with store.ingest() as blob:
+        blob.write(data)
+        digest, size_bytes = blob.commit(expected=digest)
+
+A process that dies leaves its file in `ingest/`, and the next `sweep()` removes it. Nothing is
+synced to the disk: after a power failure a torn blob is found by its size or digest, and is garbage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..digest import Digest
+from ..errors import CorruptError, NotFoundError, StoreError
+from ..image import Layout
+from ..image.layout import named
+from ..image.strict_json import MAX_DOCUMENT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import BinaryIO, Self
+
+    from ..image import Descriptor
+
+__all__ = ["ContentStore", "Ingest", "StoredBlob", "StoredImage"]
+
+
+class StoredBlob(NamedTuple):
+    digest: Digest
+    size_bytes: int
+
+
+class StoredImage(NamedTuple):
+    """`descriptor` is of a manifest or an index, and bears no names."""
+
+    name: str
+    descriptor: Descriptor
+
+
+class ContentStore:
+    """Synchronous, and safe for many processes at once. Opening one touches nothing."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = os.fspath(root / "content")
+        self._layout = Layout(self.folder)
+        self._sources = Layout(self.folder, index_name="sources.json")
+
+    def path(self, digest: Digest) -> str:
+        """Where the blob is, or would be."""
+        return self._layout.blob_path(digest)
+
+    def has(self, digest: Digest, size_bytes: int | None = None) -> bool:
+        """Whether the blob is here; with `size_bytes`, whether it is here as a whole."""
+        try:
+            found = os.stat(self.path(digest)).st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return size_bytes is None or found == size_bytes
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """The blob's bytes, not verified: for layers, whose reader checks the diff id. Raises NotFoundError."""
+        try:
+            return Path(self.path(digest)).open("rb")
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFoundError(f"the content store has no blob {digest}") from None
+        except OSError as error:
+            raise StoreError(f"cannot read {self.path(digest)}: {error.strerror}") from error
+
+    def read(self, digest: Digest) -> bytes:
+        """A config or a manifest, verified. Raises NotFoundError and CorruptError."""
+        with self.open(digest) as file:
+            data = file.read(MAX_DOCUMENT_BYTES + 1)
+        actual = hashlib.new(digest.algorithm, data).hexdigest()
+        if actual != digest.hex:
+            raise _corrupt(digest, f"{digest.algorithm}:{actual}")
+        return data
+
+    def write(self, data: bytes) -> StoredBlob:
+        """Keep a small blob; costs a look when it is here already."""
+        blob = StoredBlob(Digest("sha256:" + hashlib.sha256(data).hexdigest()), len(data))
+        if self.has(*blob):
+            return blob
+        with self.ingest(verify=False) as ingest:
+            ingest.write(data)
+            return ingest.commit(blob.digest)
+
+    def ingest(self, *, verify: bool = True, algorithm: str = "sha256") -> Ingest:
+        """Begin a blob. `verify=False`: the writer computes the digest itself, and `commit` believes it.
+
+        Raises StoreError when the folder cannot be written.
+        """
+        with _refusals(self.folder):
+            self._layout.create()
+            if algorithm != "sha256":
+                os.makedirs(f"{self.folder}/blobs/{algorithm}", exist_ok=True)
+            return Ingest(self, algorithm=algorithm, verify=verify)
+
+    def remove(self, digest: Digest) -> bool:
+        """Drop a blob; False when it was not here. The caller knows that nothing needs it."""
+        try:
+            os.unlink(self.path(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def sweep(self) -> int:
+        """Remove what dead processes left half-written; how many files. Never those of a live one."""
+        removed = 0
+        with contextlib.suppress(FileNotFoundError), os.scandir(f"{self.folder}/ingest") as found:
+            removed = sum(_remove_unlocked(entry.path) for entry in found)
+        return removed
+
+    def images(self) -> tuple[StoredImage, ...]:
+        """The images kept under a name, sorted by it."""
+        named_entries = (entry for entry in self._layout.entries() if entry.name)
+        return tuple(
+            sorted(StoredImage(entry.name, named(entry.descriptor, name="", ref_name="")) for entry in named_entries)
+        )
+
+    def image(self, name: str) -> Descriptor | None:
+        """What is kept under a full name, e.g. `docker.io/library/busybox:latest`."""
+        return _find(self._layout, name)
+
+    def put_image(self, name: str, descriptor: Descriptor) -> None:
+        """Name an image; its blobs are here already. Writes nothing when the name says so already."""
+        # The full name is the OCI name too: a tag alone could not tell two repositories apart.
+        with _refusals(self.folder):
+            self._layout.put(named(descriptor, name=name, ref_name=name))
+
+    def remove_image(self, name: str) -> bool:
+        """Forget a name, not the blobs; False when it was unknown."""
+        with _refusals(self.folder):
+            return self._layout.remove(name)
+
+    def source(self, name: str) -> Descriptor | None:
+        """What a registry last said about a name."""
+        return _find(self._sources, name)
+
+    def put_source(self, name: str, descriptor: Descriptor) -> None:
+        """Remember what a registry said about a name."""
+        with _refusals(self.folder):
+            self._sources.put(named(descriptor, name=name, ref_name=name))
+
+
+class Ingest:
+    """One blob in the making; see the module's docstring."""
+
+    def __init__(self, store: ContentStore, *, algorithm: str, verify: bool) -> None:
+        self.size_bytes = 0
+        self._store = store
+        self._algorithm = algorithm
+        self._hasher = hashlib.new(algorithm) if verify else None
+        self._path, self._file = _open_ingest(f"{store.folder}/ingest")
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Add all of `data`. Raises StoreError when the disk refuses."""
+        view = memoryview(data).cast("B")
+        size = len(view)
+        if self._hasher is not None:
+            self._hasher.update(view)
+        with _refusals(self._store.folder):
+            while view:
+                view = view[os.write(self._file, view) :]
+        self.size_bytes += size
+        return size
+
+    def commit(self, expected: Digest | None = None) -> StoredBlob:
+        """Make the blob visible. Raises CorruptError, and keeps nothing, when it is not what was expected."""
+        if self._hasher is None:
+            assert expected is not None, "a writer that is believed must say the digest"
+            digest = expected
+        else:
+            digest = Digest(f"{self._algorithm}:{self._hasher.hexdigest()}")
+            if expected is not None and expected != digest:
+                self.abort()
+                raise _corrupt(expected, digest)
+        with _refusals(self._store.folder):
+            os.fchmod(self._file, 0o444)
+            os.rename(self._path, self._store.path(digest))
+        self._close()
+        return StoredBlob(digest, self.size_bytes)
+
+    def abort(self) -> None:
+        """Drop what was written; nothing after a commit."""
+        if self._file >= 0:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+            self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abort()
+
+    def _close(self) -> None:
+        os.close(self._file)
+        self._file = -1
+
+
+@contextlib.contextmanager
+def _refusals(folder: str) -> Iterator[None]:
+    """What the operating system refuses, as StoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {folder}: {error.strerror}", hint="check its owner and the space on its disk"
+        ) from error
+
+
+def _open_ingest(folder: str) -> tuple[str, int]:
+    """A new file, locked until it is closed: by the lock sweep() sees that its writer lives."""
+    while True:
+        path = f"{folder}/{os.getpid()}-{os.urandom(6).hex()}"
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            os.makedirs(folder, exist_ok=True)
+            continue
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            return path, file
+        os.close(file)  # a sweep came between the opening and the lock
+
+
+def _find(layout: Layout, name: str) -> Descriptor | None:
+    for entry in layout.entries():
+        if entry.name == name:
+            return named(entry.descriptor, name="", ref_name="")
+    return None
+
+
+def _remove_unlocked(path: str) -> bool:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    except OSError:  # locked by its writer, or gone meanwhile
+        return False
+    finally:
+        os.close(file)
+    return True
+
+
+def _corrupt(expected: Digest, actual: str) -> CorruptError:
+    return CorruptError(
+        f"blob {expected.short} is corrupt: expected {expected}, found {actual}", expected=expected, actual=actual
+    )

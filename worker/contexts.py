@@ -1,0 +1,57 @@
+"""The folders a client hands to a build, by name: `local://NAME` sources.
+
+They are read where they stand, never copied as a whole. One tree per source op, shared by the
+hashing before the build and the copying during it, so that a file that changes in between is noticed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ..errors import SourceError
+from .snapshot import FolderTree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ..llb import SourceOp
+
+__all__ = ["Contexts"]
+
+
+class Contexts:
+    """Trees of the client's folders."""
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self._folders = dict(folders)
+        self._trees: dict[SourceOp, FolderTree] = {}
+
+    def tree(self, op: SourceOp) -> FolderTree:
+        """What a `local://` source shows: its folder, less what it excludes.
+
+        Raises SourceError when no folder of that name was handed over or it cannot be read.
+        """
+        tree = self._trees.get(op)
+        if tree is None:
+            folder = self._folders.get(op.ref)
+            if folder is None:
+                known = ", ".join(sorted(self._folders)) or "none"
+                raise SourceError(f"no build context named {op.ref!r} was given; there are: {known}", ref=op.ref)
+            tree = FolderTree(str(folder), excludes=_patterns(op, "local.excludepatterns"))
+            self._trees[op] = tree
+        return tree
+
+
+def _patterns(op: SourceOp, attr: str) -> tuple[str, ...]:
+    text = op.attr(attr)
+    if text is None:
+        return ()
+    try:
+        patterns = json.loads(text)
+    except ValueError:
+        patterns = None
+    if not isinstance(patterns, list) or not all(isinstance(item, str) for item in patterns):
+        raise SourceError(f"{attr} of {op.identifier} is not a JSON list of texts: {text!r}", ref=op.ref)
+    return tuple(patterns)

@@ -1,0 +1,164 @@
+"""From an exec op to a process: what is mounted where, who runs it, and what becomes of its changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..blocking import run_blocking
+from ..errors import ExecError, LlbuildError
+from ..llb import ExecOp, MountType, SecurityMode
+from .executor import DEFAULT_HOSTNAME, BindMount, ExecSpec, OverlayMount, RootMount, TmpfsMount
+from .identity import resolve_user
+from .snapshot import MergedTree, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from ..llb import Mount, Vertex
+    from .executor import Executor, ExtraMount
+    from .snapshot import ActiveLayer, LayerStore
+
+__all__ = ["run_exec_op"]
+
+_SIGNALS = {2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """A process ready to start, and the layers it will write: by output, and those nobody keeps."""
+
+    spec: ExecSpec
+    kept: dict[int, tuple[Snapshot, ActiveLayer | None]] = field(default_factory=dict)
+    dropped: list[ActiveLayer] = field(default_factory=list)
+
+
+async def run_exec_op(
+    vertex: Vertex,
+    inputs: Sequence[Snapshot],
+    *,
+    layers: LayerStore,
+    cache_mounts: Path,
+    executor: Executor,
+    output: Callable[[int, bytes], None],
+) -> tuple[Snapshot, ...]:
+    """Run the op's process; one snapshot per output, by index.
+
+    Raises ExecError when it ends with a code that is not valid for it, LlbuildError when it asks for
+    what cannot be given. Failed or cancelled, nothing of it is kept.
+    """
+    op = vertex.op
+    assert isinstance(op, ExecOp)
+    prepared = await run_blocking(_prepare, op, inputs, layers, cache_mounts)
+    try:
+        status = await executor.run(prepared.spec, output)
+        if status.code not in (op.valid_exit_codes or (0,)):
+            how = f" ({_SIGNALS.get(status.signal, f'signal {status.signal}')})" if status.signal else ""
+            message = f'process "{" ".join(op.args)}" exited with code {status.code}{how}'
+            raise ExecError(message, vertex=vertex.digest, exit_code=status.code)
+        return await run_blocking(_commit, prepared, layers)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await run_blocking(_discard, prepared, layers)
+        raise
+
+
+def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: Path) -> _Prepared:
+    mounts = sorted(op.mounts, key=lambda mount: mount.dest.rstrip("/"))  # parents before what lies in them
+    root = next((mount for mount in mounts if mount.dest == "/"), None)
+    if root is None:
+        raise LlbuildError("an exec op needs a mount at /")
+    base = inputs[root.input] if root.input >= 0 else Snapshot()
+    identity = resolve_user(
+        MergedTree([layers.folder(layer) for layer in base.layers], userxattr=layers.userxattr), op.user
+    )
+    prepared = _Prepared(ExecSpec(args=op.args, root=RootMount()))
+    lowers, active = _layered(root, base, layers, prepared)
+    extra = tuple(_extra(mount, inputs, layers, cache_mounts, prepared) for mount in mounts if mount is not root)
+    env = op.env if any(entry.startswith("HOME=") for entry in op.env) else (*op.env, f"HOME={identity.home}")
+    prepared.spec = ExecSpec(
+        args=op.args,
+        root=RootMount(
+            lowers=lowers,
+            upper=active.fs if active else None,
+            work=active.work if active else None,
+            readonly=root.readonly,
+        ),
+        env=env,
+        cwd=op.cwd or "/",
+        uid=identity.uid,
+        gid=identity.gid,
+        groups=identity.groups,
+        mounts=extra,
+        hostname=op.hostname or DEFAULT_HOSTNAME,
+        extra_hosts=op.extra_hosts,
+        network=op.network,
+        insecure=op.security is SecurityMode.INSECURE,
+        ulimits=op.ulimits,
+    )
+    return prepared
+
+
+def _layered(
+    mount: Mount, base: Snapshot, layers: LayerStore, prepared: _Prepared
+) -> tuple[tuple[str, ...], ActiveLayer | None]:
+    """Lower folders of a mount, and the new layer its changes go to."""
+    lowers = tuple(layers.folder(layer) for layer in base.layers)
+    active = None if mount.readonly else layers.begin()
+    if mount.output >= 0:
+        prepared.kept[mount.output] = (base, active)
+    elif active is not None:
+        prepared.dropped.append(active)
+    return lowers, active
+
+
+def _extra(
+    mount: Mount, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: Path, prepared: _Prepared
+) -> ExtraMount:
+    match mount.mount_type:
+        case MountType.BIND:
+            base = inputs[mount.input] if mount.input >= 0 else Snapshot()
+            lowers, active = _layered(mount, base, layers, prepared)
+            return OverlayMount(
+                dest=mount.dest,
+                lowers=lowers,
+                upper=active.fs if active else None,
+                work=active.work if active else None,
+                selector=mount.selector,
+                readonly=mount.readonly,
+            )
+        case MountType.TMPFS:
+            return TmpfsMount(dest=mount.dest, size_bytes=mount.tmpfs.size_bytes if mount.tmpfs else 0)
+        case MountType.CACHE:
+            return BindMount(dest=mount.dest, source=_cache_folder(mount, cache_mounts), readonly=mount.readonly)
+        case other:
+            raise LlbuildError(f"mounts of type {other.name.lower()} are not supported yet")
+
+
+def _cache_folder(mount: Mount, cache_mounts: Path) -> str:
+    """The folder behind a cache mount: one per id, kept between builds, shared by whoever names it."""
+    name = mount.cache.id if mount.cache and mount.cache.id else mount.dest
+    folder = cache_mounts / sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
+
+
+def _commit(prepared: _Prepared, layers: LayerStore) -> tuple[Snapshot, ...]:
+    for dropped in prepared.dropped:
+        layers.discard(dropped)
+    results = []
+    for index in range(max(prepared.kept, default=-1) + 1):
+        base, active = prepared.kept.get(index, (Snapshot(), None))
+        new = () if active is None else (layers.commit(active),)
+        results.append(Snapshot((*base.layers, *new)))
+    return tuple(results)
+
+
+def _discard(prepared: _Prepared, layers: LayerStore) -> None:
+    kept = [active for _, active in prepared.kept.values() if active is not None]
+    for active in [*prepared.dropped, *kept]:
+        layers.discard(active)

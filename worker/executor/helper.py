@@ -1,0 +1,201 @@
+"""The helper process: forks each step from a small image of its own, so that a step costs milliseconds.
+
+It is pid 1 of its own pid namespace: when it ends, however it ends, the kernel kills every step with
+everything the steps started (pid_namespaces(7)). It ends when the client does: its sockets close, and
+PDEATHSIG. One thread, one loop; it never decodes names and imports as little as can be.
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import os
+import select
+import signal
+import socket
+
+from .. import syscalls
+from . import mountpoints
+from .child import run_step
+from .failure import explained
+from .host import Host, make_stubs
+from .wire import FrameReader, frame, unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn, cast
+
+    from .wire import Outcome, Step
+else:
+
+    def cast(_kind, value):
+        return value
+
+
+__all__ = ["main"]
+
+_PR_SET_PDEATHSIG = 1
+_MAX_FDS = 5
+_READ_BYTES = 1 << 16
+
+
+class _Running:
+    """A step from the moment its channel arrives until its outcome is sent."""
+
+    __slots__ = ("channel", "fds", "message", "pid", "pidfd", "report", "upper")
+
+    def __init__(self, channel: socket.socket, fds: list[int]) -> None:
+        self.channel = channel
+        self.fds = fds  # stdin, stdout, stderr and perhaps a console: closed here once forked
+        self.message = FrameReader()
+        self.pid = 0
+        self.pidfd = -1
+        self.report = -1
+        self.upper = b""
+
+
+class _Helper:
+    def __init__(self, control: socket.socket, host: Host) -> None:
+        self._control = control
+        self._host = host
+        self._poll = select.epoll()
+        self._handlers: dict[int, Callable[[], None]] = {}
+        self._own_pidns = os.open(b"/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._watch(control.fileno(), self._accept)
+
+    def serve(self) -> NoReturn:
+        while True:
+            for fd, _ in self._poll.poll():
+                handler = self._handlers.get(fd)  # an earlier one of this round may have closed it
+                if handler is not None:
+                    handler()
+
+    def _watch(self, fd: int, handler: Callable[[], None]) -> None:
+        self._handlers[fd] = handler
+        self._poll.register(fd, select.EPOLLIN)
+
+    def _forget(self, fd: int) -> None:
+        if self._handlers.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+
+    def _accept(self) -> None:
+        space = socket.CMSG_SPACE(_MAX_FDS * 4)
+        data, ancillary, _, _ = self._control.recvmsg(1, space, socket.MSG_CMSG_CLOEXEC)
+        if not data:  # the client is gone, and with this process all steps
+            os._exit(0)
+        fds = array.array("i")
+        for level, kind, payload in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                fds.frombytes(payload)
+        channel = socket.socket(fileno=fds[0])
+        step = _Running(channel, list(fds[1:]))
+        self._watch(channel.fileno(), lambda: self._hear(step))
+
+    def _hear(self, step: _Running) -> None:
+        """The client speaks twice on a channel: the step, and the end, which means kill."""
+        data = step.channel.recv(_READ_BYTES)
+        if not data:
+            self._forget(step.channel.fileno())
+            if step.pid:
+                os.kill(step.pid, signal.SIGKILL)
+            else:
+                self._finish(step, {"error": "the step was withdrawn before it was complete"})
+            return
+        message = None if step.pid else step.message.feed(data)
+        if message is not None:
+            self._start(step, cast("Step", message))
+
+    def _start(self, running: _Running, step: Step) -> None:
+        report, report_writer = os.pipe()
+        stdin, stdout, stderr, console = (*running.fds, -1)[:4]
+        try:
+            syscalls.unshare(syscalls.CLONE_NEWPID)
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    run_step(step, self._host, (stdin, stdout, stderr), report_writer, console)
+            finally:
+                # The next step needs a namespace of its own, and one can only be made from here.
+                syscalls.setns(self._own_pidns, syscalls.CLONE_NEWPID)
+        except OSError as exc:
+            os.close(report)
+            failure = explained("cannot start a process", exc)
+            self._finish(running, {"error": failure.message, "hint": failure.hint})
+            return
+        finally:
+            os.close(report_writer)
+            for fd in running.fds:
+                os.close(fd)
+            running.fds = []
+        running.pid, running.report, running.upper = pid, report, step["root"]["upper"]
+        running.pidfd = os.pidfd_open(pid)
+        self._watch(running.pidfd, lambda: self._reap(running))
+
+    def _reap(self, step: _Running) -> None:
+        """By now the whole tree is gone: the kernel reports a namespace's first process only after all others."""
+        _, status, usage = os.wait4(step.pid, 0)
+        self._forget(step.pidfd)
+        os.close(step.pidfd)
+        report = os.read(step.report, _READ_BYTES)
+        os.close(step.report)
+        code = os.waitstatus_to_exitcode(status)
+        outcome: Outcome = {
+            "code": code if code >= 0 else 128 - code,
+            "signal": max(-code, 0),
+            "user_s": usage.ru_utime,
+            "system_s": usage.ru_stime,
+            "max_rss_bytes": usage.ru_maxrss * 1024,
+        }
+        if report:
+            said = cast("dict[str, object]", unpack(report))
+            if "made" in said:
+                made = cast("list[bytes]", said["made"])
+                mountpoints.remove(step.upper, made, cast("list[tuple[bytes, int]]", said["copied"]))
+            if "error" in said:
+                outcome = {"error": cast("str", said["error"]), "hint": cast("str", said.get("hint", ""))}
+        self._finish(step, outcome)
+
+    def _finish(self, step: _Running, outcome: Outcome) -> None:
+        self._forget(step.channel.fileno())
+        try:
+            step.channel.sendall(frame(outcome), socket.MSG_NOSIGNAL)
+        except OSError as exc:
+            if exc.errno not in (errno.EPIPE, errno.ECONNRESET):  # else: nobody waits for it any more
+                raise
+        step.channel.close()
+        for fd in step.fds:
+            os.close(fd)
+
+
+def main(control_fd: int, folder: str) -> NoReturn:
+    """Serve steps until the client is gone. Called by the boot code of `start.py`."""
+    syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setsid()  # Ctrl-C in the client's terminal is for the client
+    for number in signal.valid_signals():
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            # Steps would inherit what is ignored, and Python ignores some by itself.
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    syscalls.unshare(syscalls.CLONE_NEWPID)
+    pid = os.fork()
+    if pid:
+        _wait_for(pid)
+    syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        syscalls.join_session_keyring()
+    except OSError:
+        pass
+    root = os.fsencode(folder)
+    stage, stubs = root + b"/stage", root + b"/stubs"
+    os.makedirs(stage, exist_ok=True)
+    make_stubs(stubs)
+    _Helper(socket.socket(fileno=control_fd), Host(stage, stubs)).serve()
+
+
+def _wait_for(pid: int) -> NoReturn:
+    """Stand between the client and the helper, which has to be pid 1 of a namespace it cannot create itself."""
+    os.closerange(3, 1024)
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else 128 - code)

@@ -1,0 +1,176 @@
+"""Mount points inside an image: found without leaving it, made when missing, and removed again.
+
+What a step's layer holds must be what the step wrote. A mount point that had to be made is not, nor are
+the parents made for it, nor a folder of a lower layer that overlayfs copied up only because of that. `find` notes
+all three; when the step is over, `remove` takes them back wherever the step did not touch them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from .. import syscalls
+from .failure import SetupError, explained
+
+__all__ = ["MountPoints", "remove"]
+
+_MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+
+
+class MountPoints:
+    """Finds mount points in the root this process has pivoted into."""
+
+    def __init__(self, upper: bytes) -> None:
+        self._upper = os.open(upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if upper else -1
+        self.made: list[bytes] = []  # in the order they were made
+        self.copied: list[tuple[bytes, int]] = []  # folders copied up only to hold mount points; change times, ns
+
+    def find(self, dest: bytes, *, folder: bool) -> int:
+        """The mount point as a descriptor; links are followed within the root, what is missing is made."""
+        try:
+            return _open(dest, os.O_PATH)
+        except OSError:
+            pass  # one component after the other, to see which is missing
+        todo = [part for part in dest.split(b"/") if part not in (b"", b".")]
+        here: list[bytes] = []
+        links = 0
+        while todo:
+            part = todo.pop(0)
+            if part == b"..":
+                here = here[:-1]
+                continue
+            path = b"/".join([*here, part])
+            target = _link_target(path)
+            if target is None:
+                if not _exists(path):
+                    self._make(b"/".join(here), part, folder=folder or bool(todo))
+                here.append(part)
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                raise SetupError(f"mount point {os.fsdecode(dest)}: too many symbolic links")
+            if target.startswith(b"/"):
+                here = []
+            todo = [name for name in target.split(b"/") if name not in (b"", b".")] + todo
+        return _open(b"/".join(here), os.O_PATH)
+
+    def note_times(self) -> None:
+        """Remember when each of `copied` last changed: call it when all are made and nothing else has run."""
+        self.copied = [(path, os.stat(b"/" + path).st_ctime_ns) for path, _ in self.copied]
+
+    def _make(self, parent: bytes, name: bytes, *, folder: bool) -> None:
+        path = parent + b"/" + name if parent else name
+        if self._upper < 0:
+            raise SetupError(f"mount point /{os.fsdecode(path)} does not exist, and the root is read-only")
+        self._note_copy_up(parent)
+        fd = _open(parent, _FOLDER)
+        try:
+            before = os.fstat(fd)
+            if folder:
+                os.mkdir(name, 0o755, dir_fd=fd)
+            else:
+                os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=fd))
+            os.utime(fd, ns=(before.st_atime_ns, before.st_mtime_ns))
+        except OSError as exc:
+            raise explained(f"cannot make mount point /{os.fsdecode(path)}", exc) from exc
+        finally:
+            os.close(fd)
+        self.made.append(path)
+
+    def _note_copy_up(self, parent: bytes) -> None:
+        """Remember the folders of lower layers that are about to appear in the upper one, top ones first."""
+        parts = parent.split(b"/") if parent else []
+        for depth in range(1, len(parts) + 1):
+            path = b"/".join(parts[:depth])
+            known = path in self.made or any(path == other for other, _ in self.copied)
+            if not known and not _is_in(self._upper, path):
+                self.copied.append((path, 0))
+
+
+def remove(upper: bytes, made: list[bytes], copied: list[tuple[bytes, int]]) -> None:
+    """Take back what `find` made in `upper`, as far as the step left it alone. It no longer runs."""
+    root = os.open(upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Any change to a folder (entries, mode, owner, xattrs) shows in its change time, which nothing can set.
+        # Look before removing anything: that changes the time too.
+        untouched = [path for path, changed in copied if _changed_at(root, path) == changed]
+        for path in [*reversed(made), *reversed(untouched)]:
+            _remove_if_empty(root, path)
+    finally:
+        os.close(root)
+
+
+def _remove_if_empty(root: int, path: bytes) -> None:
+    parent, _, name = path.rpartition(b"/")
+    try:
+        fd = _open_in(root, parent, _FOLDER)
+    except OSError:
+        return  # the step replaced or removed it
+    try:
+        before = os.fstat(fd)
+        entry = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if stat.S_ISDIR(entry.st_mode):
+            os.rmdir(name, dir_fd=fd)
+        elif stat.S_ISREG(entry.st_mode) and entry.st_size == 0:
+            os.unlink(name, dir_fd=fd)
+        os.utime(fd, ns=(before.st_atime_ns, before.st_mtime_ns))
+    except OSError as exc:
+        if exc.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    finally:
+        os.close(fd)
+
+
+def _open(path: bytes, flags: int) -> int:
+    """Open below the root. Magic links (/proc/self/fd/...) could lead to what this process still holds open."""
+    return syscalls.openat2(b"/" + path, flags, resolve=syscalls.RESOLVE_NO_MAGICLINKS | syscalls.RESOLVE_IN_ROOT)
+
+
+def _open_in(folder: int, path: bytes, flags: int) -> int:
+    resolve = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_XDEV
+    return syscalls.openat2(path or b".", flags, dir_fd=folder, resolve=resolve)
+
+
+def _link_target(path: bytes) -> bytes | None:
+    try:
+        fd = _open(path, os.O_PATH | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        return os.readlink(b"", dir_fd=fd)
+    except OSError:
+        return None  # not a link
+    finally:
+        os.close(fd)
+
+
+def _exists(path: bytes) -> bool:
+    try:
+        os.close(_open(path, os.O_PATH))
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        raise explained(f"cannot use /{os.fsdecode(path)} on the way to a mount point", exc) from exc
+    return True
+
+
+def _is_in(folder: int, path: bytes) -> bool:
+    try:
+        os.close(_open_in(folder, path, os.O_PATH))
+    except OSError:
+        return False
+    return True
+
+
+def _changed_at(root: int, path: bytes) -> int:
+    try:
+        fd = _open_in(root, path, _FOLDER)
+    except OSError:
+        return -1
+    try:
+        return os.fstat(fd).st_ctime_ns
+    finally:
+        os.close(fd)

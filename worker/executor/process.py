@@ -1,0 +1,130 @@
+"""The last steps inside the sandbox: become the step's user, then its command."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import stat
+
+from .. import syscalls
+from . import capabilities
+from .failure import SetupError, explained
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from .host import Host
+    from .wire import Step
+
+__all__ = ["NOT_EXECUTABLE", "become_user", "execute", "give_up_privileges", "make_cwd", "own_pipes", "set_limits"]
+
+_PR_SET_KEEPCAPS = 8
+_DEFAULT_PATH = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # POSIX sh, 2.8.2 "Exit Status for Commands"
+
+
+def set_limits(limits: list[tuple[str, int, int]]) -> None:
+    if not limits:
+        return
+    for name, soft, hard in limits:
+        number = getattr(resource, f"RLIMIT_{name.upper()}", None)
+        if number is None:
+            raise SetupError(f"unknown limit {name!r}", "names are those of `ulimit`: nofile, nproc, core, ...")
+        try:
+            resource.setrlimit(number, (soft, hard))
+        except (OSError, ValueError) as exc:
+            raise SetupError(f"cannot set the limit {name} to {soft}:{hard}: {exc}") from exc
+
+
+def make_cwd(cwd: bytes, uid: int, gid: int) -> None:
+    """Make the working folder for the step's user where it is missing; BuildKit does, runc would refuse."""
+    path = b"/"
+    for part in os.path.normpath(b"/" + cwd).split(b"/"):
+        path = os.path.join(path, part)
+        if os.path.isdir(path):
+            continue
+        try:
+            os.mkdir(path, 0o755)
+            os.chown(path, uid, gid)
+        except OSError as exc:
+            raise explained(f"cannot make the working directory {os.fsdecode(cwd)}", exc) from exc
+
+
+def give_up_privileges(step: Step, host: Host) -> None:
+    """Bounding set first: dropping from it needs a capability that the next call takes away."""
+    if step["insecure"]:
+        syscalls.prctl(_PR_SET_KEEPCAPS, 1)
+        return
+    capabilities.drop_bounding(host.last_capability)
+    capabilities.set_effective(host.permitted)
+
+
+def become_user(step: Step, host: Host) -> None:
+    uid, gid = step["uid"], step["gid"]
+    if not host.maps(uid, gid):
+        raise SetupError(
+            f"user {uid}:{gid} does not exist in this user namespace, which has only ids "
+            + ", ".join(f"{first}-{first + count - 1}" for first, _, count in host.mapped_uids),
+            "run llbuild as root",
+        )
+    try:
+        if host.may_set_groups:
+            os.setgroups([number for number in step["groups"] if host.maps(0, number)])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    except OSError as exc:
+        raise explained(f"cannot become user {uid}:{gid}", exc) from exc
+    if step["insecure"]:
+        capabilities.set_insecure(host.permitted, host.last_capability)
+
+
+def execute(step: Step) -> NoReturn:
+    """Become the command. Where that fails say so on stderr and exit as a shell would."""
+    env = dict(entry.partition(b"=")[::2] for entry in step["env"] if b"=" in entry)
+    name = step["args"][0]
+    try:
+        os.chdir(step["cwd"])
+    except OSError as exc:
+        _give_up(NOT_EXECUTABLE, b"cannot enter the working directory " + step["cwd"], exc)
+    failure: OSError | None = None
+    for path in _candidates(name, env.get(b"PATH", _DEFAULT_PATH)):
+        try:
+            os.execve(path, step["args"], env)
+        except OSError as exc:
+            # As execvp(3): a file that may not be executed does not end the search, but is what went wrong.
+            if exc.errno not in (errno.ENOENT, errno.ENOTDIR) or (failure is None and os.path.isfile(path)):
+                failure = exc
+                if exc.errno != errno.EACCES:
+                    break
+    if failure is None:
+        reason = b"no such file" if b"/" in name else b"executable file not found in $PATH"
+        _say(b"exec: " + name + b": " + reason)
+        os._exit(NOT_FOUND)
+    if failure.errno == errno.ENOENT:  # the file is there, so what it needs to run is not
+        _say(b"exec: " + name + b": found, but its interpreter or dynamic loader is missing")
+        os._exit(NOT_FOUND)
+    _give_up(NOT_EXECUTABLE, b"exec: " + name, failure)
+
+
+def _candidates(name: bytes, search: bytes) -> list[bytes]:
+    if b"/" in name:
+        return [name]
+    return [os.path.join(folder or b".", name) for folder in search.split(b":")]
+
+
+def _give_up(code: int, what: bytes, exc: OSError) -> NoReturn:
+    _say(what + b": " + os.strerror(exc.errno or 0).encode())
+    os._exit(code)
+
+
+def _say(line: bytes) -> None:
+    os.write(2, line + b"\n")
+
+
+def own_pipes(uid: int, gid: int) -> None:
+    """Let the step's user open /dev/stdout and /dev/stderr by name; runc does the same."""
+    for fd in (1, 2):
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.fchown(fd, uid, gid)

@@ -1,0 +1,79 @@
+"""From an ExecSpec to the message the helper understands."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ...errors import SandboxError
+from ...llb import NetMode
+from .spec import BindMount, OverlayMount, Stdio
+
+if TYPE_CHECKING:
+    from .spec import ExecSpec, ExtraMount
+    from .wire import Mount, Step
+
+__all__ = ["encode_step"]
+
+
+def encode_step(spec: ExecSpec) -> Step:
+    """Everything as the kernel will see it; mounts in an order in which each one's parent comes first."""
+    _check(spec)
+    root = spec.root
+    return {
+        "args": [os.fsencode(arg) for arg in spec.args],
+        "env": [os.fsencode(entry) for entry in spec.env],
+        "cwd": os.fsencode(spec.cwd) or b"/",
+        "uid": spec.uid,
+        "gid": spec.gid,
+        "groups": list(spec.groups),
+        "root": {
+            "lowers": [os.fsencode(folder) for folder in root.lowers],
+            "upper": os.fsencode(root.upper or ""),
+            "work": os.fsencode(root.work or ""),
+            "readonly": root.readonly,
+        },
+        "mounts": [_encode_mount(mount) for mount in sorted(spec.mounts, key=lambda mount: mount.dest.split("/"))],
+        "hostname": os.fsencode(spec.hostname),
+        "extra_hosts": [(os.fsencode(entry.host), os.fsencode(entry.ip)) for entry in spec.extra_hosts],
+        # SANDBOX is the machine's network for now: one of its own needs a helper like pasta to reach out.
+        "own_network": spec.network is NetMode.NONE,
+        "insecure": spec.insecure,
+        "shm_size": spec.shm_size_bytes,
+        "rlimits": [(limit.name, limit.soft, limit.hard) for limit in spec.ulimits],
+        "own_output": spec.stdio is Stdio.PIPES,
+    }
+
+
+def _encode_mount(mount: ExtraMount) -> Mount:
+    dest = os.fsencode(mount.dest)
+    if isinstance(mount, BindMount):
+        return {
+            "kind": "bind",
+            "dest": dest,
+            "readonly": mount.readonly,
+            "source": os.fsencode(mount.source),
+            "selector": os.fsencode(mount.selector),
+        }
+    if isinstance(mount, OverlayMount):
+        return {
+            "kind": "overlay",
+            "dest": dest,
+            "readonly": mount.readonly,
+            "lowers": [os.fsencode(folder) for folder in mount.lowers],
+            "upper": os.fsencode(mount.upper or ""),
+            "work": os.fsencode(mount.work or ""),
+            "selector": os.fsencode(mount.selector),
+        }
+    return {"kind": "tmpfs", "dest": dest, "readonly": False, "size": mount.size_bytes}
+
+
+def _check(spec: ExecSpec) -> None:
+    if not spec.args or not spec.args[0]:
+        raise SandboxError("no command to run: args is empty")
+    for text in (*spec.args, *spec.env, spec.cwd, spec.hostname, *(mount.dest for mount in spec.mounts)):
+        if "\0" in text:
+            raise SandboxError(f"a zero byte cannot be passed to a process: {text!r}")
+    for mount in spec.mounts:
+        if not mount.dest.strip("/"):
+            raise SandboxError("an extra mount cannot be at /: that is the root's place")

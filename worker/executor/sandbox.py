@@ -1,0 +1,126 @@
+"""The built-in executor, seen from llbuild: an async client of the helper process."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import anyio
+
+from .channel import KILL_TIMEOUT_S, StepChannel, exit_status
+from .request import encode_step
+from .spec import Stdio
+from .start import start_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from .spec import ExecSpec, ExitStatus
+    from .start import HelperProcess
+
+__all__ = ["SandboxExecutor"]
+
+_READ_BYTES = 1 << 16
+_PIPE_BYTES = 1 << 20  # more than a pipe holds unless asked to, pipe(7)
+
+
+class SandboxExecutor:
+    """Runs each step in namespaces of its own; see `Executor` for the life cycle.
+
+    folder: kept between builds, on the filesystem of the layers: overlayfs shows steady file numbers only then.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.started = 0
+        self._folder = os.fspath(folder)
+        self._helper: HelperProcess | None = None
+
+    async def __aenter__(self) -> Self:
+        os.makedirs(self._folder, exist_ok=True)  # noqa: PTH103  one system call, not worth a thread
+        self._helper = start_helper(self._folder)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        helper, self._helper = self._helper, None
+        if helper is None:
+            return
+        helper.control.close()
+        with anyio.move_on_after(KILL_TIMEOUT_S, shield=True):
+            await anyio.wait_readable(helper.pidfd)
+            os.waitpid(helper.pid, 0)
+        os.close(helper.pidfd)
+        os.close(helper.log)
+
+    async def run(self, spec: ExecSpec, output: Callable[[int, bytes], None] | None = None) -> ExitStatus:
+        """See `Executor.run`."""
+        if self._helper is None:
+            raise AssertionError("run: the executor was not entered")
+        self.started += 1
+        if spec.stdio is Stdio.TERMINAL:
+            from .terminal import run_on_terminal
+
+            return await run_on_terminal(self._helper, spec)
+        if spec.stdio is Stdio.INHERIT:
+            with StepChannel(self._helper) as channel:
+                await channel.start(encode_step(spec), (0, 1, 2))
+                return exit_status(await channel.wait())
+        return await _run_on_pipes(self._helper, spec, output or _discard)
+
+
+async def _run_on_pipes(helper: HelperProcess, spec: ExecSpec, output: Callable[[int, bytes], None]) -> ExitStatus:
+    with ExitStack() as closing:
+        channel = closing.enter_context(StepChannel(helper))
+        stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        readers, writers = zip(os.pipe(), os.pipe(), strict=True)
+        for fd in readers:
+            closing.callback(os.close, fd)
+            os.set_blocking(fd, False)
+        try:
+            await channel.start(encode_step(spec), (stdin, *writers))
+        finally:
+            for fd in (stdin, *writers):
+                os.close(fd)
+        async with anyio.create_task_group() as group:
+            for number, fd in enumerate(readers, start=1):
+                group.start_soon(_follow, number, fd, output)
+            outcome = await channel.wait()
+            group.cancel_scope.cancel()
+        # All writers are gone with the step, unless it passed its stdout on to a process outside through a socket
+        # it was given: so read what is there, and do not wait for the end.
+        for number, fd in enumerate(readers, start=1):
+            _drain(number, fd, output)
+        return exit_status(outcome)
+
+
+async def _follow(number: int, fd: int, output: Callable[[int, bytes], None]) -> None:
+    while True:
+        await anyio.wait_readable(fd)
+        try:
+            data = os.read(fd, _READ_BYTES)
+        except BlockingIOError:
+            continue
+        if not data:
+            return
+        output(number, data)
+
+
+def _drain(number: int, fd: int, output: Callable[[int, bytes], None]) -> None:
+    left = _PIPE_BYTES
+    while left > 0:
+        try:
+            data = os.read(fd, _READ_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            return
+        output(number, data)
+        left -= len(data)
+
+
+def _discard(_number: int, _data: bytes) -> None:
+    pass

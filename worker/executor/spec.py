@@ -1,0 +1,143 @@
+"""What a process is to be given and what became of it: the values every executor understands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from ...llb import NetMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from ...llb import HostIp, Ulimit
+
+__all__ = [
+    "DEFAULT_HOSTNAME",
+    "BindMount",
+    "ExecSpec",
+    "Executor",
+    "ExitStatus",
+    "ExtraMount",
+    "OverlayMount",
+    "RootMount",
+    "Stdio",
+    "TmpfsMount",
+]
+
+DEFAULT_HOSTNAME = "buildkitsandbox"  # BuildKit's; scripts are known to look for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootMount:
+    """The root filesystem: layer folders in overlay form, bottom first, and where changes go.
+
+    `upper` and `work` are two empty folders on the filesystem the lowers live on. Without them nothing
+    can be written.
+    """
+
+    lowers: tuple[str, ...] = ()
+    upper: str | None = None
+    work: str | None = None
+    readonly: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindMount:
+    """A folder or file of this machine, seen at `dest`.
+
+    `selector` is a path inside `source`, resolved without ever leaving it.
+    """
+
+    dest: str
+    source: str
+    selector: str = ""
+    readonly: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlayMount:
+    """Layers seen at `dest`: read-only, or with changes going to `upper` (see RootMount)."""
+
+    dest: str
+    lowers: tuple[str, ...]
+    upper: str | None = None
+    work: str | None = None
+    selector: str = ""
+    readonly: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TmpfsMount:
+    """Memory at `dest`, gone with the process. Its mode is that of the folder it covers, else 1777."""
+
+    dest: str
+    size_bytes: int = 0  # 0: the kernel's own limit, half of the machine's memory
+
+
+ExtraMount: TypeAlias = "BindMount | OverlayMount | TmpfsMount"
+
+
+class Stdio(Enum):
+    """What the process reads and writes."""
+
+    PIPES = "pipes"  # stdin is /dev/null; output goes to the caller's function
+    INHERIT = "inherit"  # the caller's own stdin, stdout and stderr
+    TERMINAL = "terminal"  # a terminal of its own, joined to the caller's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecSpec:
+    """One process. Ids are numbers already; `env` is complete (PATH and HOME included)."""
+
+    args: tuple[str, ...]
+    root: RootMount
+    env: tuple[str, ...] = ()  # "K=V"
+    cwd: str = "/"  # made, owned by the user, when missing
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    mounts: tuple[ExtraMount, ...] = ()
+    hostname: str = DEFAULT_HOSTNAME
+    extra_hosts: tuple[HostIp, ...] = ()
+    network: NetMode = NetMode.SANDBOX
+    insecure: bool = False  # every capability, nothing masked: RUN --security=insecure
+    shm_size_bytes: int = 64 << 20
+    ulimits: tuple[Ulimit, ...] = ()  # none: as llbuild's own
+    stdio: Stdio = Stdio.PIPES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitStatus:
+    """How a process ended, and what it took (its waited-for children included)."""
+
+    code: int  # 128 + n when signal n ended it; 127 not found, 126 not executable, as shells have it
+    signal: int = 0
+    user_s: float = 0.0
+    system_s: float = 0.0
+    max_rss_bytes: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+class Executor(Protocol):
+    """Runs processes, each in its own sandbox, any number at once.
+
+    Life cycle: enter it (`async with`), call `run` from as many tasks as wanted, leave it; whatever
+    still runs then is killed. Cancelling `run` kills the process with everything it started, and
+    returns only when all of it is gone.
+    """
+
+    started: int  # processes asked for so far
+
+    async def run(self, spec: ExecSpec, output: Callable[[int, bytes], None] | None = None) -> ExitStatus:
+        """Run one process to its end; `output` gets (1 or 2, bytes) as they come, in the caller's event loop.
+
+        Raises SandboxError when the process could not be started or confined; a missing or unusable
+        command is an exit code (127, 126) with a line on stderr.
+        """
+        ...

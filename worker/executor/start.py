@@ -1,0 +1,99 @@
+"""Starting the helper: a Python that loads neither site nor llbuild, only the helper's few modules."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgpack
+
+from ...errors import SandboxError
+from ..syscalls import MOUNT_ATTR_RDONLY, mount_setattr, open_tree
+
+__all__ = ["HelperProcess", "start_helper"]
+
+_CONTROL_FD = 3
+
+# Packages are registered bare, without running their __init__: those import what the helper never needs.
+_BOOT = """\
+import sys
+from types import ModuleType
+def package(name, path):
+    module = sys.modules[name] = ModuleType(name)
+    module.__path__ = [path]
+root = sys.argv[1]
+package("llbuild", root)
+package("llbuild.worker", root + "/worker")
+package("llbuild.worker.executor", root + "/worker/executor")
+sys.path.append(sys.argv[2])
+from llbuild.worker.executor.helper import main
+main(int(sys.argv[3]), sys.argv[4])
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelperProcess:
+    """The running helper, as its client holds it."""
+
+    pid: int
+    pidfd: int  # readable once it has ended
+    control: socket.socket  # closing it ends the helper
+    log: int  # what it wrote to stderr: nothing, unless it broke
+
+
+def start_helper(folder: str) -> HelperProcess:
+    """Start the helper for one client; it keeps its few files in `folder`, on the layers' filesystem.
+
+    Call it from the thread that will live as long as the client: the helper dies with that thread.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    log, log_writer = os.pipe()
+    interpreter = _read_only_interpreter()
+    package = str(Path(__file__).parents[2])
+    libraries = str(Path(msgpack.__file__).parents[1])
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+        pid = os.posix_spawn(
+            f"/proc/self/fd/{interpreter}",
+            # -X utf8: text the helper makes of paths, for messages, must not depend on the locale.
+            [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOT, package, libraries, str(_CONTROL_FD), folder],
+            {},  # nothing of the user's environment may be found in the memory of what runs as root of a step
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, null, 0),
+                (os.POSIX_SPAWN_DUP2, null, 1),
+                (os.POSIX_SPAWN_DUP2, log_writer, 2),
+                (os.POSIX_SPAWN_DUP2, theirs.fileno(), _CONTROL_FD),
+            ],
+        )
+    except OSError as exc:
+        ours.close()
+        os.close(log)
+        raise SandboxError(f"cannot start the sandbox helper with {sys.executable}: {exc.strerror}") from exc
+    finally:
+        theirs.close()
+        for fd in (log_writer, interpreter, null):
+            os.close(fd)
+    ours.setblocking(False)
+    os.set_blocking(log, False)
+    return HelperProcess(pid=pid, pidfd=os.pidfd_open(pid), control=ours, log=log)
+
+
+def _read_only_interpreter() -> int:
+    """Python's executable on a read-only mount nobody else has.
+
+    A step whose command is /proc/self/exe, or a script that names it after "#!", runs the helper's executable in
+    its own root and could open it for writing there: CVE-2019-5736. Through this mount it cannot be written.
+    """
+    path = os.path.realpath(sys.executable)
+    try:
+        tree = open_tree(path)
+        mount_setattr(tree, attributes=MOUNT_ATTR_RDONLY)
+    except OSError as exc:
+        raise SandboxError(
+            f"cannot prepare the sandbox: {exc.strerror}",
+            hint="llbuild must run as root, or enter a user namespace first",
+        ) from exc
+    return tree

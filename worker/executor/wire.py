@@ -1,0 +1,97 @@
+"""What passes between the client and the helper, and how it is framed.
+
+Control socket (SOCK_SEQPACKET): for each step one 1-byte message that carries descriptors: the step's channel, its
+stdin, stdout and stderr, and for a terminal a socket on which its master side comes back. Closing it ends the helper.
+Channel (SOCK_STREAM), one per step: the client sends one message, the `Step`; the helper one, the `Outcome`. When
+the client shuts down its sending side, that means "kill". End of file without an outcome: the helper is gone.
+A message is its length (4 bytes, little endian) and that many bytes of msgpack. All text is bytes as the kernel
+will see them, so that the helper never decodes anything and names that are not UTF-8 survive.
+
+Imported by the helper, hence so little here; TYPE_CHECKING is defined rather than imported to save `typing`.
+"""
+
+from __future__ import annotations
+
+import msgpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, NotRequired, TypedDict
+
+    class Root(TypedDict):
+        lowers: list[bytes]
+        upper: bytes
+        work: bytes
+        readonly: bool
+
+    class Mount(TypedDict):
+        kind: Literal["bind", "overlay", "tmpfs"]
+        dest: bytes
+        readonly: bool
+        source: NotRequired[bytes]  # bind
+        selector: NotRequired[bytes]  # bind, overlay
+        lowers: NotRequired[list[bytes]]  # overlay
+        upper: NotRequired[bytes]  # overlay; b"": read-only
+        work: NotRequired[bytes]
+        size: NotRequired[int]  # tmpfs
+
+    class Step(TypedDict):
+        args: list[bytes]
+        env: list[bytes]
+        cwd: bytes
+        uid: int
+        gid: int
+        groups: list[int]
+        root: Root
+        mounts: list[Mount]
+        hostname: bytes
+        extra_hosts: list[tuple[bytes, bytes]]  # name, address
+        own_network: bool
+        insecure: bool
+        shm_size: int
+        rlimits: list[tuple[str, int, int]]
+        own_output: bool  # stdout and stderr are pipes made for this step
+
+    class Outcome(TypedDict, total=False):
+        code: int
+        signal: int
+        user_s: float
+        system_s: float
+        max_rss_bytes: int
+        error: str  # it never ran; the rest is missing but for `hint`
+        hint: str
+
+
+__all__ = ["FrameReader", "frame", "pack", "unpack"]
+
+_LENGTH_BYTES = 4
+
+
+def pack(value: object) -> bytes:
+    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    return packed
+
+
+def unpack(data: bytes) -> object:
+    value: object = msgpack.unpackb(data, raw=False)
+    return value
+
+
+def frame(value: object) -> bytes:
+    body = pack(value)
+    return len(body).to_bytes(_LENGTH_BYTES, "little") + body
+
+
+class FrameReader:
+    """Collects the one message of a channel from the pieces that arrive."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> object | None:
+        """Take some more bytes; the message once it is complete, None before."""
+        self._data += data
+        if len(self._data) < _LENGTH_BYTES:
+            return None
+        end = _LENGTH_BYTES + int.from_bytes(self._data[:_LENGTH_BYTES], "little")
+        return unpack(bytes(self._data[_LENGTH_BYTES:end])) if len(self._data) >= end else None

@@ -1,0 +1,64 @@
+"""The worker's quick half: what planning asks before anything runs. Synchronous, no network, no event loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import SourceError
+from .records import ready_blob
+from .snapshot import LayerId, content_digest
+
+if TYPE_CHECKING:
+    from ..digest import Digest
+    from ..image import LayerBlob
+    from ..llb import FileCopy, SourceOp
+    from ..platforms import Platform
+    from .content import ContentStore
+    from .contexts import Contexts
+    from .records import LayerRecord, LayerRecords
+    from .snapshot import LayerStore
+
+__all__ = ["Prober"]
+
+
+class Prober:
+    """Answers about sources and stored layers. See `solver.Prober` for what each promises."""
+
+    def __init__(self, *, layers: LayerStore, content: ContentStore, records: LayerRecords, contexts: Contexts) -> None:
+        self.layers = layers
+        self.content = content
+        self.records = records
+        self.contexts = contexts
+        self._digests: dict[tuple[SourceOp, tuple[FileCopy, ...]], Digest] = {}
+
+    def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:
+        del platform  # part of the vertex, and so of its key
+        if op.scheme == "local":
+            return ""
+        if op.scheme in {"docker-image", "oci-layout"}:
+            _, at, digest = op.ref.rpartition("@")
+            return f"image@{digest}" if at else None
+        raise SourceError(f"sources of kind {op.scheme}:// are not supported yet", ref=op.identifier)
+
+    def local_digest(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Digest:
+        found = self._digests.get((op, selection))
+        if found is None:
+            found = self._digests[op, selection] = content_digest(self.contexts.tree(op), selection)
+        return found
+
+    def available(self, ref: tuple[str, ...]) -> bool:
+        missing = [layer for layer in ref if not self.layers.has(LayerId(layer))]
+        if not missing:
+            return True
+        known = self.records.get(missing)
+        return all(layer in known and self._can_be_had(known[layer]) for layer in missing)
+
+    def ready_blobs(self, ref: tuple[str, ...]) -> tuple[LayerBlob, ...] | None:
+        """The layers of a result as blobs, if every one is in the content store already."""
+        known = self.records.get(ref)
+        blobs = [ready_blob(known.get(layer), self.content) for layer in ref]
+        return tuple(blob for blob in blobs if blob is not None) if None not in blobs else None
+
+    def _can_be_had(self, record: LayerRecord) -> bool:
+        """A layer that is not unpacked: its blob is here, or there is a place to fetch it from."""
+        return bool(record.origin) or (record.blob is not None and self.content.has(record.blob.digest))

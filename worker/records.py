@@ -1,0 +1,124 @@
+"""What is known about each layer: its diffID, its blob, where it can be had again.
+
+    layers(id, created, diff_id, unpacked_bytes, digest, media_type, size_bytes, origin)
+
+`id` is the layer's name in refs and in the layer store; `created` RFC 3339; `diff_id` and the blob's
+columns are empty until the layer was packed; `origin` is the image reference its blob can be fetched
+from, "" for layers made here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ..database import Schema
+from ..digest import Digest
+from ..image import Descriptor, LayerBlob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..database import Database
+    from .content import ContentStore
+
+__all__ = ["SCHEMA", "LayerRecord", "LayerRecords", "now", "ready_blob"]
+
+SCHEMA = Schema(
+    "layers",
+    1,
+    (
+        (
+            "CREATE TABLE IF NOT EXISTS layers (id TEXT PRIMARY KEY, created TEXT NOT NULL, diff_id TEXT NOT NULL,"
+            " unpacked_bytes INTEGER NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,"
+            " size_bytes INTEGER NOT NULL,"
+            " origin TEXT NOT NULL) WITHOUT ROWID"
+        ),
+    ),
+)
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerRecord:
+    """One layer. `blob` None: not packed yet. `unpacked_bytes` is the tar's size, 0 while unknown."""
+
+    id: str
+    created: str
+    diff_id: Digest | None = None
+    blob: Descriptor | None = None
+    unpacked_bytes: int = 0
+    origin: str = ""
+
+
+class LayerRecords:
+    """The table, on an open database. Synchronous and short; records are replaced whole."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, ids: Iterable[str]) -> dict[str, LayerRecord]:
+        """The records of these layers; those without one are absent."""
+        wanted = list(ids)
+        found: dict[str, LayerRecord] = {}
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            marks = ",".join("?" * len(batch))
+            query = f"SELECT * FROM layers WHERE id IN ({marks})"  # noqa: S608  only question marks
+            rows = self._database.query(query, batch)
+            found.update((row[0], _read(row)) for row in rows)
+        return found
+
+    def put(self, record: LayerRecord) -> None:
+        blob = record.blob
+        self._database.execute(
+            "INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.id,
+                record.created,
+                record.diff_id or "",
+                record.unpacked_bytes,
+                blob.digest if blob else "",
+                blob.media_type if blob else "",
+                blob.size_bytes if blob else 0,
+                record.origin,
+            ),
+        )
+
+    def unpacked_sizes(self, diff_ids: Iterable[Digest]) -> dict[Digest, int]:
+        """Sizes of the layers' tars in bytes, of those that are known."""
+        wanted = list(diff_ids)
+        marks = ",".join("?" * len(wanted))
+        rows = self._database.query(
+            f"SELECT diff_id, unpacked_bytes FROM layers WHERE unpacked_bytes > 0 AND diff_id IN ({marks})",  # noqa: S608
+            wanted,
+        )
+        return {Digest(diff_id): size for diff_id, size in rows}
+
+
+def ready_blob(record: LayerRecord | None, content: ContentStore) -> LayerBlob | None:
+    """The blob of a layer, if it was packed or fetched and the content store has it."""
+    if record is None or record.blob is None or record.diff_id is None:
+        return None
+    if not content.has(record.blob.digest, record.blob.size_bytes):
+        return None
+    return LayerBlob(diff_id=record.diff_id, descriptor=record.blob, created=record.created)
+
+
+def now() -> str:
+    """The present moment, as an image config writes it: RFC 3339, UTC, to the microsecond."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _read(row: tuple[str, str, str, int, str, str, int, str]) -> LayerRecord:
+    layer, created, diff_id, unpacked, digest, media_type, size, origin = row
+    blob = Descriptor(media_type=media_type, digest=Digest(digest), size_bytes=size) if digest else None
+    return LayerRecord(
+        id=layer,
+        created=created,
+        diff_id=Digest(diff_id) if diff_id else None,
+        blob=blob,
+        unpacked_bytes=unpacked,
+        origin=origin,
+    )

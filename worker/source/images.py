@@ -1,0 +1,153 @@
+"""Images by name: from the local store, else from their registry.
+
+`resolve` fetches manifests and configs only, into the content store; `fetch_layer` brings one layer,
+when something must read it. Asking again costs nothing: what is here is not asked for. The part that
+never waits, `resolve_local`, lives in `identifier.py`, so that a cached build does not load this module.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ...blocking import run_blocking
+from ...errors import CorruptError, SourceError
+from ...image import Descriptor, Reference, RegistryClient
+from .identifier import LayoutImage, parse_identifier, resolve_local
+from .oci_layout import OciLayoutSource
+from .resolved import MissingBlobError, descriptor_of, load_image, read_stored
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from ...digest import Digest
+    from ...platforms import Platform
+    from ..content import ContentStore, Ingest
+    from .resolved import Report, ResolvedImage
+
+__all__ = ["ImageSource"]
+
+
+class ImageSource:
+    """Resolves and fetches for a whole build; connects when it must, and closes what it opened:
+
+    async with ImageSource(store) as images:
+        image = await images.resolve("busybox", platform)
+        for _, layer in image.layers:
+            await images.fetch_layer(image.ref, layer, report)
+    """
+
+    def __init__(self, store: ContentStore) -> None:
+        self._store = store
+        self._stack = AsyncExitStack()
+        self._client: RegistryClient | None = None
+        self._fetching: dict[Digest, anyio.Lock] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def resolve(self, text: str, platform: Platform, mode: str = "default") -> ResolvedImage:
+        """What an identifier or a bare reference stands for on `platform`.
+
+        mode: BuildKit's image.resolvemode. "pull" asks the registry whatever is known; "default" and "local"
+        ask it when the store does not know. Raises SourceError when the image cannot be had.
+        """
+        image = parse_identifier(text)
+        pinned = image.digest is not None
+        if mode != "pull" or pinned or isinstance(image, LayoutImage):
+            found = await run_blocking(resolve_local, self._store, text, platform)
+            if found is not None:
+                return found
+        assert isinstance(image, Reference), "a layout is always at hand"
+        target = await self._target(image)
+        resolved = await self._walk(image, target, platform)
+        if not pinned:
+            await run_blocking(self._store.put_source, str(image), target)
+        return resolved
+
+    async def fetch_layer(self, text: str, layer: Descriptor, report: Report) -> None:
+        """Bring a layer of an image into the store, unless it is there.
+
+        text: the image, as it was given to `resolve`. Tasks that want the same layer wait for one
+        download. Raises SourceError; a broken download leaves nothing.
+        """
+        image = parse_identifier(text)
+        async with self._fetching.setdefault(layer.digest, anyio.Lock()):
+            if await run_blocking(self._store.has, layer.digest, layer.size_bytes):
+                return
+            if isinstance(image, LayoutImage):
+                await run_blocking(OciLayoutSource(image.path, self._store).fetch_layer, layer, report)
+                return
+            ingest = await run_blocking(self._begin, layer.digest)
+            try:
+                await self._download(image, layer, ingest, report)
+            finally:
+                ingest.abort()
+
+    def _begin(self, digest: Digest) -> Ingest:
+        return self._store.ingest(algorithm=digest.algorithm)
+
+    async def _download(self, reference: Reference, layer: Descriptor, ingest: Ingest, report: Report) -> None:
+        async def write(chunk: bytes) -> None:
+            await run_blocking(ingest.write, chunk)
+            report(f"downloading {layer.digest.short}", ingest.size_bytes, layer.size_bytes)
+
+        await self._registry().blob(reference, layer, write)
+        try:
+            await run_blocking(ingest.commit, layer.digest)
+        except CorruptError as error:
+            raise SourceError(
+                f"{reference}: the registry sent other bytes than asked for: "
+                f"expected {error.expected}, found {error.actual}",
+                ref=str(reference),
+            ) from error
+
+    async def _target(self, reference: Reference) -> Descriptor:
+        """What the registry says the reference points at; the document is in the store afterwards."""
+        client = self._registry()
+        if reference.digest is None and (digest := await client.digest(reference)) is not None:
+            # A HEAD is no pull (Docker Hub counts those), and most of the time nothing has changed.
+            known = await run_blocking(descriptor_of, self._store, digest)
+            if known is not None:
+                return known
+        document = await client.manifest(reference)
+        await self._keep(document.descriptor, document.data)
+        known = await run_blocking(descriptor_of, self._store, document.descriptor.digest)
+        assert known is not None, "it was just written"
+        return known
+
+    async def _walk(self, reference: Reference, target: Descriptor, platform: Platform) -> ResolvedImage:
+        """Walk through the image in the store, and fetch each document that turns out to be missing."""
+
+        def load() -> ResolvedImage | Descriptor:
+            try:
+                return load_image(lambda wanted: read_stored(self._store, wanted), target, platform, ref=str(reference))
+            except MissingBlobError as missing:
+                return missing.descriptor
+
+        while isinstance(found := await run_blocking(load), Descriptor):
+            data = await self._registry().document(reference, found)
+            await self._keep(found, data)
+        return found
+
+    async def _keep(self, descriptor: Descriptor, data: bytes) -> None:
+        def write() -> None:
+            with self._begin(descriptor.digest) as ingest:
+                ingest.write(data)
+                ingest.commit(descriptor.digest)
+
+        await run_blocking(write)
+
+    def _registry(self) -> RegistryClient:
+        if self._client is None:
+            self._client = RegistryClient()
+            self._stack.push_async_exit(self._client)
+        return self._client

@@ -1,0 +1,133 @@
+"""Images out of an OCI layout that somebody else wrote: a folder, or a tar archive of one.
+
+Like `ImageSource`, lazily: documents are copied into the content store when an image is resolved,
+layers when something reads them. Nothing in the layout is trusted: every blob is verified on its way in.
+Synchronous; an archive is read where it lies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import CorruptError, SourceError
+from ...image import decode_layout
+from ...image.layout import blob_name
+from ...image.strict_json import MAX_DOCUMENT_BYTES
+from .archive import read_members
+from .resolved import MissingBlobError, load_image, read_stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from ...digest import Digest
+    from ...image import Descriptor, LayoutEntry
+    from ...platforms import Platform
+    from ..content import ContentStore
+    from .archive import Member
+    from .resolved import Report, ResolvedImage
+
+__all__ = ["OciLayoutSource"]
+
+_CHUNK_BYTES = 1 << 20
+
+
+class OciLayoutSource:
+    """One layout. Reads its index once, when it is first asked."""
+
+    def __init__(self, path: str, store: ContentStore) -> None:
+        self.path = path
+        self._store = store
+        self._members: dict[str, Member] | None = None  # of an archive
+
+    def resolve(self, ref: str, name: str, platform: Platform) -> ResolvedImage:
+        """The image called `name`: a tag, a full name or a digest; "" when there is but one.
+
+        ref: what to call it in the result and in errors. Raises SourceError.
+        """
+        target = self._target(name).descriptor
+
+        def load(descriptor: Descriptor) -> bytes:
+            try:
+                return read_stored(self._store, descriptor)
+            except MissingBlobError:
+                self._copy(descriptor, limit=MAX_DOCUMENT_BYTES)
+                return read_stored(self._store, descriptor)
+
+        return load_image(load, target, platform, ref=ref)
+
+    def fetch_layer(self, layer: Descriptor, report: Report | None = None) -> None:
+        """Copy a layer into the store, unless it is there. Raises SourceError."""
+        if not self._store.has(layer.digest, layer.size_bytes):
+            self._copy(layer, limit=layer.size_bytes, report=report)
+
+    def _target(self, name: str) -> LayoutEntry:
+        with self._open("index.json") as (file, size):
+            data = file.read(min(size, MAX_DOCUMENT_BYTES + 1))
+        entries = decode_layout(data, ref=self.path)
+        if name:
+            found = [entry for entry in entries if name in {entry.ref_name, entry.name, entry.descriptor.digest}]
+        else:
+            found = list(entries)
+        if len({entry.descriptor.digest for entry in found}) == 1:
+            return found[0]
+        there = ", ".join(sorted({entry.name or entry.ref_name or str(entry.descriptor.digest) for entry in entries}))
+        what = f"{len(found)} images" if found else "no image"
+        raise SourceError(
+            f"{self.path} holds {what}" + (f" called {name!r}" if name else ""),
+            ref=self.path,
+            hint=f"name one of them: {there}" if there else "",
+        )
+
+    def _copy(self, descriptor: Descriptor, *, limit: int, report: Report | None = None) -> None:
+        """Bring a blob into the store, verified."""
+        wanted = descriptor.size_bytes
+        with self._open(blob_name(descriptor.digest)) as (file, size):
+            if size != wanted or size > limit:
+                raise self._corrupt(descriptor.digest, f"expected {wanted} bytes, found {size}")
+            with self._store.ingest(algorithm=descriptor.digest.algorithm) as ingest:
+                while ingest.size_bytes < wanted and (data := file.read(min(_CHUNK_BYTES, wanted - ingest.size_bytes))):
+                    ingest.write(data)
+                    if report is not None:
+                        report(f"reading {descriptor.digest.short}", ingest.size_bytes, wanted)
+                try:
+                    ingest.commit(descriptor.digest)
+                except CorruptError as error:
+                    raise self._corrupt(descriptor.digest, f"found {error.actual}") from error
+
+    def _corrupt(self, digest: Digest, why: str) -> SourceError:
+        return SourceError(f"{self.path}: blob {digest} is corrupt: {why}", ref=self.path)
+
+    @contextlib.contextmanager
+    def _open(self, name: str) -> Iterator[tuple[BinaryIO, int]]:
+        """A file of the layout, at its beginning, and its size. Raises SourceError."""
+        try:
+            is_folder = os.path.isdir(self.path)
+            with Path(f"{self.path}/{name}" if is_folder else self.path).open("rb") as file:
+                if not is_folder:
+                    member = self._member(file, name)
+                    file.seek(member.offset)
+                    yield file, member.size_bytes
+                else:
+                    yield file, os.fstat(file.fileno()).st_size
+        except OSError as error:
+            raise SourceError(
+                f"cannot read {name} of {self.path}: {error.strerror}",
+                ref=self.path,
+                hint="expected an OCI layout: a folder or a tar archive with oci-layout, index.json and blobs/",
+            ) from error
+
+    def _member(self, file: BinaryIO, name: str) -> Member:
+        if self._members is None:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SourceError(f"{self.path} is neither a folder nor a file", ref=self.path)
+            self._members = read_members(file, ref=self.path)
+        if name not in self._members:
+            docker = name == "index.json" and "manifest.json" in self._members
+            hint = "it is an archive of `docker save`: convert it with `skopeo copy docker-archive:… oci-archive:…`"
+            raise SourceError(f"{self.path} holds no {name}", ref=self.path, hint=hint if docker else "")
+        return self._members[name]

@@ -1,0 +1,155 @@
+"""Layers in the form that is needed: unpacked when something must read them, packed when something exports them.
+
+Image layers are fetched and unpacked on demand only. Either direction happens once per layer, however
+many vertices ask at the same time.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..blocking import run_blocking
+from ..errors import StoreError, first_error
+from ..image import Descriptor, LayerBlob
+from .layer import Compression, extract_layer, pack_layer
+from .records import LayerRecord, now, ready_blob
+from .snapshot import LayerId, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from typing import TypeAlias
+
+    from ..digest import Digest
+    from .content import ContentStore
+    from .images import Images
+    from .records import LayerRecords
+    from .snapshot import LayerStore
+    from .source import ResolvedImage
+
+    Report: TypeAlias = "Callable[[str, int, int], None]"  # what, bytes so far, bytes in all
+
+__all__ = ["Stacks", "image_layer_id", "note_image_layers"]
+
+
+def image_layer_id(diff_id: Digest) -> LayerId:
+    """The name of a layer that came with an image: the same in every image that has it."""
+    return LayerId("sha256-" + diff_id.hex)
+
+
+def note_image_layers(records: LayerRecords, origin: str, image: ResolvedImage) -> tuple[str, ...]:
+    """Write down where each layer of an image can be had, and return their names, bottom first.
+
+    Nothing is fetched: perhaps nothing reads it. `origin` is the source's identifier.
+    """
+    names = tuple(image_layer_id(diff_id) for diff_id, _ in image.layers)
+    known = records.get(names)
+    for name, (diff_id, blob) in zip(names, image.layers, strict=True):
+        record = known.get(name)
+        if record is None or not record.origin:
+            old = record or LayerRecord(id=name, created="")
+            records.put(replace(old, diff_id=diff_id, blob=blob, origin=origin))
+    return names
+
+
+class Stacks:
+    """Keeps layers ready. One per build; belongs to one event loop."""
+
+    def __init__(self, *, layers: LayerStore, content: ContentStore, records: LayerRecords, images: Images) -> None:
+        self._layers = layers
+        self._content = content
+        self._records = records
+        self._images = images
+        self._busy: dict[str, anyio.Lock] = {}
+
+    async def unpacked(self, ref: Sequence[str], report: Report) -> Snapshot:
+        """The layers as folders, fetching and unpacking what is not there yet."""
+        missing = [layer for layer in ref if not self._layers.has(LayerId(layer))]
+        if missing:
+            known = await run_blocking(self._records.get, missing)
+            for layer in missing:
+                if layer not in known:
+                    raise StoreError(f"layer {layer} is gone from the state folder", hint="build with --no-cache")
+            await _all([partial(self._unpack, record, report) for record in known.values()])
+        return Snapshot(tuple(LayerId(layer) for layer in ref))
+
+    async def blobs(self, ref: Sequence[str], report: Report) -> tuple[LayerBlob, ...]:
+        """The layers as blobs in the content store, bottom first, packing what was never packed."""
+        known = await run_blocking(self._records.get, ref)
+        blobs: dict[str, LayerBlob] = {}
+
+        async def prepare(layer: str) -> None:
+            record = known.get(layer) or LayerRecord(id=layer, created=now())
+            blobs[layer] = ready_blob(record, self._content) or await self._blob(record, report)
+
+        await _all([partial(prepare, layer) for layer in dict.fromkeys(ref)])
+        return tuple(blobs[layer] for layer in ref)
+
+    async def _unpack(self, record: LayerRecord, report: Report) -> None:
+        async with self._once(record.id):
+            if self._layers.has(LayerId(record.id)):
+                return
+            blob = await self._fetched(record, report)
+            report(f"extracting {blob.digest.short}", 0, blob.size_bytes)
+            await run_blocking(self._extract, record, blob)
+            report(f"extracting {blob.digest.short}", blob.size_bytes, blob.size_bytes)
+
+    def _extract(self, record: LayerRecord, blob: Descriptor) -> None:
+        active = self._layers.begin()
+        try:
+            with self._content.open(blob.digest) as stream:
+                extracted = extract_layer(stream, active.fs, userxattr=self._layers.userxattr)
+            if record.diff_id is not None and extracted.diff_id != record.diff_id:
+                raise StoreError(f"layer {blob.digest} unpacks to {extracted.diff_id}, its image says {record.diff_id}")
+            self._layers.commit(active, LayerId(record.id))
+        except BaseException:
+            self._layers.discard(active)
+            raise
+        self._records.put(replace(record, unpacked_bytes=extracted.size_bytes))
+
+    async def _fetched(self, record: LayerRecord, report: Report) -> Descriptor:
+        assert record.blob is not None, f"image layer {record.id} without a blob"
+        if not self._content.has(record.blob.digest, record.blob.size_bytes):
+            digest, size = record.blob.digest, record.blob.size_bytes
+            await self._images.fetch_layer(
+                record.origin, record.blob, lambda count: report(f"sha256:{digest.short}", count, size)
+            )
+        return record.blob
+
+    async def _blob(self, record: LayerRecord, report: Report) -> LayerBlob:
+        async with self._once(record.id):
+            known = (await run_blocking(self._records.get, [record.id])).get(record.id, record)
+            ready = ready_blob(known, self._content)
+            if ready is None and known.origin:
+                await self._fetched(known, report)
+                ready = ready_blob(known, self._content)
+            if ready is None:
+                ready = await run_blocking(self._pack, known)
+            return ready
+
+    def _pack(self, record: LayerRecord) -> LayerBlob:
+        with self._content.ingest() as ingest:
+            packed = pack_layer(self._layers.folder(LayerId(record.id)), ingest.write, Compression.GZIP)
+            ingest.commit(packed.digest)
+        blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+        self._records.put(replace(record, diff_id=packed.diff_id, blob=blob, unpacked_bytes=packed.unpacked_bytes))
+        return LayerBlob(diff_id=packed.diff_id, descriptor=blob, created=record.created)
+
+    @asynccontextmanager
+    async def _once(self, layer: str) -> AsyncIterator[None]:
+        async with self._busy.setdefault(layer, anyio.Lock()):
+            yield
+
+
+async def _all(calls: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Await all of them at once; the first error stops the others and is raised as it is."""
+    try:
+        async with anyio.create_task_group() as group:
+            for call in calls:
+                group.start_soon(call)
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from None

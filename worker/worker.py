@@ -1,0 +1,190 @@
+"""The worker of this machine: performs vertices on its own disk, with its own processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, assert_never
+
+from ..blocking import run_blocking
+from ..errors import LlbuildError
+from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, PassthroughOp, SourceOp
+from ..platforms import host_platform
+from .execop import run_exec_op
+from .fileop import run_file_op
+from .prober import Prober
+from .records import LayerRecord, now
+from .snapshot import MergedTree, Snapshot, content_digest
+from .stacks import Stacks, note_image_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from ..digest import Digest
+    from ..image import LayerBlob
+    from ..llb import Vertex
+    from ..platforms import Platform
+    from .executor import Executor
+    from .images import Images
+    from .snapshot import FolderTree
+
+    Ref: TypeAlias = tuple[str, ...]
+
+__all__ = ["LocalWorker", "Reporter"]
+
+_LOCAL = "local!"  # a ref to a client's folder: read where it stands, copied only when it must be mounted
+
+
+class Reporter(Protocol):
+    """Where words about a vertex go; the solver's, seen from here."""
+
+    def log(self, stream: int, data: bytes) -> None: ...
+    def progress(self, what: str, current: int, total: int) -> None: ...
+
+
+class LocalWorker(Prober):
+    """Performs vertices. See `solver.Worker` for what each method promises.
+
+    One per build; belongs to one event loop.
+    """
+
+    def __init__(self, prober: Prober, *, images: Images, executor: Executor, cache_mounts: Path) -> None:
+        super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
+        self._images = images
+        self._executor = executor
+        self._cache_mounts = cache_mounts
+        self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
+        self._locals: dict[str, SourceOp] = {}
+
+    async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
+        resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
+        return f"image@{resolved.target.digest}"
+
+    async def content_digest(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
+        tree = await self._tree(ref, _silent)
+        return await run_blocking(content_digest, tree, selection)
+
+    async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:
+        match vertex.op:
+            case SourceOp():
+                return (await self._source(vertex, vertex.op),)
+            case FileOp():
+                return await self._file(vertex.op, inputs, reporter)
+            case ExecOp():
+                return await self._exec(vertex, inputs, reporter)
+            case MergeOp(inputs=numbers):
+                return (_merged([await self._mounted(inputs[number]) for number in numbers]),)
+            case DiffOp(lower=lower, upper=upper):
+                return (_difference(*(inputs[number] if number >= 0 else () for number in (lower, upper))),)
+            case PassthroughOp(outputs=outputs):
+                return tuple(inputs[number] for number in outputs)
+            case BuildOp():
+                raise LlbuildError("nested builds (BuildOp) are not supported yet")
+            case other:
+                assert_never(other)
+
+    async def blobs(self, ref: Ref, reporter: Reporter) -> tuple[LayerBlob, ...]:
+        """The layers of a result as blobs in the content store, bottom first: what an exporter needs."""
+        return await self._stacks.blobs(await self._mounted(ref), reporter.progress)
+
+    async def tree(self, ref: Ref, reporter: Reporter) -> MergedTree:
+        """The files of a result, for reading."""
+        return self._merged_tree(await self._unpacked(ref, reporter))
+
+    async def _source(self, vertex: Vertex, op: SourceOp) -> Ref:
+        if op.scheme == "local":
+            name = _LOCAL + vertex.digest
+            self._locals[name] = op
+            return (name,)
+        resolved = await self._images.resolve(op.identifier, vertex.platform or host_platform(), _mode(op))
+        return await run_blocking(note_image_layers, self.records, op.identifier, resolved)
+
+    async def _file(self, op: FileOp, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
+        sources: list[Snapshot | FolderTree] = []
+        for ref in inputs:
+            tree = self._local_tree(ref)
+            sources.append(await self._unpacked(ref, reporter) if tree is None else tree)
+        made = await run_blocking(self._run_file_op, op, sources)
+        return tuple(snapshot.layers for snapshot in made)
+
+    def _run_file_op(self, op: FileOp, inputs: Sequence[Snapshot | FolderTree]) -> tuple[Snapshot, ...]:
+        made = run_file_op(op, inputs, self.layers)
+        self._note_made(made)
+        return made
+
+    async def _exec(self, vertex: Vertex, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
+        snapshots = [await self._unpacked(ref, reporter) for ref in inputs]
+        made = await run_exec_op(
+            vertex,
+            snapshots,
+            layers=self.layers,
+            cache_mounts=self._cache_mounts,
+            executor=self._executor,
+            output=reporter.log,
+        )
+        await run_blocking(self._note_made, made)
+        return tuple(snapshot.layers for snapshot in made)
+
+    def _note_made(self, snapshots: Sequence[Snapshot]) -> None:
+        for snapshot in snapshots:
+            if snapshot.layers and not self.records.get(snapshot.layers[-1:]):
+                self.records.put(LayerRecord(id=snapshot.layers[-1], created=now()))
+
+    def _local_tree(self, ref: Ref) -> FolderTree | None:
+        op = self._locals.get(ref[0]) if len(ref) == 1 else None
+        return None if op is None else self.contexts.tree(op)
+
+    async def _mounted(self, ref: Ref) -> Ref:
+        """The ref in layers: a client's folder is copied into one."""
+        tree = self._local_tree(ref)
+        if tree is None:
+            return ref
+        copy = FileCopy(src="/", dest="/", dir_copy_contents=True)
+        op = FileOp(steps=(FileStep(action=copy, secondary_input=0, output=0),))
+        (snapshot,) = await run_blocking(self._run_file_op, op, [tree])
+        return snapshot.layers
+
+    async def _unpacked(self, ref: Ref, reporter: Reporter) -> Snapshot:
+        return await self._stacks.unpacked(await self._mounted(ref), reporter.progress)
+
+    async def _tree(self, ref: Ref, reporter: Reporter) -> MergedTree | FolderTree:
+        tree = self._local_tree(ref)
+        return self._merged_tree(await self._unpacked(ref, reporter)) if tree is None else tree
+
+    def _merged_tree(self, snapshot: Snapshot) -> MergedTree:
+        folders = [self.layers.folder(layer) for layer in snapshot.layers]
+        return MergedTree(folders, userxattr=self.layers.userxattr)
+
+
+class _Silent:
+    """For reading that belongs to no vertex in particular."""
+
+    def log(self, stream: int, data: bytes) -> None: ...
+    def progress(self, what: str, current: int, total: int) -> None: ...
+
+
+_silent = _Silent()
+
+
+def _mode(op: SourceOp) -> str:
+    return op.attr("image.resolvemode") or "default"
+
+
+def _merged(refs: Sequence[Ref]) -> Ref:
+    """The layers of all, later ones on top. A layer met twice counts where it lies highest: below, it shows nothing."""
+    merged: list[str] = []
+    for ref in refs:
+        for layer in ref:
+            if layer in merged:
+                merged.remove(layer)
+            merged.append(layer)
+    return tuple(merged)
+
+
+def _difference(lower: Ref, upper: Ref) -> Ref:
+    """The layers `upper` has on top of `lower`."""
+    if upper[: len(lower)] != lower:
+        raise LlbuildError(
+            "the difference of two filesystems of which one is not built on the other is not supported yet"
+        )
+    return upper[len(lower) :]
