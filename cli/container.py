@@ -10,10 +10,10 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import UsageError
 from ..platforms import host_platform
-from ..worker import Images
 from ..worker.executor import ExecSpec, RootMount, SandboxExecutor, Stdio
 from ..worker.identity import resolve_user
 from ..worker.snapshot import MergedTree
+from ..worker.source import ImageSource
 from ..worker.stacks import Stacks, note_image_layers
 from .state import open_state
 
@@ -41,7 +41,7 @@ def run_container(options: RunOptions) -> int:
 
 
 async def _run(options: RunOptions, state: State) -> int:
-    async with Images(state.content) as images:
+    async with ImageSource(state.content) as images:
         resolved = await images.resolve(f"docker-image://{options.image}", host_platform(), "default")
         ref = await run_blocking(note_image_layers, state.records, f"docker-image://{options.image}", resolved)
         stacks = Stacks(layers=state.layers, content=state.content, records=state.records, images=images)

@@ -13,8 +13,9 @@ from ..errors import LlbuildError
 from ..frontend import MoreNeeded
 from ..llb import ExecOp
 from ..solver import Limits, execute, make_plan, resolve_sources, unresolved_sources
-from ..worker import Images, LocalWorker
+from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
+from ..worker.source import ImageSource
 from .engine import BuildResult
 from .exports import export_image, export_tree, image_outputs, tree_outputs
 from .phases import phase
@@ -57,7 +58,7 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None) -> Bu
 
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None) -> BuildResult:
     async with AsyncExitStack() as stack:
-        images = await stack.enter_async_context(Images(job.state.content))
+        images = await stack.enter_async_context(ImageSource(job.state.content))
         if compiled is None:
             compiled = await _compile(job, images)
         executor = SandboxExecutor(job.state.root)
@@ -78,7 +79,7 @@ async def _tick(job: Build) -> None:
         job.display.refresh()
 
 
-async def _compile(job: Build, images: Images) -> Compiled:
+async def _compile(job: Build, images: ImageSource) -> Compiled:
     """Look up what the frontend misses, all of it at once, until it is content."""
     while True:
         questions = list(job.lookup.missing)
@@ -92,7 +93,7 @@ async def _compile(job: Build, images: Images) -> Compiled:
             return compiled
 
 
-async def _look_up(job: Build, images: Images, ref: str, platform: Platform) -> None:
+async def _look_up(job: Build, images: ImageSource, ref: str, platform: Platform) -> None:
     identifier = ref if "://" in ref else f"docker-image://{ref}"
     try:
         with phase(f"[internal] load metadata for {ref}", job.display.display):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, SourceError
 from ..frontend import NoSuchFile, ResolvedImage
-from ..image import parse_reference
 from ..worker.source import resolve_local
 
 if TYPE_CHECKING:
@@ -64,23 +63,20 @@ class KnownLookup:
 
     def learn(self, question: Question, found: FoundImage | LlbuildError) -> None:
         """The answer to one of `missing`."""
-        ref, _ = question
-        answer = found if isinstance(found, LlbuildError) else _answer(ref, found)
+        answer = found if isinstance(found, LlbuildError) else _answer(found)
         self._images[question] = answer
         self.missing = [open_question for open_question in self.missing if open_question != question]
 
     def _here(self, ref: str, platform: Platform) -> ResolvedImage | None:
         if self._mode == "pull" or "://" in ref:
             return None
-        reference = parse_reference(ref)
         # A name is believed when the store has an image of that name; what a registry said earlier may be outdated.
-        found = resolve_local(self._content, reference, platform, sources=False)
-        return None if found is None else _answer(str(reference), found)
+        found = resolve_local(self._content, ref, platform, sources=False)
+        return None if found is None else _answer(found)
 
 
-def _answer(ref: str, found: FoundImage) -> ResolvedImage:
-    canonical = ref if "://" in ref else str(parse_reference(ref))
-    return ResolvedImage(ref=canonical.partition("@")[0], digest=found.target.digest, config=found.config)
+def _answer(found: FoundImage) -> ResolvedImage:
+    return ResolvedImage(ref=found.ref.partition("@")[0], digest=found.digest, config=found.config)
 
 
 def _read_inside(folder: str, path: str) -> bytes:

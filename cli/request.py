@@ -112,9 +112,7 @@ def _build_file(text: str, context: Path) -> tuple[str, Path]:
 def _named_context(name: str, source: str, folders: dict[str, Path]) -> str:
     """The option's value: folders are handed over under the context's own name."""
     if source.startswith("oci-layout://"):
-        path, colon, rest = source.removeprefix("oci-layout://").partition(":")
-        path, at, digest = path.partition("@")
-        return f"oci-layout://{os.path.abspath(path)}{colon}{rest}{at}{digest}"
+        return "oci-layout://" + os.path.abspath(source.removeprefix("oci-layout://"))
     if source.startswith("docker-image://"):
         return source
     if source.startswith(_REMOTE) or "://" in source:

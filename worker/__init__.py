@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .content import ContentStore as ContentStore
+    from .content import StoredImage as StoredImage
     from .contexts import Contexts as Contexts
-    from .images import Images as Images
     from .prober import Prober as Prober
     from .records import SCHEMA as SCHEMA
     from .records import LayerRecords as LayerRecords
@@ -20,12 +20,12 @@ _HOME = {
     "SCHEMA": "records",
     "ContentStore": "content",
     "Contexts": "contexts",
-    "Images": "images",
     "LayerRecords": "records",
     "LocalWorker": "worker",
     "Prober": "prober",
+    "StoredImage": "content",
 }
-__all__ = ["SCHEMA", "ContentStore", "Contexts", "Images", "LayerRecords", "LocalWorker", "Prober"]
+__all__ = ["SCHEMA", "ContentStore", "Contexts", "LayerRecords", "LocalWorker", "Prober", "StoredImage"]
 
 
 def __getattr__(name: str) -> object:

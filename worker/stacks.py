@@ -21,15 +21,14 @@ from .records import LayerRecord, now, ready_blob
 from .snapshot import LayerId, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from typing import TypeAlias
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from typing import Any, TypeAlias
 
     from ..digest import Digest
     from .content import ContentStore
-    from .images import Images
     from .records import LayerRecords
     from .snapshot import LayerStore
-    from .source import ResolvedImage
+    from .source import ImageSource, ResolvedImage
 
     Report: TypeAlias = "Callable[[str, int, int], None]"  # what, bytes so far, bytes in all
 
@@ -59,7 +58,11 @@ def note_image_layers(records: LayerRecords, origin: str, image: ResolvedImage) 
 class Stacks:
     """Keeps layers ready. One per build; belongs to one event loop."""
 
-    def __init__(self, *, layers: LayerStore, content: ContentStore, records: LayerRecords, images: Images) -> None:
+    def __init__(
+        self, *, layers: LayerStore, content: ContentStore, records: LayerRecords, images: ImageSource
+    ) -> None:
+        self, *, layers: LayerStore, content: ContentStore, records: LayerRecords, images: ImageSource
+    ) -> None:
         self._layers = layers
         self._content = content
         self._records = records
@@ -114,10 +117,7 @@ class Stacks:
     async def _fetched(self, record: LayerRecord, report: Report) -> Descriptor:
         assert record.blob is not None, f"image layer {record.id} without a blob"
         if not self._content.has(record.blob.digest, record.blob.size_bytes):
-            digest, size = record.blob.digest, record.blob.size_bytes
-            await self._images.fetch_layer(
-                record.origin, record.blob, lambda count: report(f"sha256:{digest.short}", count, size)
-            )
+            await self._images.fetch_layer(record.origin, record.blob, report)
         return record.blob
 
     async def _blob(self, record: LayerRecord, report: Report) -> LayerBlob:
@@ -145,7 +145,7 @@ class Stacks:
             yield
 
 
-async def _all(calls: Sequence[Callable[[], Awaitable[None]]]) -> None:
+async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
     """Await all of them at once; the first error stops the others and is raised as it is."""
     try:
         async with anyio.create_task_group() as group:

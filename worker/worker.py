@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ..llb import Vertex
     from ..platforms import Platform
     from .executor import Executor
-    from .images import Images
     from .snapshot import FolderTree
+    from .source import ImageSource
 
     Ref: TypeAlias = tuple[str, ...]
 
@@ -48,7 +48,7 @@ class LocalWorker(Prober):
     One per build; belongs to one event loop.
     """
 
-    def __init__(self, prober: Prober, *, images: Images, executor: Executor, cache_mounts: Path) -> None:
+    def __init__(self, prober: Prober, *, images: ImageSource, executor: Executor, cache_mounts: Path) -> None:
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
         self._images = images
         self._executor = executor

@@ -63,7 +63,9 @@ class ImageSource:
         image = parse_identifier(text)
         pinned = image.digest is not None
         if mode != "pull" or pinned or isinstance(image, LayoutImage):
-            found = await run_blocking(resolve_local, self._store, text, platform)
+            # What a registry said earlier may be outdated; an image somebody put into the store under that name is meant.
+            believe = mode == "local"
+            found = await run_blocking(lambda: resolve_local(self._store, text, platform, sources=believe))
             if found is not None:
                 return found
         assert isinstance(image, Reference), "a layout is always at hand"
