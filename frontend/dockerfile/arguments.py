@@ -6,6 +6,7 @@ Words still hold their quotes and variables: those belong to expansion.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Arguments", "Pair", "blank_words", "read_arguments"]
 
+_WORD = re.compile(f"[^{BLANKS}]+")
 _JSON_BLANKS = " \t\r\n"
 
 
@@ -30,7 +32,7 @@ class Pair:
     legacy: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Arguments:
     """`rest` is the text as it stands; `words` what it was cut into."""
 
@@ -60,15 +62,7 @@ def read_arguments(name: str, line: Line, start: int, end: int, escape: str) -> 
 
 def blank_words(rest: Word) -> Iterator[Word]:
     """The words between blanks, whatever they hold."""
-    text, at, end = rest.text, 0, len(rest.text)
-    while at < end:
-        while at < end and text[at] in BLANKS:
-            at += 1
-        start = at
-        while at < end and text[at] not in BLANKS:
-            at += 1
-        if at > start:
-            yield rest.part(start, at)
+    return (rest.part(*match.span()) for match in _WORD.finditer(rest.text))
 
 
 def _json_or_one(rest: Word) -> Arguments:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Draft", "ExecDraft", "FileDraft", "MergeDraft", "SourceDraft", "finish"]
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class SourceDraft:
     """Something from outside; `attrs` is asked at the end."""
 
@@ -39,7 +39,7 @@ class SourceDraft:
         return add_vertex(op, platform=self.platform, metadata=self.metadata)
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class ExecDraft:
     """A process. `mounts` hold their source drafts; `extra` mounts (secrets, ssh) come last and have none."""
 
@@ -71,7 +71,7 @@ class ExecDraft:
         return add_vertex(op, inputs, platform=self.platform, metadata=self.metadata)
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class FileDraft:
     """File actions, each with the draft it copies from."""
 
@@ -103,7 +103,7 @@ class FileDraft:
         return add_vertex(FileOp(steps=steps), inputs, metadata=self.metadata, visit=visit)
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class MergeDraft:
     """Filesystems over each other."""
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["automatic_args", "format_platform", "full_platform", "parse_platform_word"]
 
-_VERSIONED = re.compile(r"([A-Za-z0-9_.-]+)\(([A-Za-z0-9_.-]*)\)(/.*)?")
+_VERSIONED = r"([A-Za-z0-9_.-]+)\(([A-Za-z0-9_.-]*)\)(/.*)?"
 
 
 def parse_platform_word(text: str) -> Platform:
     """`os[(version)][/arch[/variant]]`. Raises ValueError."""
-    match = _VERSIONED.fullmatch(text)
+    match = re.fullmatch(_VERSIONED, text) if "(" in text else None
     if match is None:
         return parse_platform(text)
     return replace(parse_platform(match[1] + (match[3] or "")), os_version=match[2])
