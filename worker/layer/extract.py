@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from ...errors import CorruptError, StoreError
@@ -18,6 +17,7 @@ from .tarreader import TarLimits, TarReader
 from .tarsource import TarSource
 from .treewalk import OPAQUE_NAME, WHITEOUT_PREFIX
 from .unpacker import Unpacker
+from ...values import frozen
 
 if TYPE_CHECKING:
     from ...digest import Digest
@@ -27,7 +27,7 @@ __all__ = ["ExtractedLayer", "extract_layer"]
 _META_PREFIX = b".wh..wh."  # the opaque mark, and what the forgotten aufs kept in its branches
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExtractedLayer:
     """What came out of a layer blob, and how often the rights at hand did not suffice.
 

@@ -5,7 +5,6 @@ Knows the format only. What a name may do to a file system is the business of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from os import fsdecode
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from ...errors import CorruptError
 from . import member as kinds
 from .member import BLOCK_BYTES, HEADER, Member, byte_sum
 from .pax import apply_records, decode_records
+from ...values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ _KINDS |= {b"\0": kinds.FILE, b"7": kinds.FILE, b"D": kinds.DIRECTORY}
 _UNSUPPORTED = {b"S": "a sparse file", b"M": "a part of a file from another volume"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TarLimits:
     """What an archive may ask of us. Headers that only describe others (pax, long names) count as members too."""
 

@@ -63,7 +63,7 @@ class ImageSource:
         image = await run_blocking(parse_identifier, text)
         pinned = image.digest is not None
         if mode != "pull" or pinned or isinstance(image, LayoutImage):
-            # What a registry said earlier may be outdated; an image somebody put into the store under that name is meant.
+            # An image of that name in the store is meant; what a registry said earlier may be outdated.
             believe = mode == "local"
             found = await run_blocking(lambda: resolve_local(self._store, text, platform, sources=believe))
             if found is not None:
