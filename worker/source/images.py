@@ -64,7 +64,7 @@ class ImageSource:
         image = await run_blocking(parse_identifier, text)
         pinned = image.digest is not None
         if mode != "pull" or pinned or isinstance(image, LayoutImage):
-            # An image that somebody put into the store under this name is meant; what a registry once said of it is not.
+            # An image that somebody put into the store under this name is meant; what a registry once said may be old.
             found = await run_blocking(self._here, text, platform, mode == "local")
             if found is not None:
                 return found
