@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from llbuild.frontend.dockerfile.words import MAX_WORD, WordError, expand, split_fields
 
 ENV = {"v": "value", "e": "", "file": "archive.tar.gz", "path": "/usr/lib/x/y.so", "sp": "one  two", "dollar": "$v"}
