@@ -6,7 +6,7 @@ from dataclasses import replace
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING
 
-from ...errors import DockerfileError, UsageError
+from ...errors import DockerfileError, SourceError, UsageError
 from ...llb import FileMkdir, Metadata, SourceFile, marshal
 from ..contract import Compiled, MoreNeeded, NoSuchFile, PlatformResult
 from . import instructions as ins
@@ -74,7 +74,7 @@ def _dockerfile(options: Options, lookup: Lookup) -> tuple[str, bytes | None]:
             return lower, lookup.file(local, lower)
         except NoSuchFile:
             pass
-    raise UsageError(f"there is no {path} to build from", hint="name the Dockerfile with -f")
+    raise SourceError(f"there is no {path} to build from", ref=path, hint="name the Dockerfile with -f")
 
 
 def _ignored(options: Options, lookup: Lookup) -> tuple[str, ...] | None:

@@ -241,7 +241,7 @@ class _Machine:
             raise WordError(f"bad substitution: a variable's name must follow '${{', not {following!r}", start)
         name = self._name()
         modifier = word[self.at : self.at + 1]
-        if not modifier:
+        if modifier in ("", "\n"):
             raise WordError("'${' has no closing '}'", start)
         self.at += 1
         if modifier == "}":
