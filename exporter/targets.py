@@ -5,13 +5,15 @@ Each appears whole or not at all, and equal images give equal bytes. Layers are 
 
 from __future__ import annotations
 
+import contextlib
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..digest import sha256_digest
 from ..errors import ExportError, NotFoundError
 from ..image import Layout, encode_layout
 from ..image.layout import LAYOUT_FILE, blob_name, named
+from .receipts import note_written, still_written
 from .tar_stream import TarStream
 from .transfer import place_file, replacing, write_all
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["export_oci_folder", "export_oci_tar", "export_store", "stream_oci_tar"]
 
+_ARCHIVE_FORM = "oci archive 1"  # to be changed when the same image would give other bytes
+
 
 def export_store(image: AssembledImage, store: ContentStore, names: Sequence[Reference]) -> None:
     """Keep the image in the local store, under these names. Writes nothing that is there already."""
@@ -35,9 +39,24 @@ def export_store(image: AssembledImage, store: ContentStore, names: Sequence[Ref
 
 
 def export_oci_tar(image: AssembledImage, store: ContentStore, names: Sequence[Reference], path: str) -> None:
-    """Write an OCI archive to a file. Raises ExportError."""
-    with replacing(path) as descriptor:
-        stream_oci_tar(image, store, names, descriptor)
+    """Write an OCI archive to a file. One that is there already and the same only gets a new time.
+
+    Raises ExportError.
+    """
+    plan, receipts = _plan(image, names), f"{store.root}/exports"
+    if still_written(receipts, path, plan):
+        with contextlib.suppress(OSError):  # somebody else's file that we may read
+            os.utime(path)
+    else:
+        with replacing(path) as descriptor:
+            stream_oci_tar(image, store, names, descriptor)
+    note_written(receipts, path, plan)
+
+
+def _plan(image: AssembledImage, names: Sequence[Reference]) -> str:
+    """What the bytes of the archive follow from; the manifest's digest stands for all its blobs."""
+    said = "\0".join((_ARCHIVE_FORM, image.manifest_descriptor.digest, *(str(name) for name in names)))
+    return sha256_digest(said.encode("utf-8", "surrogateescape"))
 
 
 def stream_oci_tar(image: AssembledImage, store: ContentStore, names: Sequence[Reference], descriptor: int) -> None:

@@ -56,7 +56,8 @@ class ContentStore:
     """Synchronous, and safe for many processes at once. Opening one touches nothing."""
 
     def __init__(self, root: Path) -> None:
-        self.folder = os.fspath(root / "content")
+        self.root = os.fspath(root)
+        self.folder = f"{self.root}/content"
         self._layout = Layout(self.folder)
         self._sources = Layout(self.folder, index_name="sources.json")
 

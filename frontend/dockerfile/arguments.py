@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
+from ...values import frozen
 from .source import BLANKS, Line, Word
 from .words import SPACES
 
@@ -23,7 +24,7 @@ _WORD = re.compile(f"[^{BLANKS}]+")
 _JSON_BLANKS = " \t\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Pair:
     """`key=value` of ENV and LABEL; `legacy` is the old form `key value`."""
 

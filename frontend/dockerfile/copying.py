@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...llb import FileCopy, FileMkfile, Metadata, ProgressGroup
+from ...values import replace
 from . import instructions as ins
 from .drafts import FileDraft, MergeDraft, SourceDraft
 from .owner import parse_owner

@@ -6,10 +6,11 @@ known only when every stage has been read. So stages link drafts, and drafts bec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...llb import ExecOp, FileOp, FileStep, MergeOp, Metadata, Mount, Output, SourceOp, add_vertex
+from ...values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

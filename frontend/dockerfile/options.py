@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
 from ...llb import HostIp, LinuxResources, NetMode, ProxyEnv, Ulimit
+from ...values import frozen
 from .csvfields import split_csv
 from .integer import read_int
 from .platformargs import parse_platform_word
@@ -23,7 +24,7 @@ _RESOLVE_MODES = ("", "default", "pull", "local")
 _CPUSET = r"[0-9]{1,9}(-[0-9]{1,9})?(,[0-9]{1,9}(-[0-9]{1,9})?)*"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Options:
     """What a build was asked for, beside its Dockerfile."""
 

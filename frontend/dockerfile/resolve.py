@@ -5,11 +5,11 @@ Everything asked of the lookup is asked here, for all reachable stages before an
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...llb import Metadata
+from ...values import replace
 from . import instructions as ins
 from .contexts import find_context, image_attrs, load_context, read_reference
 from .drafts import SourceDraft

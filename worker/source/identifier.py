@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...digest import parse_digest
 from ...errors import SourceError
 from ...image import Reference, parse_reference
-from .oci_layout import OciLayoutSource
 from .resolved import resolve_known
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ _REGISTRY = "docker-image://"
 _LAYOUT = "oci-layout://"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayoutImage:
     """An image in an OCI layout, a folder or an archive. `name` "" is the only one in it."""
 
@@ -76,4 +74,6 @@ def resolve_local(store: ContentStore, text: str, platform: Platform, *, sources
     image = parse_identifier(text)
     if isinstance(image, Reference):
         return resolve_known(store, image, platform, sources=sources)
+    from .oci_layout import OciLayoutSource
+
     return OciLayoutSource(image.path, store).resolve(str(image), image.digest or image.name, platform)

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.from_thread
 
 from ...blocking import run_blocking
 from ...errors import CorruptError, SourceError
@@ -57,15 +58,15 @@ class ImageSource:
     async def resolve(self, text: str, platform: Platform, mode: str = "default") -> ResolvedImage:
         """What an identifier or a bare reference stands for on `platform`.
 
-        mode: BuildKit's image.resolvemode. "pull" asks the registry whatever is known; "default" and "local"
-        ask it when the store does not know. Raises SourceError when the image cannot be had.
+        mode: BuildKit's image.resolvemode. "default" asks the registry unless the store has an image of that
+        name; "local" is also content with what the registry said earlier; "pull" asks it in any case.
+        Raises SourceError when the image cannot be had.
         """
-        image = parse_identifier(text)
+        image = await run_blocking(parse_identifier, text)
         pinned = image.digest is not None
         if mode != "pull" or pinned or isinstance(image, LayoutImage):
-            # What a registry said earlier may be outdated; an image somebody put into the store under that name is meant.
-            believe = mode == "local"
-            found = await run_blocking(lambda: resolve_local(self._store, text, platform, sources=believe))
+            # An image that somebody put into the store under this name is meant; what a registry once said may be old.
+            found = await run_blocking(self._here, text, platform, mode == "local")
             if found is not None:
                 return found
         assert isinstance(image, Reference), "a layout is always at hand"
@@ -81,18 +82,27 @@ class ImageSource:
         text: the image, as it was given to `resolve`. Tasks that want the same layer wait for one
         download. Raises SourceError; a broken download leaves nothing.
         """
-        image = parse_identifier(text)
+        image = await run_blocking(parse_identifier, text)
         async with self._fetching.setdefault(layer.digest, anyio.Lock()):
             if await run_blocking(self._store.has, layer.digest, layer.size_bytes):
                 return
             if isinstance(image, LayoutImage):
-                await run_blocking(OciLayoutSource(image.path, self._store).fetch_layer, layer, report)
+                # in a thread, while whoever listens lives in the event loop
+
+                def tell(what: str, current: int, total: int) -> None:
+                    anyio.from_thread.run_sync(report, what, current, total)
+
+                await run_blocking(OciLayoutSource(image.path, self._store).fetch_layer, layer, tell)
                 return
             ingest = await run_blocking(self._begin, layer.digest)
             try:
                 await self._download(image, layer, ingest, report)
             finally:
-                ingest.abort()
+                with anyio.CancelScope(shield=True):
+                    await run_blocking(ingest.abort)
+
+    def _here(self, text: str, platform: Platform, sources: bool) -> ResolvedImage | None:
+        return resolve_local(self._store, text, platform, sources=sources)
 
     def _begin(self, digest: Digest) -> Ingest:
         return self._store.ingest(algorithm=digest.algorithm)

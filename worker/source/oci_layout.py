@@ -106,9 +106,11 @@ class OciLayoutSource:
     def _open(self, name: str) -> Iterator[tuple[BinaryIO, int]]:
         """A file of the layout, at its beginning, and its size. Raises SourceError."""
         try:
-            is_folder = os.path.isdir(self.path)
-            with Path(f"{self.path}/{name}" if is_folder else self.path).open("rb") as file:
-                if not is_folder:
+            mode = os.stat(self.path).st_mode
+            if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):  # to open a pipe would wait for its writer
+                raise SourceError(f"{self.path} is neither a folder nor a file", ref=self.path)
+            with Path(f"{self.path}/{name}" if stat.S_ISDIR(mode) else self.path).open("rb") as file:
+                if stat.S_ISREG(mode):
                     member = self._member(file, name)
                     file.seek(member.offset)
                     yield file, member.size_bytes
@@ -123,8 +125,6 @@ class OciLayoutSource:
 
     def _member(self, file: BinaryIO, name: str) -> Member:
         if self._members is None:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise SourceError(f"{self.path} is neither a folder nor a file", ref=self.path)
             self._members = read_members(file, ref=self.path)
         if name not in self._members:
             docker = name == "index.json" and "manifest.json" in self._members
