@@ -8,7 +8,6 @@ PDEATHSIG. One thread, one loop; it never decodes names and imports as little as
 from __future__ import annotations
 
 import array
-import contextlib
 import errno
 import os
 import select

@@ -11,13 +11,13 @@ import stat
 from typing import IO, TYPE_CHECKING
 
 from ...errors import CorruptError, StoreError
+from ...values import frozen
 from .names import clean_name
 from .openfolders import OpenFolders
 from .tarreader import TarLimits, TarReader
 from .tarsource import TarSource
 from .treewalk import OPAQUE_NAME, WHITEOUT_PREFIX
 from .unpacker import Unpacker
-from ...values import frozen
 
 if TYPE_CHECKING:
     from ...digest import Digest
