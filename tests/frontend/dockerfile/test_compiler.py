@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from llbuild.digest import Digest
 from llbuild.errors import DockerfileError
@@ -41,6 +39,7 @@ from llbuild.tests.frontend.dockerfile.kit import (
     root,
     sources,
 )
+from llbuild.values import replace
 
 TWO_STAGES = """\
 FROM golang:1.22 AS build
@@ -423,7 +422,7 @@ def test_metadata_makes_no_vertex_and_one_empty_history_entry(
         return
     result = compile_one("FROM a\n" + lines)
     assert len(ops(result.definition)) == 1
-    assert result.image.config == replace(BASE.config, **config)  # type: ignore[arg-type]  # rows of many fields
+    assert result.image.config == replace(BASE.config, **config)
     assert history(result)[-1] == (created_by, True)
     assert result.image.diff_ids == BASE.diff_ids
 

@@ -7,13 +7,14 @@ Each folder of `golden/` holds a Dockerfile, `want.json` and perhaps `options.js
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from llbuild.llb import FileStep
 from llbuild.tests.frontend.dockerfile.kit import MemoryLookup, compile_all
+from llbuild.values import value_fields
 
 if TYPE_CHECKING:
     from llbuild.frontend import PlatformResult
@@ -24,15 +25,20 @@ CASES = sorted(path.parent.name for path in GOLDEN.glob("*/Dockerfile"))
 
 
 def plain(value: Any) -> Any:
-    """JSON of a value; what is empty or off is left out."""
+    """JSON of a value; what is empty or off is left out. A file action stands under its type's name."""
     if isinstance(value, Enum):
         return value.name.lower()
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items() if item is not False and item not in _EMPTY}
     if isinstance(value, (tuple, list)):
         return [plain(item) for item in value]
+    if isinstance(value, FileStep):
+        step = {"action": {type(value.action).__name__: plain(value.action)}}
+        return step | {key: getattr(value, key) for key in ("input", "secondary_input", "output")}
+    if hasattr(value, "__value_fields__"):
+        value = {field.name: getattr(value, field.name) for field in value_fields(type(value))}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items() if item is not False and item not in _EMPTY}
     return value
 
 
@@ -41,7 +47,6 @@ def described(result: PlatformResult) -> dict[str, Any]:
     number = {vertex.digest: index for index, vertex in enumerate(result.definition.vertices)}
     vertices = []
     for vertex in result.definition.vertices:
-        assert is_dataclass(vertex.op)
         meta = said[vertex.digest]
         entry = {
             "name": meta.name,
@@ -51,13 +56,8 @@ def described(result: PlatformResult) -> dict[str, Any]:
             "platform": str(vertex.platform or ""),
             "no_cache": meta.ignore_cache,
         }
-        if hasattr(vertex.op, "steps"):
-            steps = zip(vertex.op.steps, asdict(vertex.op)["steps"], strict=True)
-            entry["steps"] = [{**step, "action": {type(it.action).__name__: step["action"]}} for it, step in steps]
-        else:
-            entry |= asdict(vertex.op)
-        vertices.append(plain(entry))
-    return {"vertices": vertices, "image": plain(asdict(result.image))}
+        vertices.append(plain(entry | plain(vertex.op)))
+    return {"vertices": vertices, "image": plain(result.image)}
 
 
 @pytest.mark.parametrize("case", CASES)

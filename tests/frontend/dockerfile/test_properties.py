@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llbuild.errors import DockerfileError, LlbuildError
 from llbuild.llb import validate
 from llbuild.tests.frontend.dockerfile.kit import compile_all
+
+if TYPE_CHECKING:
+    from llbuild.frontend import PlatformResult
 
 WORDS = st.sampled_from(
     [
@@ -75,7 +80,8 @@ FILES = st.lists(INSTRUCTIONS, max_size=8).map(lambda lines: "\n".join(["FROM ba
 @settings(max_examples=300, deadline=None)
 @given(FILES, st.sampled_from(["", "s0", "s1"]))
 def test_any_instructions_compile_or_are_refused(text: str, target: str) -> None:
-    line, results = 1, ()
+    line = 1
+    results: tuple[PlatformResult, ...] = ()
     try:
         results = compile_all(text, {"target": target, "build-arg:B": "x y"}, everything=True).results
     except DockerfileError as error:

@@ -68,7 +68,7 @@ def test_the_escape_character_can_be_a_backtick() -> None:
 
 def test_used_and_unset_variables_are_told() -> None:
     expansion = expand("$v ${none:-$e} ${gone/x/y}", ENV)
-    assert (expansion.found, expansion.missing) == ({"v", "e"}, {"none", "gone"})
+    assert (expansion.found, expansion.missing) == (frozenset({"v", "e"}), frozenset({"none", "gone"}))
 
 
 def test_quotes_can_stay_and_unset_variables_too() -> None:
