@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Buildah", "Builder", "Buildkit", "Llbuild", "find_builders"]
 
 ROOT = Path(__file__).resolve().parent.parent
-_ENTRY = "import sys; from llbuild.cli.main import main; sys.exit(main())"
+_ENTRY = "from llbuild.cli.main import program; program()"
 _WARM_UP = "ARG BASE=busybox\nFROM ${BASE}\nRUN true\n"
 
 

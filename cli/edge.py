@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..errors import LlbuildError, UsageError
+from ..errors import LlbuildError, UsageError, first_error
 from .report import render_error
 
 if TYPE_CHECKING:
@@ -55,19 +55,20 @@ def _settle_stdout() -> None:
 
 
 def _verdict(error: BaseException, arguments: Sequence[str], exit_code: int) -> tuple[str, int]:
-    match error:
+    cause = first_error(error) if isinstance(error, BaseExceptionGroup) else error
+    match cause:
         case KeyboardInterrupt():
             return "canceled\n", exit_code
         case UsageError():
-            return _usage(error, arguments), 2
+            return _usage(cause, arguments), 2
         case LlbuildError():
-            return render_error(error), 1
+            return render_error(cause), 1
         case MemoryError():
             return "error: out of memory\n", 1
         case OSError():
-            return describe_os_error(error), 1
+            return describe_os_error(cause), 1
         case _:
-            return _bug(error, arguments), 1
+            return _bug(error, cause, arguments), 1
 
 
 def describe_os_error(error: OSError) -> str:
@@ -87,8 +88,8 @@ def _usage(error: UsageError, arguments: Sequence[str]) -> str:
     return f"{program}: error: {error.message}\nhint: {hint}\n"
 
 
-def _bug(error: BaseException, arguments: Sequence[str]) -> str:
-    headline = f"error: this is a bug in llbuild: {type(error).__name__}: {_first_line(error)}\n"
+def _bug(error: BaseException, cause: BaseException, arguments: Sequence[str]) -> str:
+    headline = f"error: this is a bug in llbuild: {type(cause).__name__}: {_first_line(cause)}\n"
     if "--debug" in arguments:
         return headline
     saved = _save_traceback(error, arguments)

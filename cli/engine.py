@@ -8,11 +8,11 @@ Nothing is printed here; what the commands need to know of a failed build is lef
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..frontend import MoreNeeded
 from ..solver import make_plan, unresolved_sources
+from ..values import frozen
 from ..worker import Contexts, Prober
 from .exports import export_image, image_outputs, tree_outputs
 from .lookup import KnownLookup
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["BuildResult", "BuildView", "build", "import_rootfs", "run_image"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildResult:
     """A finished build. `manifest` is None when only a filesystem was exported."""
 
@@ -45,16 +45,18 @@ class BuildResult:
     names: tuple[str, ...] = ()  # canonical, under which the store now knows the image
 
 
-@dataclass(slots=True)
 class BuildView:
     """What becomes known while a build goes on, and is needed to report its failure or its warnings."""
 
-    sources: dict[str, str] = field(default_factory=dict)  # build files, path -> text
-    definition: Definition | None = None
-    warnings: tuple[BuildWarning, ...] = ()
+    __slots__ = ("definition", "sources", "warnings")
+
+    def __init__(self) -> None:
+        self.sources: dict[str, str] = {}  # build files, path -> text
+        self.definition: Definition | None = None
+        self.warnings: tuple[BuildWarning, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Build:
     """One build under way: what was asked, where its state is, who watches."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
 from ..platforms import Platform, parse_platform
+from ..values import frozen
 from .outputs import STDOUT, Output, parse_outputs
 from .parser import CommandParser, GlobalOptions, read_globals, suggestion
 from .progress import FORMS
@@ -22,7 +22,7 @@ STDIN = "-"
 Pairs: TypeAlias = "tuple[tuple[str, str], ...]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildOptions:
     """What one build was asked to do. Names without a value in the environment are left out already."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ class OutputKind(Enum):
     TAR = "tar"  # the root filesystem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Output:
     """One place for the result. `dest`: a path, "-" for stdout, "" for the local store."""
 

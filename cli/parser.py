@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import UsageError
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ __all__ = ["CommandParser", "GlobalOptions", "default_root", "read_globals", "st
 LOG_FORMS = ("console", "json")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GlobalOptions:
     """What every command knows: the state folder (absolute), and the diagnostic log."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
 from ..frontend import Request, load_frontend
 from ..platforms import host_platform
+from ..values import frozen
 from .options import STDIN
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["BuildInput", "build_input"]
 _REMOTE = ("http://", "https://", "git://", "git@", "github.com/", "ssh://")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildInput:
     """What is compiled, by which frontend, and the client's folders by name."""
 

@@ -10,7 +10,7 @@ from ..errors import CorruptError
 
 if TYPE_CHECKING:
     from ..image import Descriptor
-    from ..worker.content import ContentStore
+    from ..worker import ContentStore
 
 __all__ = ["layer_size"]
 

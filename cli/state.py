@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from .. import solver
 from ..database import open_database
 from ..errors import StoreError
 from ..solver import CacheStore
+from ..values import frozen
 from ..worker import SCHEMA as LAYERS_SCHEMA
 from ..worker import ContentStore, LayerRecords
 from ..worker.snapshot import LayerStore
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["State", "open_state"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class State:
     """The stores of one state folder. DESIGN of the folder: docs/architecture.md."""
 

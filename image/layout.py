@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import SourceError
+from ..values import frozen
 from .descriptor import Descriptor, MediaType
 from .manifest import decode_descriptor, encode_descriptor
 from .strict_json import MAX_DOCUMENT_BYTES, decode_json, encode_json
@@ -31,7 +31,7 @@ REF_NAME: Final = "org.opencontainers.image.ref.name"
 LAYOUT_FILE = b'{"imageLayoutVersion":"1.0.0"}'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayoutEntry:
     """One line of the index. Names are "" when the entry bears none."""
 

@@ -7,11 +7,11 @@ containerd share: `busybox` is `docker.io/library/busybox:latest`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..digest import parse_digest
 from ..errors import SourceError
+from ..values import frozen
 
 if TYPE_CHECKING:
     from ..digest import Digest
@@ -33,7 +33,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reference:
     """A normalised reference. Has a tag, a digest or both; a digest wins over a tag when it is resolved."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from ..errors import LlbuildError, VertexError, first_error
 from ..llb import ExecOp, SourceOp
 from ..llb.codec import encode_value, pack
 from ..log import log
+from ..values import frozen
 from .events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexStarted
 from .keys import combine, content_key, is_local, selections
 from .plan import make_plan, unresolved_sources
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "execute", "resolve_sources", "solve"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limits:
     """How much runs at once. Processes mostly wait, so many of them; copies keep a core busy each."""
 
     execs: int = 64
-    disk: int = field(default_factory=lambda: 2 + (os.cpu_count() or 1))
+    disk: int = 2 + (os.cpu_count() or 1)
     transfers: int = 8
 
 
@@ -191,7 +191,7 @@ class _Execution:
         return known
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Reporter:
     """A worker's words about one vertex, as events."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
+from ..values import frozen
 from .snapshot import resolve
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _MAX_BYTES = 4 << 20  # of either file; an image's own are a few KiB
 _MAX_ID = (1 << 32) - 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Identity:
     """Who a process runs as."""
 

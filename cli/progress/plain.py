@@ -30,6 +30,7 @@ __all__ = ["PlainDisplay"]
 
 TURN_S = 5.0  # how long the others wait at most for the floor
 SILENCE_S = 1.0  # after which a silent vertex loses it
+ANNOUNCE_S = 0.1  # a vertex that has nothing to tell is announced if it lasts that long
 _HELD_BACK_CHARS = 65536  # more than that is not held back
 _PROGRESS_EVERY_S = 5.0
 _FLUSH_EVERY_S = 0.1
@@ -96,9 +97,9 @@ class PlainDisplay:
         now = self._clock()
         waiting = [voice for voice in self._running.values() if voice.held_since is not None]
         overdue = [voice for voice in waiting if now - _waiting_since(voice) >= TURN_S]
-        candidates = overdue or [voice for voice in waiting if voice.held]
+        candidates = overdue or [voice for voice in waiting if _presentable(voice, now)]
         if candidates:
-            self._consider(min(candidates, key=_waiting_since), now)
+            self._consider(min(candidates, key=lambda voice: (not voice.held, _waiting_since(voice))), now)
         self._flush()
 
     def close(self) -> None:
@@ -124,12 +125,15 @@ class PlainDisplay:
     def _consider(self, voice: _Voice, now: float) -> None:
         """Let `voice`, which waits, take the floor if it may."""
         floor = self._floor
-        if floor is not None and voice.held_chars < _HELD_BACK_CHARS and now - _waiting_since(voice) < TURN_S:
-            silent = now - floor.spoke_at >= SILENCE_S
-            if not (silent and voice.held):
-                return
-        self._take_floor(voice)
-        voice.spoke_at = now
+        if floor is None:
+            may = _presentable(voice, now)
+        elif voice.held and now - floor.spoke_at >= SILENCE_S:
+            may = True
+        else:
+            may = voice.held_chars >= _HELD_BACK_CHARS or now - _waiting_since(voice) >= TURN_S
+        if may:
+            self._take_floor(voice)
+            voice.spoke_at = now
 
     def _end(self, voice: _Voice, outcome: str, now: float) -> None:
         voice.held += [outcome] if outcome else []
@@ -138,7 +142,7 @@ class PlainDisplay:
             return
         self._take_floor(voice)
         self._floor = None
-        waiting = [other for other in self._running.values() if other.held_since is not None]
+        waiting = [other for other in self._running.values() if _presentable(other, now)]
         if waiting:  # those with something to tell come first, then the longest waiting
             successor = min(waiting, key=lambda other: (not other.held, _waiting_since(other)))
             self._take_floor(successor)
@@ -172,6 +176,11 @@ class PlainDisplay:
             self._stream.write(text)
             self._stream.flush()
         self._flushed_at = self._clock()
+
+
+def _presentable(voice: _Voice, now: float) -> bool:
+    """Whether it waits, and has something to tell or has at least lasted for a moment."""
+    return voice.held_since is not None and (bool(voice.held) or now - voice.held_since >= ANNOUNCE_S)
 
 
 def _waiting_since(voice: _Voice) -> float:

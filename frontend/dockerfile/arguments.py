@@ -6,10 +6,12 @@ Words still hold their quotes and variables: those belong to expansion.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
+from ...values import frozen
 from .source import BLANKS, Line, Word
 from .words import SPACES
 
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Arguments", "Pair", "blank_words", "read_arguments"]
 
+_WORD = re.compile(f"[^{BLANKS}]+")
 _JSON_BLANKS = " \t\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Pair:
     """`key=value` of ENV and LABEL; `legacy` is the old form `key value`."""
 
@@ -30,7 +33,7 @@ class Pair:
     legacy: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Arguments:
     """`rest` is the text as it stands; `words` what it was cut into."""
 
@@ -60,15 +63,7 @@ def read_arguments(name: str, line: Line, start: int, end: int, escape: str) -> 
 
 def blank_words(rest: Word) -> Iterator[Word]:
     """The words between blanks, whatever they hold."""
-    text, at, end = rest.text, 0, len(rest.text)
-    while at < end:
-        while at < end and text[at] in BLANKS:
-            at += 1
-        start = at
-        while at < end and text[at] not in BLANKS:
-            at += 1
-        if at > start:
-            yield rest.part(start, at)
+    return (rest.part(*match.span()) for match in _WORD.finditer(rest.text))
 
 
 def _json_or_one(rest: Word) -> Arguments:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Build"]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Build:
     """Shared by everything that compiles one platform of one Dockerfile."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, UsageError
 from ...llb import FileMkdir, Metadata, SourceFile, marshal
+from ...values import replace
 from ..contract import Compiled, MoreNeeded, NoSuchFile, PlatformResult
 from . import instructions as ins
 from .build import Build

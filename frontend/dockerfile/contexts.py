@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, SourceError
 from ...image import parse_reference
 from ...llb import Metadata
+from ...values import frozen
 from .drafts import SourceDraft
 from .gofmt import go_json
 from .ignorefile import parse_ignore_file
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class NamedContext:
     """`--build-context NAME=SOURCE`; `key` is NAME, or NAME::PLATFORM where one was given for the platform."""
 
@@ -44,7 +44,7 @@ class NamedContext:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Loaded:
     """A context's filesystem; `config` where it is an image."""
 

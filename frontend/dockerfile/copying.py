@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...llb import FileCopy, FileMkfile, Metadata, ProgressGroup
+from ...values import replace
 from . import instructions as ins
 from .drafts import FileDraft, MergeDraft, SourceDraft
 from .owner import parse_owner
@@ -24,12 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_copy"]
 
-_OCTAL = re.compile(r"[0-7]{1,12}")
-_SYMBOLIC = re.compile(r"[augo]*(?:[-+=][rwxXstugo]*)+(?:,[augo]*(?:[-+=][rwxXstugo]*)+)*")
-_PARTS = re.compile(r"\\.|[*?\[]", re.DOTALL)
+_SYMBOLIC = r"[augo]*(?:[-+=][rwxXstugo]*)+(?:,[augo]*(?:[-+=][rwxXstugo]*)+)*"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class _Copying:
     """One COPY or ADD under way."""
 
@@ -152,9 +151,9 @@ def _has_base(state: StageState, command: ins.Copy | ins.Add, chmod: str) -> boo
 
 def _mode(text: str, word: Word) -> tuple[int, str]:
     """An octal number, or a symbolic mode as text with 0."""
-    if _OCTAL.fullmatch(text) and int(text, 8) <= 0o7777:
+    if text.strip("01234567") == "" and len(text) <= 12 and int(text, 8) <= 0o7777:
         return int(text, 8), ""
-    if not text[0].isdigit() and _SYMBOLIC.fullmatch(text):
+    if not text[0].isdigit() and re.fullmatch(_SYMBOLIC, text):
         return 0, text
     raise DockerfileError(f"--chmod is an octal number up to 7777 or like u=rwX,go=rX, not {text!r}", at=word.at)
 
@@ -236,7 +235,12 @@ def _source_step(copying: _Copying, word: Word, text: str) -> tuple[FileAction, 
 
 
 def _has_wildcard(text: str) -> bool:
-    return any(match[0][0] != "\\" for match in _PARTS.finditer(text))
+    at = 0
+    while at < len(text):
+        if text[at] in "*?[":
+            return True
+        at += 2 if text[at] == "\\" else 1
+    return False
 
 
 def _remote_step(copying: _Copying, word: Word, text: str) -> tuple[FileAction, Draft | None]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...platforms import Platform
+from ...values import replace
 from .platformargs import full_platform, parse_platform_word
 
 if TYPE_CHECKING:

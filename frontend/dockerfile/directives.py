@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ...errors import DockerfileError
 from ...span import Span
+from ...values import frozen
 from .words import SPACES
 
 __all__ = ["Directive", "DirectiveReader", "Directives"]
@@ -16,7 +17,7 @@ __all__ = ["Directive", "DirectiveReader", "Directives"]
 _KEYS = ("syntax", "escape", "check")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Directive:
     value: str
     at: Span

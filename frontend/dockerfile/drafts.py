@@ -6,10 +6,11 @@ known only when every stage has been read. So stages link drafts, and drafts bec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...llb import ExecOp, FileOp, FileStep, MergeOp, Metadata, Mount, Output, SourceOp, add_vertex
+from ...values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Draft", "ExecDraft", "FileDraft", "MergeDraft", "SourceDraft", "finish"]
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class SourceDraft:
     """Something from outside; `attrs` is asked at the end."""
 
@@ -39,7 +40,7 @@ class SourceDraft:
         return add_vertex(op, platform=self.platform, metadata=self.metadata)
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class ExecDraft:
     """A process. `mounts` hold their source drafts; `extra` mounts (secrets, ssh) come last and have none."""
 
@@ -71,7 +72,7 @@ class ExecDraft:
         return add_vertex(op, inputs, platform=self.platform, metadata=self.metadata)
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class FileDraft:
     """File actions, each with the draft it copies from."""
 
@@ -103,7 +104,7 @@ class FileDraft:
         return add_vertex(FileOp(steps=steps), inputs, metadata=self.metadata, visit=visit)
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class MergeDraft:
     """Filesystems over each other."""
 

@@ -7,7 +7,7 @@ import re
 __all__ = ["format_duration", "parse_duration"]
 
 _UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_PART = re.compile(r"([0-9]{0,19})(?:\.([0-9]{0,30}))?([^0-9.]+)")
+_PART = r"([0-9]{0,19})(?:\.([0-9]{0,30}))?([^0-9.]+)"  # compiled when a duration is met
 _MOST = (1 << 63) - 1
 
 
@@ -19,10 +19,10 @@ def parse_duration(text: str) -> int:
         return 0
     if not rest:
         raise ValueError(f"{text!r} is not a duration")
-    total = 0
-    at = 0
+    part = re.compile(_PART)
+    total = at = 0
     while at < len(rest):
-        match = _PART.match(rest, at)
+        match = part.match(rest, at)
         if match is None:
             raise ValueError(f"{text!r} has no unit")
         whole, fraction, unit = match.groups()

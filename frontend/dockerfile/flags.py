@@ -26,7 +26,7 @@ class Flag(Enum):
     VALUES = "a value each time"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Flags:
     """The flags given. Values are words, so that a wrong one can be pointed at."""
 

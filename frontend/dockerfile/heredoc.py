@@ -19,7 +19,7 @@ _FORM = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)")
 _TABS = re.compile(r"^\t+", re.MULTILINE)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Heredoc:
     """One inline document. `content` is raw: leading tabs are still there."""
 

@@ -1,9 +1,12 @@
-"""Instructions as typed values: shape checked, variables not yet filled in."""
+"""Instructions as typed values: shape checked, variables not yet filled in.
+
+To a type checker these are frozen keyword-only dataclasses. At run time the base class fills them in:
+defining twenty real dataclasses takes longer than compiling a Dockerfile.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, dataclass_transform
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -40,8 +43,19 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruction:
+@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False)
+class _Value:
+    """Holds the fields it is given; a class attribute is a field's default."""
+
+    def __init__(self, **fields: object) -> None:
+        self.__dict__.update(fields)
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items() if name != "node")
+        return f"{type(self).__name__}({fields})"
+
+
+class Instruction(_Value):
     """What all of them have."""
 
     node: Node
@@ -61,37 +75,31 @@ class Instruction:
         return self.node.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class From(Instruction):
     base: Word
     stage_name: str = ""  # lower case
     platform: Word | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArgName:
+class ArgName(_Value):
     """One of an ARG's names; `default` None when it has none."""
 
     key: Word
     default: Word | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Arg(Instruction):
     args: tuple[ArgName, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Env(Instruction):
     pairs: tuple[Pair, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Label(Instruction):
     pairs: tuple[Pair, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _CommandLine(Instruction):
     """`words` are the argument list in exec form; in shell form one text, or nothing."""
 
@@ -99,7 +107,6 @@ class _CommandLine(Instruction):
     shell: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Run(_CommandLine):
     heredocs: tuple[Heredoc, ...] = ()
     mounts: tuple[Word, ...] = ()
@@ -108,17 +115,14 @@ class Run(_CommandLine):
     devices: tuple[Word, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Cmd(_CommandLine):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Entrypoint(_CommandLine):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Copy(Instruction):
     sources: tuple[Word, ...]
     documents: tuple[Heredoc, ...]  # inline files, copied after the sources
@@ -131,7 +135,6 @@ class Copy(Instruction):
     excludes: tuple[Word, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Add(Instruction):
     sources: tuple[Word, ...]
     documents: tuple[Heredoc, ...]
@@ -147,37 +150,30 @@ class Add(Instruction):
     unpack_flag: Word | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Workdir(Instruction):
     path: Word
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class User(Instruction):
     user: Word
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Expose(Instruction):
     ports: tuple[Word, ...]  # sorted by text, as BuildKit has it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Volume(Instruction):
     paths: tuple[Word, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Stopsignal(Instruction):
     signal: Word
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Shell(Instruction):
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Healthcheck(Instruction):
     """`test` begins with NONE, CMD or CMD-SHELL; durations in nanoseconds, 0 for "inherit"."""
 
@@ -189,12 +185,10 @@ class Healthcheck(Instruction):
     retries: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Onbuild(Instruction):
     trigger: str  # the text to run in a child's build, heredocs included
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Maintainer(Instruction):
     author: str
 
@@ -205,8 +199,7 @@ Command: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Stage(_Value):
     """A FROM and what follows it."""
 
     start: From

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
 from ...llb import HostIp, LinuxResources, NetMode, ProxyEnv, Ulimit
+from ...values import frozen
 from .csvfields import split_csv
+from .integer import read_int
 from .platformargs import parse_platform_word
 
 if TYPE_CHECKING:
@@ -19,10 +21,10 @@ __all__ = ["Options", "read_options"]
 
 _NETWORKS = {"": NetMode.SANDBOX, "sandbox": NetMode.SANDBOX, "host": NetMode.HOST, "none": NetMode.NONE}
 _RESOLVE_MODES = ("", "default", "pull", "local")
-_CPUSET = re.compile(r"[0-9]{1,9}(-[0-9]{1,9})?(,[0-9]{1,9}(-[0-9]{1,9})?)*")
+_CPUSET = r"[0-9]{1,9}(-[0-9]{1,9})?(,[0-9]{1,9}(-[0-9]{1,9})?)*"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Options:
     """What a build was asked for, beside its Dockerfile."""
 
@@ -120,9 +122,10 @@ def _one_of(name: str, text: str, known: object) -> str:
 
 
 def _number(name: str, text: str, *, least: int) -> int:
-    if not re.fullmatch(r"-?[0-9]{1,18}", text) or int(text) < least:
+    number = read_int(text)
+    if number is None or number < least:
         raise UsageError(f"option {name} is a number, at least {least}; not {text!r}")
-    return int(text)
+    return number
 
 
 def _fields(name: str, text: str) -> list[str]:
@@ -179,7 +182,7 @@ def _resources(request: Request) -> LinuxResources | None:
 
     def cpus(name: str) -> str:
         text = request.option(name) or ""
-        if text and not _CPUSET.fullmatch(text):
+        if text and not re.fullmatch(_CPUSET, text):
             raise UsageError(f"option {name} is a list like 0-3,7; not {text!r}")
         return text
 

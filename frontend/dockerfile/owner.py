@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from ...llb import ChownOptions, NamedUser
+from .integer import read_int
 
 __all__ = ["parse_owner"]
-
-_NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
 
 
 def parse_owner(text: str, base: int) -> ChownOptions:
@@ -20,6 +17,7 @@ def parse_owner(text: str, base: int) -> ChownOptions:
 def _half(text: str, base: int) -> NamedUser | int:
     if text == "root":
         return 0
-    if _NUMBER.fullmatch(text) and -(1 << 31) <= int(text) < 1 << 31:
-        return int(text) & 0xFFFFFFFF
+    number = read_int(text)
+    if number is not None and -(1 << 31) <= number < 1 << 31:
+        return number & 0xFFFFFFFF
     return NamedUser(name=text, input=base) if text else 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Document", "Node", "parse", "parse_trigger"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """One instruction as written."""
 
@@ -50,7 +50,7 @@ class Node:
         return self.line.text.strip(SPACES)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Document:
     """A parsed Dockerfile."""
 

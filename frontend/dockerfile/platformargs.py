@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...platforms import Platform, parse_platform
+from ...values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["automatic_args", "format_platform", "full_platform", "parse_platform_word"]
 
-_VERSIONED = re.compile(r"([A-Za-z0-9_.-]+)\(([A-Za-z0-9_.-]*)\)(/.*)?")
+_VERSIONED = r"([A-Za-z0-9_.-]+)\(([A-Za-z0-9_.-]*)\)(/.*)?"
 
 
 def parse_platform_word(text: str) -> Platform:
     """`os[(version)][/arch[/variant]]`. Raises ValueError."""
-    match = _VERSIONED.fullmatch(text)
+    match = re.fullmatch(_VERSIONED, text) if "(" in text else None
     if match is None:
         return parse_platform(text)
     return replace(parse_platform(match[1] + (match[3] or "")), os_version=match[2])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from .integer import read_int
 
 __all__ = ["Exposed", "parse_port"]
-
-_NUMBER = re.compile(r"\+?[0-9]{1,18}")
 
 
 class Exposed:
@@ -55,9 +53,10 @@ def _range(text: str) -> tuple[int, int]:
 
 
 def _number(text: str, whole: str) -> int:
-    if not _NUMBER.fullmatch(text) or int(text) > 65535:
+    number = read_int(text)
+    if number is None or not 0 <= number <= 65535:
         raise ValueError(f"{whole!r} is not a port: expected 0 to 65535, or a range like 8000-8010")
-    return int(text)
+    return number
 
 
 def _check_address(address: str) -> None:

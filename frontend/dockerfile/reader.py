@@ -10,6 +10,7 @@ from . import instructions as ins
 from .duration import parse_duration
 from .flags import Flag, Flags, read_flags
 from .heredoc import parse_heredoc
+from .integer import read_int
 from .suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["read_command", "read_instruction", "read_stages"]
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NO_FLAGS: dict[str, Flag] = {}
 _RUN = {"mount": Flag.VALUES, "network": Flag.VALUE, "security": Flag.VALUE, "device": Flag.VALUES}
 _COPY = {
@@ -358,11 +358,12 @@ def _retries(flags: Flags) -> int:
     word = flags.word("retries")
     if word is None or not word.text:
         return 0
-    if not _INTEGER.fullmatch(word.text) or not -(1 << 31) <= int(word.text) < 1 << 31:
+    retries = read_int(word.text)
+    if retries is None or not -(1 << 31) <= retries < 1 << 31:
         raise DockerfileError(f"--retries is a number, not {word.text!r}", at=word.at)
-    if int(word.text) < 0:
+    if retries < 0:
         raise DockerfileError(f"--retries is {word.text}; it cannot be negative", at=word.at)
-    return int(word.text)
+    return retries
 
 
 def _onbuild(node: Node) -> ins.Onbuild:

@@ -5,16 +5,16 @@ Everything asked of the lookup is asked here, for all reachable stages before an
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...llb import Metadata
+from ...values import replace
 from . import instructions as ins
 from .contexts import find_context, image_attrs, load_context, read_reference
 from .drafts import SourceDraft
 from .imagedraft import ImageDraft, empty_image
+from .integer import read_int
 from .parser import parse_trigger
 from .platformargs import parse_platform_word
 from .reader import read_command
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["find_target", "plan_stages", "register_stages", "resolve_stages"]
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
 _SCRATCH = "scratch"
 _COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
 
@@ -131,9 +130,9 @@ def _copy_source(build: Build, command: ins.Copy) -> StageState:
         raise DockerfileError(
             "--from takes no variables", at=word.at, hint="give the image a stage of its own: FROM $IMAGE AS name"
         )
-    if not _NUMBER.fullmatch(word.text):
+    number = read_int(word.text)
+    if number is None:
         return _named_source(build, word.text, command)
-    number = int(word.text)
     if not 0 <= number < len(build.stages.states):
         raise DockerfileError(
             f"there is no stage number {number}", at=word.at, hint="stages count from 0; better give them names"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from .integer import read_int
+
 __all__ = ["is_signal"]
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
-_REALTIME = re.compile(r"RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?")
+_REALTIME = r"RTMIN(\+([1-9]|1[0-5]))?|RTMAX(-([1-9]|1[0-4]))?"
 _NAMES = frozenset(
     {
         *(
@@ -35,7 +36,8 @@ _NAMES = frozenset(
 
 def is_signal(text: str) -> bool:
     """A number but 0, or a name with or without SIG."""
-    if _NUMBER.fullmatch(text):
-        return int(text) != 0
+    number = read_int(text)
+    if number is not None:
+        return number != 0
     name = text.upper().removeprefix("SIG")
-    return name in _NAMES or _REALTIME.fullmatch(name) is not None
+    return name in _NAMES or re.fullmatch(_REALTIME, name) is not None

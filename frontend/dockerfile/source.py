@@ -19,7 +19,7 @@ MAX_LINE = 65535  # BuildKit's; a longer line is a sign of something that is not
 BLANKS = "\t\v\f\r "
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Line:
     """One instruction's text. `starts[i]` is the offset in `text` of its i-th physical piece."""
 

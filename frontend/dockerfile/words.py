@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .glob import GlobError, replace_pattern, trim_prefix, trim_suffix
+from .shellglob import GlobError, replace_pattern, trim_prefix, trim_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ class WordError(ValueError):
         self.offset = offset
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Expansion:
     """What a word became, and which variables it asked for."""
 

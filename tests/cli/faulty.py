@@ -21,6 +21,10 @@ _ERRORS = {
     "denied": PermissionError(13, "Permission denied", "/var/lib/llbuild"),
     "full": OSError(28, "No space left on device", "/state/a", None, "/state/b"),
     "memory": MemoryError(),
+    "group": ExceptionGroup(
+        "of tasks", [ExceptionGroup("inner", [OSError(28, "No space left on device", "/state/a")])]
+    ),
+    "group-bug": ExceptionGroup("of tasks", [KeyError("x")]),
 }
 
 

@@ -32,7 +32,7 @@ from llbuild.platforms import Platform, host_platform
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llbuild.worker.content import ContentStore
+    from llbuild.worker import ContentStore
 
 NOON = "2026-01-31T12:00:00Z"
 NOON_S = 1769860800.0

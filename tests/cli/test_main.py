@@ -15,7 +15,7 @@ _PROGRAM = """\
 import sys
 from llbuild.cli import main
 main.COMMANDS["faulty"] = ("llbuild.tests.cli.faulty", "")
-sys.exit(main.main())
+main.program()
 """
 _IGNORING = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
@@ -40,6 +40,15 @@ def llbuild(tmp: Path, *words: str) -> tuple[int, str, str]:
         (["--version"], 0, f"llbuild {__version__}\n", ""),
         (["faulty", "code"], 42, "", ""),
         (["faulty", "ours"], 1, "", "error: the frobnicator is empty\nhint: fill it\n"),
+        (
+            ["faulty", "group"],
+            1,
+            "",
+            (
+                "error: /state/a: No space left on device\n"
+                "hint: free some space, or keep the state elsewhere with --root DIR\n"
+            ),
+        ),
         (["faulty", "memory"], 1, "", "error: out of memory\n"),
         (["faulty", "exec"], 1, "", "error: exited with code 3\n"),
         (["faulty", "denied"], 1, "", "error: /var/lib/llbuild: Permission denied\n"),
@@ -126,7 +135,10 @@ def test_every_command_explains_itself(tmp_path: Path, name: str) -> None:
     assert llbuild(tmp_path, "help", name) == (code, stdout, stderr)
 
 
-@pytest.mark.parametrize(("how", "first"), [("bug", "ValueError: two"), ("assertion", "AssertionError: (no message)")])
+@pytest.mark.parametrize(
+    ("how", "first"),
+    [("bug", "ValueError: two"), ("assertion", "AssertionError: (no message)"), ("group-bug", "KeyError: 'x'")],
+)
 def test_a_bug_is_called_one_and_its_traceback_is_saved(tmp_path: Path, how: str, first: str) -> None:
     code, stdout, stderr = llbuild(tmp_path, "faulty", how)
     headline, hint = stderr.splitlines()

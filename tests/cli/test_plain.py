@@ -140,11 +140,38 @@ def test_of_those_who_wait_one_with_something_to_tell_follows_a_silent_speaker()
         started("a", 0),
         started("b", 0),
         started("c", 0.1),
+        log("a", 0.1, b"from a\n"),
         log("c", 0.2, b"from c\n"),
         refresh_at=1.5,
         close=False,
     )
-    assert text == "#1 RUN a\n#1 ...\n\n#2 RUN c\n#2 0.100 from c\n"
+    assert text == "#1 RUN a\n#1 0.100 from a\n#1 ...\n\n#2 RUN c\n#2 0.100 from c\n"
+
+
+def test_a_silent_vertex_is_announced_once_it_has_lasted_a_moment() -> None:
+    events = (queued("a", "RUN sleep 9"), started("a", 0))
+    assert shown(*events, refresh_at=0.05, close=False) == ""
+    assert shown(*events, refresh_at=0.15, close=False) == "#1 RUN sleep 9\n"
+
+
+def test_vertices_that_pass_in_a_moment_do_not_interrupt_each_other() -> None:
+    assert (
+        shown(
+            queued("a", "FROM busybox"),
+            queued("b", "load context"),
+            started("a", 0),
+            started("b", 0.01),
+            completed("b", 0.02),
+            completed("a", 0.03),
+        )
+        == """\
+#1 load context
+#1 DONE 0.0s
+
+#2 FROM busybox
+#2 DONE 0.0s
+"""
+    )
 
 
 def test_a_steady_speaker_loses_the_floor_after_five_seconds() -> None:
@@ -159,10 +186,11 @@ def test_much_output_is_not_held_back() -> None:
         queued("b", "RUN b"),
         started("a", 0),
         started("b", 0),
+        log("a", 0, b"a\n"),
         log("b", 0.1, b"x" * 99 + b"\n" + b"y\n" * 40_000),
         close=False,
     )
-    assert text.startswith("#1 RUN a\n#1 ...\n\n#2 RUN b\n#2 0.100 xxx")
+    assert text.startswith("#1 RUN a\n#1 0.000 a\n#1 ...\n\n#2 RUN b\n#2 0.100 xxx")
 
 
 def test_errors_and_cancellations_are_told_apart() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from llbuild.tests.tools import ROOT
 
-_ENTRY = "import sys; from llbuild.cli.main import main; sys.exit(main())"
+_ENTRY = "from llbuild.cli.main import program; program()"
 _TIMEOUT_S = 240
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +9,7 @@ from llbuild.exporter import assemble
 from llbuild.exporter.history import align_history
 from llbuild.image import Descriptor, History, LayerBlob, decode_config, decode_manifest
 from llbuild.tests.exporter.samples import AMD64, open_store, put_layer, sample_config
+from llbuild.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

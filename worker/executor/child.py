@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from .host import Host
-    from .wire import Step
+    from .wire import Report, Step
 
 __all__ = ["run_step"]
 
@@ -35,7 +35,7 @@ _REPORT_LIMIT = 60_000  # the pipe holds 64 KiB, and nobody reads before this pr
 
 def run_step(step: Step, host: Host, stdio: tuple[int, int, int], report: int, console: int) -> NoReturn:
     """Set everything up and become the step's command. `console` is where a terminal goes, or -1."""
-    outcome: dict[str, object] = {}
+    outcome: Report = {}
     root = None
     try:
         root = RootFilesystem(step, host)
@@ -60,9 +60,8 @@ def run_step(step: Step, host: Host, stdio: tuple[int, int, int], report: int, c
         os._exit(process.NOT_EXECUTABLE)
 
 
-def _set_up(
-    step: Step, host: Host, root: RootFilesystem, stdio: tuple[int, int, int], console: int
-) -> None:
+def _set_up(step: Step, host: Host, root: RootFilesystem, stdio: tuple[int, int, int], console: int) -> None:
+    process.check_user(step, host)
     os.umask(0)
     os.setsid()
     # Once inside, an import would run code of the image with all privileges.
@@ -98,7 +97,7 @@ def _isolate(*, own_network: bool) -> None:
         raise explained("cannot isolate the step", exc) from exc
     if own_network:
         _bring_up_loopback()
-    try:
+    try:  # noqa: SIM105  contextlib is not loaded here
         syscalls.join_session_keyring()  # the step must not find the keys of whoever runs llbuild
     except OSError:
         pass  # over the quota of keys: it gets the helper's own, just as empty

@@ -19,23 +19,19 @@ from . import mountpoints
 from .child import run_step
 from .failure import explained
 from .host import Host, make_stubs
-from .wire import FrameReader, frame, unpack
+from .wire import FrameReader, decode_report, decode_step, frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn, cast
+    from typing import NoReturn
 
     from .wire import Outcome, Step
-else:
-
-    def cast(_kind, value):
-        return value
-
 
 __all__ = ["main"]
 
 _PR_SET_PDEATHSIG = 1
+_GLIBC_SIGNALS = (32, 33)  # posix_spawn(3) leaves them ignored, and that is inherited
 _MAX_FDS = 5
 _READ_BYTES = 1 << 16
 
@@ -102,9 +98,9 @@ class _Helper:
             else:
                 self._finish(step, {"error": "the step was withdrawn before it was complete"})
             return
-        message = None if step.pid else step.message.feed(data)
-        if message is not None:
-            self._start(step, cast("Step", message))
+        body = None if step.pid else step.message.feed(data)
+        if body is not None:
+            self._start(step, decode_step(body))
 
     def _start(self, running: _Running, step: Step) -> None:
         report, report_writer = os.pipe()
@@ -148,12 +144,11 @@ class _Helper:
             "max_rss_bytes": usage.ru_maxrss * 1024,
         }
         if report:
-            said = cast("dict[str, object]", unpack(report))
+            said = decode_report(report)
             if "made" in said:
-                made = cast("list[bytes]", said["made"])
-                mountpoints.remove(step.upper, made, cast("list[tuple[bytes, int]]", said["copied"]))
+                mountpoints.remove(step.upper, said["made"], said["copied"])
             if "error" in said:
-                outcome = {"error": cast("str", said["error"]), "hint": cast("str", said.get("hint", ""))}
+                outcome = {"error": said["error"], "hint": said.get("hint", "")}
         self._finish(step, outcome)
 
     def _finish(self, step: _Running, outcome: Outcome) -> None:
@@ -176,17 +171,19 @@ def main(control_fd: int, folder: str) -> NoReturn:
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             # Steps would inherit what is ignored, and Python ignores some by itself.
             signal.signal(number, signal.SIG_DFL)
+    for hidden in _GLIBC_SIGNALS:
+        syscalls.reset_signal(hidden)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     syscalls.unshare(syscalls.CLONE_NEWPID)
     pid = os.fork()
     if pid:
         _wait_for(pid)
     syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    try:
+    try:  # noqa: SIM105  contextlib is not loaded here
         syscalls.join_session_keyring()
     except OSError:
         pass
-    root = os.fsencode(folder)
+    root = os.path.abspath(os.fsencode(folder))
     stage, stubs = root + b"/stage", root + b"/stubs"
     os.makedirs(stage, exist_ok=True)
     make_stubs(stubs)

@@ -6,8 +6,6 @@ import errno
 import os
 import time
 
-from .. import syscalls
-
 __all__ = ["Host", "make_stubs"]
 
 _EVERY_ID = [[0, 0, 4294967295]]  # uid_map outside any user namespace, user_namespaces(7)

@@ -135,7 +135,7 @@ def inside(folder: int, selector: bytes) -> int:
 
 def _kernel_log(context: int) -> bytes:
     """What the kernel has to say about a failed mount: lines like "e overlay: ..." (fsopen(2), "Message retrieval")."""
-    lines = []
+    lines: list[bytes] = []
     while True:
         try:
             line = os.read(context, 4096)

@@ -7,7 +7,7 @@ hashlib, ISA-L and zstandard release the GIL, so that hashing and compressing ov
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ...digest import Digest
 from .compression import new_compressor
@@ -48,7 +48,7 @@ class BlobWriter:
         self._pending = 0
         self._stages: tuple[Stage, Stage, Stage] | None = None
 
-    def __enter__(self) -> BlobWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

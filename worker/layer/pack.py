@@ -6,9 +6,9 @@ Spec: OCI image-spec 1.1, layer.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...values import frozen
 from .blobwriter import BlobWriter
 from .tarstream import TarStream
 from .treewalk import TreeWriter
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PackedLayer", "pack_layer"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PackedLayer:
     """What an image says about a layer. `unpacked_bytes` is the size of the tar."""
 

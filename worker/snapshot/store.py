@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NewType
 
 from ...errors import NotFoundError, StoreError
+from ...values import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,14 +34,14 @@ _PREFIX = "tmp-"
 LayerId = NewType("LayerId", str)  # "sha256-<diffID hex>" of an image's layers, "run-<random hex>" of made ones
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Snapshot:
     """A filesystem state: layers, bottom first. None at all is scratch."""
 
     layers: tuple[LayerId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class ActiveLayer:
     """A layer being written. `fs` is its content, `work` overlayfs's own folder beside it."""
 

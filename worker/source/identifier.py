@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...digest import parse_digest
 from ...errors import SourceError
 from ...image import Reference, parse_reference
+from ...values import frozen
 from .resolved import resolve_known
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _REGISTRY = "docker-image://"
 _LAYOUT = "oci-layout://"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayoutImage:
     """An image in an OCI layout, a folder or an archive. `name` "" is the only one in it."""
 

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.from_thread
 
 from ...blocking import run_blocking
 from ...errors import CorruptError, SourceError
@@ -86,7 +87,12 @@ class ImageSource:
             if await run_blocking(self._store.has, layer.digest, layer.size_bytes):
                 return
             if isinstance(image, LayoutImage):
-                await run_blocking(OciLayoutSource(image.path, self._store).fetch_layer, layer, report)
+                # in a thread, while whoever listens lives in the event loop
+
+                def tell(what: str, current: int, total: int) -> None:
+                    anyio.from_thread.run_sync(report, what, current, total)
+
+                await run_blocking(OciLayoutSource(image.path, self._store).fetch_layer, layer, tell)
                 return
             ingest = await run_blocking(self._begin, layer.digest)
             try:

@@ -7,11 +7,11 @@ path reads the store and never waits. Layers are not looked at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import NotFoundError, SourceError
 from ...image import Descriptor, Index, decode_config, decode_manifest, select_platform
+from ...values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ __all__ = ["MissingBlobError", "Report", "ResolvedImage", "descriptor_of", "load
 _MAX_INDEX_DEPTH = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ResolvedImage:
     """What a reference stands for.
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from llbuild.image import Descriptor, MediaType, parse_reference
 from llbuild.platforms import Platform
 from llbuild.tests.exporter.samples import AMD64, put_layer, sample_image
 from llbuild.tests.image.fake_registry import Answer, FakeRegistry, serve_fake_registry
+from llbuild.values import replace
 from llbuild.worker.content import ContentStore
 from llbuild.worker.source import ImageSource, parse_identifier, resolve_local
 

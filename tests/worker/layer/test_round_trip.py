@@ -1,0 +1,1 @@
+"""Folder to layer to folder: nothing is lost on the way."""
