@@ -1,7 +1,7 @@
 """File ops: copy, mkfile, mkdir, rm, symlink, written straight into a new layer. No mount, no process.
 
 Semantics of BuildKit's (solver/llbsolver/file there). Every output is its base plus one layer. What an
-action does is in filecopy.py and fileedit.py; here is what it works on.
+action does is in fileop_copy.py and fileop_edit.py; here is what it works on.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
 from ..llb import FileCopy, FileRm, NamedUser
-from .filecopy import run_copy
-from .fileedit import run_edit
+from .fileop_copy import run_copy
+from .fileop_edit import run_edit
 from .identity import find_group, find_user
 from .snapshot import FolderTree, LayerWriter, MergedTree, Snapshot
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from ..errors import LlbuildError, SourceError
 from ..llb import FileCopy, FileMkdir, FileMkfile, FileRm, FileSymlink
 from ..patterns import clean_path, has_wildcards
-from .fileparents import make_parents, set_stamps
+from .fileop_parents import make_parents, set_stamps
 from .snapshot import pick, resolve, set_owner
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import LlbuildError
 from ..patterns import clean_path
 from .filemode import mode_change
-from .fileparents import make_parents, set_stamps
+from .fileop_parents import make_parents, set_stamps
 from .snapshot import CopySettings, copy_picked, pick, resolve
 
 if TYPE_CHECKING:
