@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["refusals", "replacing"]
 
+_OPEN_FILES = "/proc/self/fd"
+
 
 @contextlib.contextmanager
 def refusals(what: str) -> Iterator[None]:
@@ -83,7 +85,9 @@ def _new_file(path: str) -> Iterator[int]:
 
 
 def _open_nameless(folder: str) -> int | None:
-    """A file that the kernel forgets when this process dies, however; None where the file system has no such thing."""
+    """A file that the kernel forgets when this process dies, however; None where there is no such thing."""
+    if not os.path.isdir(_OPEN_FILES):
+        return None
     try:
         return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666)
     except OSError as error:
@@ -95,7 +99,7 @@ def _open_nameless(folder: str) -> int | None:
 def _name(descriptor: int, path: str) -> None:
     # open(2), O_TMPFILE: by its link in /proc, since linking the descriptor itself takes a capability.
     # os.link follows that link only when it is given a folder to start from.
-    open_files = os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    open_files = os.open(_OPEN_FILES, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.link(str(descriptor), path, src_dir_fd=open_files, follow_symlinks=True)
     finally:
