@@ -115,7 +115,7 @@ def _read_only_interpreter() -> int:
         mount_setattr(tree, attributes=MOUNT_ATTR_RDONLY)
     except OSError as exc:
         raise SandboxError(
-            f"cannot prepare the sandbox: {exc.strerror}",
+            f"cannot prepare the sandbox: {os.strerror(exc.errno or 0)}",
             hint="llbuild must run as root, or enter a user namespace first",
         ) from exc
     return tree
