@@ -39,7 +39,7 @@ def pack_tree(source: Path, sink: Sink, compression: Compression) -> PackedLayer
             if stat.S_ISDIR(os.stat(source).st_mode):
                 TreeWriter(TarStream(blob.write), overlay=False).write(ref)
             else:
-                with open(source, "rb") as stream:
+                with source.open("rb") as stream:
                     _copy_tar(stream, blob, ref)
             return finish_layer(blob, compression)
     except (CorruptError, StoreError) as error:
