@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ExportError, LlbuildError
@@ -71,7 +72,7 @@ def import_rootfs(source: str, name: Reference, platform: Platform, store: Conte
     imported under this name before give the same image again, so that builds on it stay cached.
     """
     with store.ingest(verify=False) as blob:
-        packed = pack_tree("/dev/stdin" if source == "-" else source, blob.write, Compression.GZIP)
+        packed = pack_tree(Path("/dev/stdin" if source == "-" else source), blob.write, Compression.GZIP)
         blob.commit(packed.digest)
     descriptor = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,6 +13,7 @@ from ..digest import sha256_digest
 from ..errors import ExportError, NotFoundError
 from ..image import Layout, encode_layout
 from ..image.layout import LAYOUT_FILE, blob_name, named
+from ..values import replace
 from .receipts import note_written, still_written
 from .tar_stream import TarStream
 from .transfer import place_file, replacing, write_all

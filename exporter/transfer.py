@@ -8,6 +8,7 @@ import fcntl
 import os
 import stat
 import struct
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ _FICLONE = 0x40049409  # linux/fs.h; Python has no names for these before 3.12
 _FICLONERANGE = 0x4020940D
 _BUFFER_BYTES = 1 << 20
 _SHARE_FROM_BYTES = 1 << 20
+_SETTLED_AFTER_S = 60  # twice what Linux lets dirty pages grow old (vm.dirty_expire_centisecs)
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
@@ -55,7 +57,7 @@ def _is_plain(target: int) -> bool:
 
 def _share(source: int, target: int, size_bytes: int) -> int:
     """Let both files have the same blocks on the disk, where the file system can; how many bytes, all or 0."""
-    if size_bytes < _SHARE_FROM_BYTES:
+    if size_bytes < _SHARE_FROM_BYTES or not _settled(source):
         return 0
     begin, end = os.lseek(source, 0, os.SEEK_CUR), os.lseek(target, 0, os.SEEK_CUR)
     if os.fstat(source).st_size - begin < size_bytes:
@@ -116,7 +118,17 @@ def place_file(source: str, target: str, size_bytes: int) -> None:
             os.unlink(temporary)
 
 
+def _settled(source: int) -> bool:
+    """Whether a file has surely been written out: the kernel does that before it shares blocks, and waits for it.
+
+    For a blob that was just made, copying is faster by far: 0.15 s against 1 s and more for 800 MiB.
+    """
+    return time.time() - os.fstat(source).st_mtime > _SETTLED_AFTER_S
+
+
 def _reflink(source: int, target: str) -> bool:
+    if not _settled(source):
+        return False
     with Path(target).open("xb") as file:
         try:
             fcntl.ioctl(file.fileno(), _FICLONE, source)

@@ -45,6 +45,7 @@ __all__ = [
     "mount",
     "mount_setattr",
     "move_mount",
+    "name_process",
     "open_tree",
     "openat2",
     "pivot_root",
@@ -232,6 +233,12 @@ def sethostname(name: bytes) -> None:
 
 def prctl(option: int, first: int = 0, second: int = 0) -> int:
     return _checked(_libc.prctl(option, first, second, 0, 0), "prctl")
+
+
+def name_process(name: bytes) -> None:
+    """What ps(1) shows as the command's name, at most 15 bytes (PR_SET_NAME, prctl(2))."""
+    buffer = ctypes.create_string_buffer(name)
+    _checked(_libc.prctl(15, ctypes.addressof(buffer), 0, 0, 0), "prctl")
 
 
 def capset(*, effective: int, permitted: int, inheritable: int) -> None:

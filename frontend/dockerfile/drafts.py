@@ -6,7 +6,6 @@ known only when every stage has been read. So stages link drafts, and drafts bec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...llb import ExecOp, FileOp, FileStep, MergeOp, Metadata, Mount, Output, SourceOp, add_vertex
@@ -22,15 +21,22 @@ if TYPE_CHECKING:
 __all__ = ["Draft", "ExecDraft", "FileDraft", "MergeDraft", "SourceDraft", "finish"]
 
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class SourceDraft:
     """Something from outside; `attrs` is asked at the end."""
 
-    identifier: str
-    attrs: Callable[[], dict[str, str]]
-    platform: Platform | None
-    metadata: Metadata
-    output: Output | None = None
+    def __init__(
+        self,
+        *,
+        identifier: str,
+        attrs: Callable[[], dict[str, str]],
+        platform: Platform | None,
+        metadata: Metadata,
+    ) -> None:
+        self.identifier = identifier
+        self.attrs = attrs
+        self.platform = platform
+        self.metadata = metadata
+        self.output: Output | None = None
 
     def below(self) -> list[Draft]:
         return []
@@ -40,17 +46,26 @@ class SourceDraft:
         return add_vertex(op, platform=self.platform, metadata=self.metadata)
 
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class ExecDraft:
     """A process. `mounts` hold their source drafts; `extra` mounts (secrets, ssh) come last and have none."""
 
-    op: ExecOp
-    root: Draft | None
-    mounts: list[tuple[Mount, Draft | None]] = field(default_factory=list)
-    extra: list[Mount] = field(default_factory=list)
-    platform: Platform
-    metadata: Metadata
-    output: Output | None = None
+    def __init__(
+        self,
+        op: ExecOp,
+        root: Draft | None,
+        *,
+        mounts: list[tuple[Mount, Draft | None]],
+        extra: list[Mount],
+        platform: Platform,
+        metadata: Metadata,
+    ) -> None:
+        self.op = op
+        self.root = root
+        self.mounts = mounts
+        self.extra = extra
+        self.platform = platform
+        self.metadata = metadata
+        self.output: Output | None = None
 
     def _sorted(self) -> list[tuple[Mount, Draft | None]]:
         return sorted([(Mount(dest="/", output=0), self.root), *self.mounts], key=lambda item: item[0].dest)
@@ -72,14 +87,14 @@ class ExecDraft:
         return add_vertex(op, inputs, platform=self.platform, metadata=self.metadata)
 
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class FileDraft:
     """File actions, each with the draft it copies from."""
 
-    base: Draft | None
-    steps: list[tuple[FileAction, Draft | None]]
-    metadata: Metadata
-    output: Output | None = None
+    def __init__(self, *, base: Draft | None, steps: list[tuple[FileAction, Draft | None]], metadata: Metadata) -> None:
+        self.base = base
+        self.steps = steps
+        self.metadata = metadata
+        self.output: Output | None = None
 
     def below(self) -> list[Draft]:
         """In the order BuildKit walks: the base, then the last action's source backwards."""
@@ -104,13 +119,13 @@ class FileDraft:
         return add_vertex(FileOp(steps=steps), inputs, metadata=self.metadata, visit=visit)
 
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class MergeDraft:
     """Filesystems over each other."""
 
-    parts: list[Draft]
-    metadata: Metadata
-    output: Output | None = None
+    def __init__(self, *, parts: list[Draft], metadata: Metadata) -> None:
+        self.parts = parts
+        self.metadata = metadata
+        self.output: Output | None = None
 
     def below(self) -> list[Draft]:
         return self.parts

@@ -72,8 +72,8 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
     )
     line = _history_text(build, state, command, args)
     state.draft = ExecDraft(
-        op=op,
-        root=state.draft,
+        op,
+        state.draft,
         mounts=mounts,
         extra=list(extras.tail) if extras else [],
         platform=state.state_platform or build.target,

@@ -12,7 +12,7 @@ import anyio
 
 from ...errors import SandboxError
 from .spec import ExitStatus
-from .wire import FrameReader, decode_outcome, frame
+from .wire import FrameReader, decode_outcome, frame, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ class StepChannel:
                 except BlockingIOError:
                     await anyio.wait_writable(self._helper.control)
             self._theirs.close()
-            message = memoryview(frame(step))
+            message = memoryview(frame(pack(step)))
             while message:
                 try:
                     message = message[self._socket.send(message) :]

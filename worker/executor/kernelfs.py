@@ -68,7 +68,7 @@ def new_cgroup(*, writable: bool) -> int:
 class DeviceFolder:
     """A /dev in the making: some parts must be taken from the machine's before the root changes."""
 
-    def __init__(self, host: Host, *, shm_size: int, insecure: bool) -> None:
+    def __init__(self, host: Host, *, insecure: bool) -> None:
         wanted = _DEVICES + (_INSECURE_DEVICES if insecure and not host.in_userns else ())
         options = ((b"mode", b"0755"), (b"size", b"65536k"))
         self._tree = filesystem(b"tmpfs", options, syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_STRICTATIME)
@@ -80,13 +80,12 @@ class DeviceFolder:
                 self._make_node(name, major, minor)
         for name, target in _LINKS:
             os.symlink(target, name, dir_fd=self._tree)
-        self._below = (
-            (b"pts", _new_pts(host)),
-            (b"shm", _new_shm(shm_size)),
-            (b"mqueue", filesystem(b"mqueue", (), QUIET)),
-        )
-        for name, _ in self._below:
+        self._below = [(b"pts", _new_pts(host)), (b"mqueue", filesystem(b"mqueue", (), QUIET))]
+        for name in (b"pts", b"mqueue", b"shm"):
             os.mkdir(name, 0o755, dir_fd=self._tree)
+
+    def add_shm(self, size: int) -> None:
+        self._below.append((b"shm", filesystem(b"tmpfs", ((b"mode", b"1777"), (b"size", b"%d" % size)), QUIET)))
 
     def attach(self, mount_point: int) -> None:
         syscalls.move_mount(self._tree, dir_fd=mount_point)
@@ -114,10 +113,6 @@ def _new_pts(host: Host) -> int:
     if host.maps(0, _TTY_GROUP):
         options.append((b"gid", b"%d" % _TTY_GROUP))
     return filesystem(b"devpts", tuple(options), syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC)
-
-
-def _new_shm(size: int) -> int:
-    return filesystem(b"tmpfs", ((b"mode", b"1777"), (b"size", b"%d" % size)), QUIET)
 
 
 def mask(empty: int) -> None:

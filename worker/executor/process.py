@@ -23,7 +23,7 @@ __all__ = [
     "become_user",
     "check_user",
     "execute",
-    "give_up_privileges",
+    "limit_privileges",
     "make_cwd",
     "own_pipes",
     "set_limits",
@@ -63,13 +63,9 @@ def make_cwd(cwd: bytes, uid: int, gid: int) -> None:
             raise explained(f"cannot make the working directory {os.fsdecode(cwd)}", exc) from exc
 
 
-def give_up_privileges(step: Step, host: Host) -> None:
-    """Bounding set first: dropping from it needs a capability that the next call takes away."""
-    if step["insecure"]:
-        syscalls.prctl(_PR_SET_KEEPCAPS, 1)
-        return
+def limit_privileges(host: Host) -> None:
+    """Bound what any program of the step can ever have; what this process itself has goes only in `become_user`."""
     capabilities.drop_bounding(host.last_capability)
-    capabilities.set_effective(host.permitted)
 
 
 def check_user(step: Step, host: Host) -> None:
@@ -84,6 +80,10 @@ def check_user(step: Step, host: Host) -> None:
 
 def become_user(step: Step, host: Host) -> None:
     uid, gid = step["uid"], step["gid"]
+    if step["insecure"]:
+        syscalls.prctl(_PR_SET_KEEPCAPS, 1)
+    else:
+        capabilities.set_effective(host.permitted)
     try:
         if host.may_set_groups:
             os.setgroups([number for number in step["groups"] if host.maps(0, number)])

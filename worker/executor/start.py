@@ -10,7 +10,6 @@ from pathlib import Path
 import msgpack
 
 from ...errors import SandboxError
-from ...values import frozen
 from ..syscalls import MOUNT_ATTR_RDONLY, mount_setattr, open_tree
 
 __all__ = ["HelperProcess", "start_helper"]

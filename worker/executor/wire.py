@@ -80,8 +80,7 @@ def pack(value: object) -> bytes:
     return packed
 
 
-def frame(value: object) -> bytes:
-    body = pack(value)
+def frame(body: bytes) -> bytes:
     return len(body).to_bytes(_LENGTH_BYTES, "little") + body
 
 

@@ -46,7 +46,7 @@ class BlobWriter:
         self._blob_hash = hashlib.sha256()
         self._pieces: list[Buffer] = []
         self._pending = 0
-        self._stages: tuple[Stage, Stage, Stage] | None = None
+        self._stages: tuple[Stage[Buffer], Stage[Buffer], Stage[bytes]] | None = None
 
     def __enter__(self) -> Self:
         return self

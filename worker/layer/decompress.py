@@ -1,4 +1,4 @@
-"""Streams of unknown compression, read as what is inside them: plain, gzip, bzip2, xz or zstd, told by their first bytes.
+"""Streams read as what is inside them: plain, gzip, bzip2, xz or zstd, told by their first bytes.
 
 Output is bounded per step whatever the input claims, and the end of every format is checked: a truncated
 stream raises CorruptError, it never just ends.
@@ -6,7 +6,7 @@ stream raises CorruptError, it never just ends.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ...errors import CorruptError
 from .zstdframes import ZstdFrames
@@ -70,7 +70,7 @@ def _iter_zstd(start: bytes, stream: IO[bytes]) -> Iterator[bytes]:
 
     # zstandard's reader takes the end of its input for the end of the data; ZstdFrames knows better.
     frames = ZstdFrames(start, stream)
-    reader = ZstdDecompressor().stream_reader(frames, read_size=_FEED_BYTES, read_across_frames=True)
+    reader = ZstdDecompressor().stream_reader(cast("IO[bytes]", frames), read_size=_FEED_BYTES, read_across_frames=True)
     try:
         while chunk := reader.read(CHUNK_BYTES):
             yield chunk
@@ -102,18 +102,20 @@ def _iter_streams(start: bytes, stream: IO[bytes], kind: str) -> Iterator[bytes]
             data += stream.read(_FEED_BYTES)
 
 
-def _decompressor(kind: str) -> tuple[Callable[[], _Decompressor], tuple[type[Exception], ...]]:
+def _decompressor(kind: str) -> tuple[Callable[[], _Decompressor], type[Exception] | tuple[type[Exception], ...]]:
     if kind == "gzip":
         from isal import igzip_lib
 
-        return lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), (igzip_lib.IsalError,)
+        # ISA-L's type stubs take the class for an instance.
+        failure: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]
+        return lambda: igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP), failure
     if kind == "bzip2":
         from bz2 import BZ2Decompressor
 
         return BZ2Decompressor, (OSError, ValueError)
     from lzma import FORMAT_XZ, LZMADecompressor, LZMAError
 
-    return lambda: LZMADecompressor(FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES), (LZMAError,)
+    return lambda: LZMADecompressor(FORMAT_XZ, memlimit=_XZ_MEMORY_BYTES), LZMAError
 
 
 def _require_zeros(data: bytes, stream: IO[bytes], kind: str) -> None:

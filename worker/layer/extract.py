@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from ...errors import CorruptError, StoreError
+from ...values import frozen
+from .filecontent import write_pieces
 from .names import clean_name
 from .openfolders import OpenFolders
 from .tarreader import TarLimits, TarReader
 from .tarsource import TarSource
 from .treewalk import OPAQUE_NAME, WHITEOUT_PREFIX
 from .unpacker import Unpacker
-from ...values import frozen
 
 if TYPE_CHECKING:
+    from typing import IO
+
     from ...digest import Digest
 
 __all__ = ["ExtractedLayer", "extract_layer"]
@@ -31,7 +34,7 @@ _META_PREFIX = b".wh..wh."  # the opaque mark, and what the forgotten aufs kept 
 class ExtractedLayer:
     """What came out of a layer blob, and how often the rights at hand did not suffice.
 
-    size_bytes: of the tar. owners_ignored: files that belong to us and not to the owner the layer says.
+    size_bytes: of the tar. owners_ignored: files that belong to us instead of the owner the layer says.
     """
 
     diff_id: Digest
@@ -55,26 +58,30 @@ def extract_layer(
         reader = TarReader(source, limits or TarLimits())
         with OpenFolders(folder, userxattr=userxattr) as folders:
             unpacker = Unpacker(folders)
-            unpack_members(reader, unpacker, folders)
+            _unpack(reader, unpacker, folders)
         diff_id = source.finish()
+    done = unpacker.summary()
     return ExtractedLayer(
         diff_id=diff_id,
         size_bytes=source.size_bytes,
-        entries=reader.members,
-        owners_ignored=unpacker.owners_ignored,
-        devices_skipped=unpacker.devices_skipped,
-        xattrs_ignored=unpacker.xattrs_ignored,
+        entries=done.entries,
+        owners_ignored=done.owners_ignored,
+        devices_skipped=done.devices_skipped,
+        xattrs_ignored=done.xattrs_ignored,
     )
 
 
-def unpack_members(reader: TarReader, unpacker: Unpacker, folders: OpenFolders) -> None:
+def _unpack(reader: TarReader, unpacker: Unpacker, folders: OpenFolders) -> None:
+    def fill(fd: int) -> None:
+        write_pieces(fd, reader.piece)
+
     while (member := reader.next()) is not None:
         path = clean_name(member.name)
         if not path:
             continue  # the root: no layer changes its mode or owner, as in containerd
         try:
             if WHITEOUT_PREFIX not in path or not _apply_marker(path, folders):
-                unpacker.make(path, member, reader.piece)
+                unpacker.make(path, member, fill)
         except OSError as error:
             raise StoreError(f"cannot unpack {os.fsdecode(path)}: {error.strerror}") from error
 
@@ -99,5 +106,5 @@ def _apply_marker(path: bytes, folders: OpenFolders) -> bool:
     except FileExistsError:
         # A whiteout is about the layers below: what this layer has of that name stays, but alone.
         if stat.S_ISDIR(os.lstat(deleted, dir_fd=parent.fd).st_mode):
-            folders.make_opaque(folders.get(parent.path + b"/" + deleted if parent.path else deleted))
+            folders.make_opaque(folders.exact(parent, deleted))
     return True

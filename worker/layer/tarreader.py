@@ -9,10 +9,10 @@ from os import fsdecode
 from typing import TYPE_CHECKING
 
 from ...errors import CorruptError
+from ...values import frozen
 from . import member as kinds
 from .member import BLOCK_BYTES, HEADER, Member, byte_sum
 from .pax import apply_records, decode_records
-from ...values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

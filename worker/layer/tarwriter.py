@@ -76,18 +76,26 @@ def _extended(member: Member, name: bytes, mtime: int) -> bytes:
         short = _ascii(name)
     if len(member.link) > _NAME_BYTES or not member.link.isascii():
         records[b"linkpath"] = member.link
-    numbers = {"uid": member.uid, "gid": member.gid, "size_bytes": member.size_bytes}
-    for field, limit in (("uid", _SMALL_MAX), ("gid", _SMALL_MAX), ("size_bytes", _LARGE_MAX)):
-        if numbers[field] > limit:
-            records[field.removesuffix("_bytes").encode()] = b"%d" % numbers[field]
-            numbers[field] = 0
     if not 0 <= mtime <= _LARGE_MAX:
         records[b"mtime"] = b"%d" % mtime
         mtime = 0
     for key, value in member.xattrs:
         records[XATTR_PREFIX + _xattr_key(key)] = value
-    plain = member._replace(link=_ascii(member.link), xattrs=(), **numbers)
+    plain = member._replace(
+        link=_ascii(member.link),
+        uid=_fitting(records, b"uid", member.uid, _SMALL_MAX),
+        gid=_fitting(records, b"gid", member.gid, _SMALL_MAX),
+        size_bytes=_fitting(records, b"size", member.size_bytes, _LARGE_MAX),
+    )
     return (_pax_header(name, records) if records else b"") + _header(plain, short, prefix, mtime)
+
+
+def _fitting(records: dict[bytes, bytes], key: bytes, number: int, limit: int) -> int:
+    """The number for the fixed field: 0 when it is too large, and a record has it."""
+    if number <= limit:
+        return number
+    records[key] = b"%d" % number
+    return 0
 
 
 def _pax_header(name: bytes, records: dict[bytes, bytes]) -> bytes:

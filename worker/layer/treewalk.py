@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -31,21 +30,23 @@ _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # never waits, should
 _SPECIAL_KINDS = {stat.S_IFCHR: kinds.CHAR_DEVICE, stat.S_IFBLK: kinds.BLOCK_DEVICE, stat.S_IFIFO: kinds.FIFO}
 
 
-@dataclass(slots=True)
 class _Folder:
     """A folder on the way down. `fd` is -1 while it is closed to save descriptors."""
 
-    fd: int
-    identity: tuple[int, int]
-    prefix: bytes
-    names: list[str]  # what is left to do, last first
+    __slots__ = ("fd", "identity", "names", "prefix")
+
+    def __init__(self, fd: int, identity: tuple[int, int], prefix: bytes, names: list[str]) -> None:
+        self.fd = fd
+        self.identity = identity
+        self.prefix = prefix
+        self.names = names  # what is left to do, last first
 
 
 class TreeWriter:
     """Writes a folder's members to a tar stream.
 
-    overlay: 0/0 character devices and opaque folders are written as OCI's whiteout files, and files that
-    look like those refused; otherwise everything is taken literally.
+    overlay: 0/0 character devices and opaque folders are written as OCI's whiteout files; otherwise such
+    devices are refused. Files that would be taken for whiteouts are refused in any case.
     """
 
     def __init__(self, tar: TarStream, *, overlay: bool) -> None:
@@ -79,14 +80,13 @@ class TreeWriter:
         kind = stat.S_IFMT(info.st_mode)
         base = os.fsencode(name)
         path = top.prefix + base
-        if self._overlay:
-            if base.startswith(WHITEOUT_PREFIX):
-                raise StoreError(
-                    f"{os.fsdecode(path)} cannot be part of an image layer: such names mark deleted files there"
-                )
-            if kind == stat.S_IFCHR and info.st_rdev == 0:
-                self._tar.add(_marker(top.prefix + WHITEOUT_PREFIX + base))
-                return
+        if base.startswith(WHITEOUT_PREFIX):
+            raise _unfit(path, "such names mark deleted files there")
+        if kind == stat.S_IFCHR and info.st_rdev == 0:
+            if not self._overlay:
+                raise _unfit(path, "a character device 0/0 marks a deleted file where layers are mounted")
+            self._tar.add(_marker(top.prefix + WHITEOUT_PREFIX + base))
+            return
         if kind == stat.S_IFREG:
             self._add_file(top.fd, name, path, info)
         elif kind == stat.S_IFDIR:
@@ -123,7 +123,7 @@ class TreeWriter:
             info.st_uid,
             info.st_gid,
             info.st_mtime_ns,
-            xattrs=link_xattrs(parent, name),
+            xattrs=link_xattrs(parent, os.fsencode(name)),
         )
         kind = stat.S_IFMT(info.st_mode)
         if kind == stat.S_IFLNK:
@@ -181,6 +181,10 @@ def is_opaque(fd: int) -> bool:
             if os.getxattr(fd, name) == b"y":
                 return True
     return False
+
+
+def _unfit(path: bytes, why: str) -> StoreError:
+    return StoreError(f"{os.fsdecode(path)} cannot be part of an image layer: {why}")
 
 
 def _marker(name: bytes) -> Member:

@@ -1,7 +1,7 @@
 """Members of an archive made into files below a root.
 
 What is not permitted here and can be done without is left out and counted: owners that the user namespace
-does not map, device nodes.
+does not map, device nodes, attributes.
 """
 
 from __future__ import annotations
@@ -9,58 +9,101 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ...errors import CorruptError
+from ...values import frozen
 from . import member as kinds
 from .names import clean_name
-from .openfolders import is_whiteout
-from .xattrs import belongs, set_link_xattr
+from .xattrs import belongs, by_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .folders import Folder
     from .member import Member
-    from .openfolders import Folder, OpenFolders
 
-__all__ = ["Unpacker"]
+__all__ = ["Folders", "Unpacked", "Unpacker"]
 
 _FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_NOT_MAPPED = {errno.EPERM, errno.EINVAL}
+_NOT_MAPPED = {errno.EPERM, errno.EINVAL, errno.EOVERFLOW}
 _XATTR_REFUSED = {errno.EPERM, errno.ENOTSUP, errno.EINVAL}
 _SPECIAL_TYPES = {kinds.CHAR_DEVICE: stat.S_IFCHR, kinds.BLOCK_DEVICE: stat.S_IFBLK, kinds.FIFO: stat.S_IFIFO}
-_HOLE_BYTES = 1 << 16
-_ZEROS = bytes(1 << 20)
+
+
+class Folders(Protocol):
+    """Where members are put: `OpenFolders` below any folder, `LayerFolders` on top of other layers."""
+
+    def get(self, path: bytes) -> Folder:
+        """The folder at a clean path, made where missing, links on the way followed inside the root."""
+        ...
+
+    def exact(self, parent: Folder, base: bytes) -> Folder:
+        """The folder of that very name; anything else that has it is removed."""
+        ...
+
+    def clear(self, parent: Folder, base: bytes) -> None:
+        """Remove what has that name in this layer."""
+        ...
+
+
+@frozen
+class Unpacked:
+    """How many members there were, and how often the rights at hand did not suffice."""
+
+    entries: int
+    owners_ignored: int = 0
+    devices_skipped: int = 0
+    xattrs_ignored: int = 0
 
 
 class Unpacker:
-    """Makes one member after the other. Later ones replace earlier ones of the same name; folders are merged."""
+    """Makes one member after the other. Later ones replace earlier ones of the same name; folders are merged.
 
-    def __init__(self, folders: OpenFolders) -> None:
+    top: the clean path that the archive's root is. owner: instead of what the members say.
+    """
+
+    def __init__(self, folders: Folders, *, top: bytes = b"", owner: tuple[int, int] | None = None) -> None:
         self._folders = folders
-        self.owners_ignored = 0
-        self.devices_skipped = 0
-        self.xattrs_ignored = 0
+        self._top = top + b"/" if top else b""
+        self._owner = owner
+        self._entries = 0
+        self._owners_ignored = 0
+        self._devices_skipped = 0
+        self._xattrs_ignored = 0
 
-    def make(self, path: bytes, member: Member, piece: Callable[[], memoryview]) -> None:
-        """Make `member` at `path` (clean, not the root); `piece()` gives its content until empty."""
-        if member.kind == kinds.DIRECTORY:
-            self._make_folder(path, member)
-            return
-        head, _, base = path.rpartition(b"/")
+    def make(self, path: bytes, member: Member, fill: Callable[[int], None]) -> None:
+        """Make `member` at `path` (clean, not the root). `fill` writes a file's content to a descriptor."""
+        self._entries += 1
+        head, _, base = (self._top + path).rpartition(b"/")
         parent = self._folders.get(head)
+        if member.kind == kinds.DIRECTORY:
+            folder = self._folders.exact(parent, base)
+            self._finish(folder.fd, member)
+            folder.times_ns = (member.mtime_ns, member.mtime_ns)
+            return
         try:
-            self._make_in(parent, base, member, piece)
+            self._make_in(parent, base, member, fill)
         except FileExistsError:
-            self._remove(parent, base)
-            self._make_in(parent, base, member, piece)
+            if member.kind == kinds.HARD_LINK and self._is_linked(parent, base, member):
+                return
+            self._folders.clear(parent, base)
+            self._make_in(parent, base, member, fill)
 
-    def _make_in(self, parent: Folder, base: bytes, member: Member, piece: Callable[[], memoryview]) -> None:
+    def summary(self) -> Unpacked:
+        return Unpacked(
+            entries=self._entries,
+            owners_ignored=self._owners_ignored,
+            devices_skipped=self._devices_skipped,
+            xattrs_ignored=self._xattrs_ignored,
+        )
+
+    def _make_in(self, parent: Folder, base: bytes, member: Member, fill: Callable[[int], None]) -> None:
         if member.kind == kinds.FILE:
             fd = os.open(base, _FILE_FLAGS, 0o600, dir_fd=parent.fd)
             try:
                 if member.size_bytes:
-                    _write(fd, piece)
+                    fill(fd)
                 self._finish(fd, member)
                 os.utime(fd, ns=(member.mtime_ns, member.mtime_ns))
             finally:
@@ -73,35 +116,16 @@ class Unpacker:
         else:
             self._make_node(parent, base, member)
 
-    def _make_folder(self, path: bytes, member: Member) -> None:
-        head, _, base = path.rpartition(b"/")
-        parent = self._folders.get(head)
-        path = parent.path + b"/" + base if parent.path else base
-        try:
-            os.mkdir(base, 0o700, dir_fd=parent.fd)
-        except FileExistsError:
-            info = os.lstat(base, dir_fd=parent.fd)
-            if not stat.S_ISDIR(info.st_mode) and not is_whiteout(info):  # OpenFolders knows what to do with one
-                self._remove(parent, base)
-        folder = self._folders.get(path)
-        self._finish(folder.fd, member)
-        folder.mtime_ns = folder.atime_ns = member.mtime_ns
-
     def _make_node(self, parent: Folder, base: bytes, member: Member) -> None:
-        device = os.makedev(*member.device)
         try:
-            os.mknod(base, _SPECIAL_TYPES[member.kind] | 0o600, device, dir_fd=parent.fd)
+            os.mknod(base, _SPECIAL_TYPES[member.kind] | 0o600, os.makedev(*member.device), dir_fd=parent.fd)
         except PermissionError:
-            self.devices_skipped += 1
+            self._devices_skipped += 1
             return
         self._finish_closed(parent, base, member)
 
     def _link(self, parent: Folder, base: bytes, member: Member) -> None:
-        target = clean_name(member.link)
-        head, _, name = target.rpartition(b"/")
-        source = self._folders.get(head)
-        if source is parent and name == base:
-            return
+        source, name = self._link_source(member)
         try:
             os.link(name, base, src_dir_fd=source.fd, dst_dir_fd=parent.fd, follow_symlinks=False)
         except FileNotFoundError:
@@ -109,77 +133,59 @@ class Unpacker:
         except PermissionError:
             raise _no_link(member, "which is a folder") from None
 
+    def _link_source(self, member: Member) -> tuple[Folder, bytes]:
+        head, _, name = (self._top + clean_name(member.link)).rpartition(b"/")
+        if not name:
+            raise _no_link(member, "which is a folder")
+        return self._folders.get(head), name
+
+    def _is_linked(self, parent: Folder, base: bytes, member: Member) -> bool:
+        """Whether the link is there already, as when a member links to itself."""
+        source, name = self._link_source(member)
+        try:
+            wanted = os.lstat(name, dir_fd=source.fd)
+        except FileNotFoundError:
+            raise _no_link(member, "which is not in the archive before it") from None
+        return os.path.samestat(wanted, os.lstat(base, dir_fd=parent.fd))
+
     def _finish(self, fd: int, member: Member) -> None:
         """Owner, mode and attributes of an open file, in the order in which none undoes another."""
         try:
-            os.fchown(fd, member.uid, member.gid)
+            os.fchown(fd, *(self._owner or (member.uid, member.gid)))
         except OSError as error:
-            if error.errno not in _NOT_MAPPED:
-                raise
-            self.owners_ignored += 1
+            self._ignore_owner(error)
         os.fchmod(fd, member.mode)
-        for key, value in member.xattrs:
-            name = os.fsdecode(key)
-            if belongs(name):
-                try:
-                    os.setxattr(fd, name, value)
-                except OSError as error:
-                    self._ignore_xattr(error)
+        if member.xattrs:
+            self._set_xattrs(fd, member, follow=True)
 
     def _finish_closed(self, parent: Folder, base: bytes, member: Member) -> None:
-        """The same for what must not be opened: links, devices, fifos."""
+        """The same, and the time, for what must not be opened: links, devices, fifos."""
         try:
-            os.chown(base, member.uid, member.gid, dir_fd=parent.fd, follow_symlinks=False)
+            uid, gid = self._owner or (member.uid, member.gid)
+            os.chown(base, uid, gid, dir_fd=parent.fd, follow_symlinks=False)
         except OSError as error:
-            if error.errno not in _NOT_MAPPED:
-                raise
-            self.owners_ignored += 1
+            self._ignore_owner(error)
         if member.kind != kinds.SYMLINK:
             os.chmod(base, member.mode, dir_fd=parent.fd)
-        for key, value in member.xattrs:
-            name = os.fsdecode(key)
-            if belongs(name):
-                try:
-                    set_link_xattr(parent.fd, os.fsdecode(base), name, value)
-                except OSError as error:
-                    self._ignore_xattr(error)
+        if member.xattrs:
+            self._set_xattrs(by_folder(parent.fd, base), member, follow=False)
         os.utime(base, ns=(member.mtime_ns, member.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
 
-    def _ignore_xattr(self, error: OSError) -> None:
-        if error.errno not in _XATTR_REFUSED:
-            raise error
-        self.xattrs_ignored += 1
-
-    def _remove(self, parent: Folder, base: bytes) -> None:
-        """Make room for something else of that name."""
-        try:
-            os.unlink(base, dir_fd=parent.fd)
-        except IsADirectoryError:
-            from shutil import rmtree
-
-            path = parent.path + b"/" + base if parent.path else base
-            self._folders.forget(path)
+    def _set_xattrs(self, file: int | bytes, member: Member, *, follow: bool) -> None:
+        for key, value in member.xattrs:
+            if not belongs(os.fsdecode(key)):
+                continue
             try:
-                rmtree(os.fsdecode(base), dir_fd=parent.fd)
-            except RecursionError:
-                name = os.fsdecode(path)
-                raise CorruptError(
-                    f"cannot replace the folder {name}: it is too deep", expected="fewer levels", actual=name
-                ) from None
+                os.setxattr(file, key, value, follow_symlinks=follow)
+            except OSError as error:
+                if error.errno not in _XATTR_REFUSED:
+                    raise
+                self._xattrs_ignored += 1
 
-
-def _write(fd: int, piece: Callable[[], memoryview]) -> None:
-    end_is_hole = False
-    while data := piece():
-        # Long runs of zeros are left out: sparse files stay sparse.
-        end_is_hole = len(data) >= _HOLE_BYTES and data == _ZEROS[: len(data)]
-        if end_is_hole:
-            os.lseek(fd, len(data), os.SEEK_CUR)
-            continue
-        while data:
-            data = data[os.write(fd, data) :]
-    if end_is_hole:
-        os.ftruncate(fd, os.lseek(fd, 0, os.SEEK_CUR))
+    def _ignore_owner(self, error: OSError) -> None:
+        if error.errno not in _NOT_MAPPED:
+            raise error
+        self._owners_ignored += 1
 
 
 def _no_link(member: Member, why: str) -> CorruptError:

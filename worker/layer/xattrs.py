@@ -10,7 +10,7 @@ import errno
 import os
 from typing import Final
 
-__all__ = ["OPAQUE_XATTRS", "belongs", "link_xattrs", "opaque_xattr", "read_xattrs", "set_link_xattr"]
+__all__ = ["OPAQUE_XATTRS", "belongs", "by_folder", "link_xattrs", "opaque_xattr", "read_xattrs"]
 
 _OVERLAY = ("trusted.overlay.", "user.overlay.")
 OPAQUE_XATTRS: Final = ("trusted.overlay.opaque", "user.overlay.opaque")
@@ -29,7 +29,7 @@ def belongs(name: str) -> bool:
     return not name.startswith(_OVERLAY)
 
 
-def read_xattrs(file: int | str, *, follow: bool = True) -> tuple[tuple[bytes, bytes], ...]:
+def read_xattrs(file: int | bytes, *, follow: bool = True) -> tuple[tuple[bytes, bytes], ...]:
     """Those of an open file that belong to the layer, sorted."""
     try:
         names = os.listxattr(file, follow_symlinks=follow)
@@ -49,15 +49,11 @@ def read_xattrs(file: int | str, *, follow: bool = True) -> tuple[tuple[bytes, b
     return tuple(found)
 
 
-def link_xattrs(parent: int, name: str) -> tuple[tuple[bytes, bytes], ...]:
+def link_xattrs(parent: int, name: bytes) -> tuple[tuple[bytes, bytes], ...]:
     """Those of a symbolic link or special file, which must not be opened."""
-    return read_xattrs(_by_folder(parent, name), follow=False)
+    return read_xattrs(by_folder(parent, name), follow=False)
 
 
-def set_link_xattr(parent: int, name: str, key: str, value: bytes) -> None:
-    os.setxattr(_by_folder(parent, name), key, value, follow_symlinks=False)
-
-
-def _by_folder(parent: int, name: str) -> str:
-    # There is no setxattrat in Python; the descriptor's magic link leads to the very folder that is open.
-    return f"/proc/self/fd/{parent}/{name}"
+def by_folder(parent: int, name: bytes) -> bytes:
+    """A path to what must not be opened: Python has no setxattrat. The first part leads to the very folder."""
+    return b"/proc/self/fd/%d/%b" % (parent, name)

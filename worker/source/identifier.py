@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...digest import parse_digest
 from ...errors import SourceError
 from ...image import Reference, parse_reference
+from ...values import frozen
 from .resolved import resolve_known
 
 if TYPE_CHECKING:
