@@ -106,9 +106,8 @@ def _facts(view: BuildView, trace: Trace) -> BuildFacts:
     steps = {
         digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None)
         for digest, meta in said
-        if meta.name
     }
     for digest, state in trace.vertices.items():
         known = steps.get(digest) or StepFacts(name=state.name)
-        steps[digest] = replace(known, output=state.tail_text())
+        steps[digest] = replace(known, name=state.name, output=state.tail_text())
     return BuildFacts(sources=view.sources, steps=steps)
