@@ -103,10 +103,7 @@ def _facts(view: BuildView, trace: Trace) -> BuildFacts:
     from .report import BuildFacts, StepFacts
 
     said = view.definition.metadata if view.definition is not None else ()
-    steps = {
-        digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None)
-        for digest, meta in said
-    }
+    steps = {digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None) for digest, meta in said}
     for digest, state in trace.vertices.items():
         known = steps.get(digest) or StepFacts(name=state.name)
         steps[digest] = replace(known, name=state.name, output=state.tail_text())

@@ -35,7 +35,7 @@ _REFRESH_S = 0.1
 def run_build(job: Build, compiled: Compiled | None, plan: Plan | None) -> BuildResult:
     """Do what is left of a build. `compiled` and `plan`: how far the first gear got."""
     if os.geteuid() != 0:
-        from ..worker.userns import enter_user_namespace
+        from ..worker import enter_user_namespace
 
         enter_user_namespace()  # before there is a second thread: the kernel insists
     return anyio.run(_build, job, compiled, plan)
