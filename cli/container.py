@@ -43,7 +43,8 @@ def run_container(options: RunOptions) -> int:
 async def _run(options: RunOptions, state: State) -> int:
     async with ImageSource(state.content) as images:
         resolved = await images.resolve(f"docker-image://{options.image}", host_platform(), "default")
-        ref = await run_blocking(note_image_layers, state.records, f"docker-image://{options.image}", resolved)
+        origin = f"docker-image://{options.image}"
+        ref = await run_blocking(note_image_layers, state.records, state.layers, origin, resolved)
         stacks = Stacks(layers=state.layers, content=state.content, records=state.records, images=images)
         snapshot = await stacks.unpacked(ref, _quiet)
     active = await run_blocking(state.layers.begin)

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Document", "RegistryClient"]
 
-_CHUNK_BYTES = 1 << 20
 _TIMEOUT = httpx.Timeout(30, connect=10, pool=None)
 _ACCEPT = ", ".join(MANIFEST_TYPES)
 
@@ -98,7 +97,7 @@ class RegistryClient:
     async def blob(
         self, reference: Reference, descriptor: Descriptor, sink: Callable[[bytes], Awaitable[object]]
     ) -> None:
-        """Stream a blob into `sink` as it comes, in pieces of at most 1 MiB.
+        """Stream a blob into `sink` as it comes, in pieces of about 1 MiB.
 
         Exactly `descriptor.size_bytes` arrive, or SourceError is raised. The sink checks the digest: it
         hashes where it writes, off the event loop.
@@ -109,7 +108,7 @@ class RegistryClient:
             if promised.isdecimal() and int(promised) != size:
                 raise broken(reference, descriptor, int(promised))
             try:
-                received = await pour(response, response.aiter_raw(_CHUNK_BYTES), sink, limit=size)
+                received = await pour(response, response.aiter_raw(), sink, limit=size)
             except httpx.HTTPError as error:
                 raise broken(reference, descriptor, response.num_bytes_downloaded, error) from error
         if received != size:

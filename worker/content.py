@@ -56,7 +56,8 @@ class ContentStore:
     """Synchronous, and safe for many processes at once. Opening one touches nothing."""
 
     def __init__(self, root: Path) -> None:
-        self.folder = os.fspath(root / "content")
+        self.root = os.fspath(root)
+        self.folder = f"{self.root}/content"
         self._layout = Layout(self.folder)
         self._sources = Layout(self.folder, index_name="sources.json")
 
@@ -127,10 +128,8 @@ class ContentStore:
 
     def images(self) -> tuple[StoredImage, ...]:
         """The images kept under a name, sorted by it."""
-        named_entries = (entry for entry in self._layout.entries() if entry.name)
-        return tuple(
-            sorted(StoredImage(entry.name, named(entry.descriptor, name="", ref_name="")) for entry in named_entries)
-        )
+        found = {entry.best_name: entry.descriptor for entry in self._layout.entries() if entry.best_name}
+        return tuple(StoredImage(name, named(found[name], name="", ref_name="")) for name in sorted(found))
 
     def image(self, name: str) -> Descriptor | None:
         """What is kept under a full name, e.g. `docker.io/library/busybox:latest`."""
@@ -243,7 +242,7 @@ def _open_ingest(folder: str) -> tuple[str, int]:
 
 def _find(layout: Layout, name: str) -> Descriptor | None:
     for entry in layout.entries():
-        if entry.name == name:
+        if entry.best_name == name:
             return named(entry.descriptor, name="", ref_name="")
     return None
 

@@ -253,7 +253,7 @@ def _unpack(tree: Tree, path: str, writer: LayerWriter, dest: str) -> bool:
 
     parent, _, name = path.rpartition("/")
     with tree.directory(parent) as folder, os.fdopen(folder.open(name), "rb") as file:
-        if not is_archive(file.read(1024)):
+        if not is_archive(file):
             return False
         file.seek(0)
         _make_parents(writer, dest, (0, 0))

@@ -39,19 +39,25 @@ def image_layer_id(diff_id: Digest) -> LayerId:
     return LayerId("sha256-" + diff_id.hex)
 
 
-def note_image_layers(records: LayerRecords, origin: str, image: ResolvedImage) -> tuple[str, ...]:
+def note_image_layers(records: LayerRecords, layers: LayerStore, origin: str, image: ResolvedImage) -> tuple[str, ...]:
     """Write down where each layer of an image can be had, and return their names, bottom first.
 
-    Nothing is fetched: perhaps nothing reads it. `origin` is the source's identifier.
+    Nothing is fetched: perhaps nothing reads it. A layer that is unpacked under another name, because
+    it was made here, is that one. `origin` is the source's identifier.
     """
-    names = tuple(image_layer_id(diff_id) for diff_id, _ in image.layers)
-    known = records.get(names)
-    for name, (diff_id, blob) in zip(names, image.layers, strict=True):
-        record = known.get(name)
-        if record is None or not record.origin:
-            old = record or LayerRecord(id=name, created="")
-            records.put(replace(old, diff_id=diff_id, blob=blob, origin=origin))
-    return names
+    known = records.named(diff_id for diff_id, _ in image.layers)
+    names = []
+    for diff_id, blob in image.layers:
+        name = next((name for name in known.get(diff_id, ()) if layers.has(LayerId(name))), None)
+        if name is None:
+            name = image_layer_id(diff_id)
+            record = records.get([name]).get(name)
+            if record is None or not record.origin:
+                records.put(
+                    replace(record or LayerRecord(id=name, created=""), diff_id=diff_id, blob=blob, origin=origin)
+                )
+        names.append(name)
+    return tuple(names)
 
 
 class Stacks:

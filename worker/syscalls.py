@@ -45,10 +45,12 @@ __all__ = [
     "mount",
     "mount_setattr",
     "move_mount",
+    "name_process",
     "open_tree",
     "openat2",
     "pivot_root",
     "prctl",
+    "reset_signal",
     "sethostname",
     "setns",
     "umount2",
@@ -86,7 +88,15 @@ RESOLVE_IN_ROOT = 0x10
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 429, 430, 431, 432
 _CLOSE_RANGE, _OPENAT2, _MOUNT_SETATTR = 436, 437, 442
 # keyctl predates the common numbering; an architecture not listed goes without its own keyring.
-_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "loongarch64": 219, "ppc64le": 271, "s390x": 280}
+_KEYCTL: dict[str, int] = {
+    "x86_64": 250,
+    "aarch64": 219,
+    "riscv64": 219,
+    "loongarch64": 219,
+    "ppc64le": 271,
+    "s390x": 280,
+}
+_RT_SIGACTION = {"x86_64": 13, "aarch64": 134, "riscv64": 134, "loongarch64": 134, "ppc64le": 173, "s390x": 174}
 
 _OPEN_TREE_CLONE = 1
 _OPEN_TREE_CLOEXEC = os.O_CLOEXEC
@@ -225,6 +235,12 @@ def prctl(option: int, first: int = 0, second: int = 0) -> int:
     return _checked(_libc.prctl(option, first, second, 0, 0), "prctl")
 
 
+def name_process(name: bytes) -> None:
+    """What ps(1) shows as the command's name, at most 15 bytes (PR_SET_NAME, prctl(2))."""
+    buffer = ctypes.create_string_buffer(name)
+    _checked(_libc.prctl(15, ctypes.addressof(buffer), 0, 0, 0), "prctl")
+
+
 def capset(*, effective: int, permitted: int, inheritable: int) -> None:
     """Set the calling thread's capability sets, given as bit masks (capset(2), version 3)."""
     header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
@@ -236,6 +252,14 @@ def capset(*, effective: int, permitted: int, inheritable: int) -> None:
 def close_range_on_exec(first: int) -> None:
     """Mark every descriptor from `first` on close-on-exec."""
     _syscall("close_range", _CLOSE_RANGE, first, 0xFFFF_FFFF, _CLOSE_RANGE_CLOEXEC)
+
+
+def reset_signal(signal: int) -> None:
+    """SIG_DFL for any signal, also those glibc keeps to itself and will not let sigaction(3) touch."""
+    number = _RT_SIGACTION.get(os.uname().machine)
+    if number is not None:
+        default, mask_bytes = bytes(64), 8  # struct kernel_sigaction, all zero, whatever its layout
+        _syscall("rt_sigaction", number, signal, default, None, mask_bytes)
 
 
 def join_session_keyring() -> None:

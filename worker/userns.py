@@ -100,7 +100,8 @@ def probe_namespaces() -> SandboxError | None:
 
 
 def _refused(what: str, exc: OSError) -> SandboxError:
-    return SandboxError(f"this machine does not permit {what}: {exc.strerror}", hint=_what_to_enable(exc.errno))
+    reason = os.strerror(exc.errno or 0)
+    return SandboxError(f"this machine does not permit {what}: {reason}", hint=_what_to_enable(exc.errno))
 
 
 def _what_to_enable(number: int | None) -> str:

@@ -97,7 +97,7 @@ class LocalWorker(Prober):
             self._locals[name] = op
             return (name,)
         resolved = await self._images.resolve(op.identifier, vertex.platform or host_platform(), _mode(op))
-        return await run_blocking(note_image_layers, self.records, op.identifier, resolved)
+        return await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
 
     async def _file(self, op: FileOp, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
         sources: list[Snapshot | FolderTree] = []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
@@ -33,7 +32,7 @@ class Pair:
     legacy: bool = False
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@frozen(kw_only=False)
 class Arguments:
     """`rest` is the text as it stands; `words` what it was cut into."""
 

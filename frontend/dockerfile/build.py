@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, SourceError
 from ..contract import NoSuchFile
+from .expander import Expander
+from .stage import StageTable
 
 if TYPE_CHECKING:
     from ...platforms import Platform
     from ...span import Span
     from ..contract import BuildWarning, Lookup, ResolvedImage
     from .drafts import SourceDraft
-    from .expander import Expander
     from .options import Options
-    from .stage import StageState, StageTable
+    from .stage import StageState
 
 __all__ = ["Build"]
 
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class Build:
     """Shared by everything that compiles one platform of one Dockerfile."""
 
-    options: Options
-    lookup: Lookup
-    expander: Expander
-    target: Platform
-    explicit_target: bool  # the user asked for the platform
-    build_platform: Platform
-    stages: StageTable
-    context: SourceDraft
-    not_yet: frozenset[str]
-    global_args: dict[str, str] = field(default_factory=dict)
-    epoch: int | None = None  # SOURCE_DATE_EPOCH, seconds
-    warnings: list[BuildWarning] = field(default_factory=list)
-    waiting: bool = False  # some lookup has not answered yet
-    links: int = 0
+    def __init__(
+        self,
+        options: Options,
+        lookup: Lookup,
+        *,
+        escape: str,
+        target: Platform | None,
+        platforms: tuple[Platform, Platform],
+        not_yet: frozenset[str],
+    ) -> None:
+        self.options = options
+        self.lookup = lookup
+        self.expander = Expander(escape)
+        self.explicit_target = target is not None  # the user asked for the platform
+        wanted, self.build_platform = platforms
+        self.target: Platform = wanted if target is None else target
+        self.not_yet = not_yet
+        self.stages = StageTable()
+        self.global_args: dict[str, str] = {}
+        self.epoch: int | None = None  # SOURCE_DATE_EPOCH, seconds
+        self.warnings: list[BuildWarning] = []
+        self.waiting = False  # some lookup has not answered yet
+        self.links = 0
+        self.context: SourceDraft
+        self.context_paths: set[str] = set()
 
     @property
     def created(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING
 
-from ...errors import DockerfileError, UsageError
+from ...errors import DockerfileError, SourceError, UsageError
 from ...llb import FileMkdir, Metadata, SourceFile, marshal
 from ...values import replace
 from ..contract import Compiled, MoreNeeded, NoSuchFile, PlatformResult
@@ -14,7 +14,6 @@ from .build import Build
 from .contexts import local_attrs, remote_context
 from .copying import apply_copy
 from .drafts import FileDraft, SourceDraft, finish
-from .expander import Expander
 from .ignorefile import parse_ignore_file
 from .metadata import apply_metadata
 from .options import Options, read_options
@@ -25,7 +24,6 @@ from .platformargs import automatic_args
 from .reader import read_stages
 from .resolve import find_target, plan_stages, register_stages, resolve_stages
 from .run import apply_run, step_label
-from .stage import Planned, StageState, StageTable
 from .support import NOT_YET
 
 if TYPE_CHECKING:
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from ..contract import Lookup, Request
     from .imagedraft import ImageDraft
     from .parser import Document
+    from .stage import Planned, StageState
 
 __all__ = ["compile_request"]
 
@@ -74,7 +73,7 @@ def _dockerfile(options: Options, lookup: Lookup) -> tuple[str, bytes | None]:
             return lower, lookup.file(local, lower)
         except NoSuchFile:
             pass
-    raise UsageError(f"there is no {path} to build from", hint="name the Dockerfile with -f")
+    raise SourceError(f"there is no {path} to build from", ref=path, hint="name the Dockerfile with -f")
 
 
 def _ignored(options: Options, lookup: Lookup) -> tuple[str, ...] | None:
@@ -109,18 +108,15 @@ class _Compilation:
         not_yet: frozenset[str],
     ) -> None:
         self.document = document
-        self.context_paths: set[str] = set()
         self.build = Build(
-            options=options,
-            lookup=lookup,
-            expander=Expander(document.directives.escape),
-            target=platform or request.platform,
-            explicit_target=platform is not None,
-            build_platform=request.build_platform,
-            stages=StageTable(),
-            context=self._context(options, excludes, not_yet),
+            options,
+            lookup,
+            escape=document.directives.escape,
+            target=platform,
+            platforms=(request.platform, request.build_platform),
             not_yet=not_yet,
         )
+        self.build.context = self._context(options, excludes, not_yet)
 
     @property
     def waiting(self) -> bool:
@@ -138,7 +134,7 @@ class _Compilation:
             return draft
         return SourceDraft(
             identifier="local://context",
-            attrs=lambda: local_attrs(options, "context", "context", excludes, self.context_paths),
+            attrs=lambda: local_attrs(options, "context", "context", excludes, self.build.context_paths),
             platform=None,
             metadata=Metadata(name="[internal] load build context"),
         )
@@ -166,7 +162,7 @@ class _Compilation:
                 state.inherit()
                 state.dispatched = True
                 _run_through(build, state)
-                self.context_paths |= state.context_paths
+                self.build.context_paths |= state.context_paths
         target.paths.add("/")
         image = target.image
         assert image is not None

@@ -116,6 +116,10 @@ def _oci_layout(build: Build, context: NamedContext, platform: Platform, at: Spa
     if found is None:
         return None
     store = context.source.removeprefix("oci-layout:").removeprefix("//").partition("@")[0]
+    metadata = Metadata(name=f"[context {context.key}] OCI load from client", spans=(at,))
+    if store.startswith("/"):  # a folder or archive of this machine; a client's store has a name instead
+        pinned = f"oci-layout://{store}@{found.digest}"
+        return Loaded(SourceDraft(identifier=pinned, attrs=dict, platform=platform, metadata=metadata), found.config)
     folder, colon, tag = store.rpartition(":")
     if colon and "/" not in tag:
         store = folder
@@ -128,7 +132,7 @@ def _oci_layout(build: Build, context: NamedContext, platform: Platform, at: Spa
         identifier=f"oci-layout://{name}@{found.digest}",
         attrs=lambda: attrs,
         platform=platform,
-        metadata=Metadata(name=f"[context {context.key}] OCI load from client", spans=(at,)),
+        metadata=metadata,
     )
     return Loaded(draft, found.config)
 

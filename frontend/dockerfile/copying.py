@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
@@ -28,17 +27,19 @@ __all__ = ["apply_copy"]
 _SYMBOLIC = r"[augo]*(?:[-+=][rwxXstugo]*)+(?:,[augo]*(?:[-+=][rwxXstugo]*)+)*"
 
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class _Copying:
     """One COPY or ADD under way."""
 
-    build: Build
-    state: StageState
-    command: ins.Copy | ins.Add
-    origin: Draft | None
-    template: FileCopy  # what all actions of the line share
-    label: str = ""
-    checksum: str = ""
+    def __init__(
+        self, build: Build, state: StageState, command: ins.Copy | ins.Add, origin: Draft | None, template: FileCopy
+    ) -> None:
+        self.build = build
+        self.state = state
+        self.command = command
+        self.origin = origin
+        self.template = template  # what all actions of the line share
+        self.label = ""
+        self.checksum = ""
 
     @property
     def system(self) -> str:
@@ -63,14 +64,8 @@ def apply_copy(build: Build, state: StageState, planned: Planned, command: ins.C
     target = expander.word(command.dest, env)
     texts = [expander.document(heredoc, env) for heredoc in command.documents]
     origin, wanted = _origin(build, state, planned, command)
-    copying = _Copying(
-        build=build,
-        state=state,
-        command=command,
-        origin=origin,
-        template=_template(build, state, command, (chown, chmod, target)),
-        checksum=checksum,
-    )
+    copying = _Copying(build, state, command, origin, _template(build, state, command, (chown, chmod, target)))
+    copying.checksum = checksum
     _check_checksum(copying, sources)
     copying.label = step_label(build, state, planned, expander.display(command.text, env))
     steps = [_source_step(copying, word, text) for word, text in zip(command.sources, sources, strict=True)]

@@ -5,8 +5,6 @@ They end at the first line that is none: a blank line, an instruction, any other
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from ...errors import DockerfileError
 from ...span import Span
 from ...values import frozen
@@ -23,12 +21,14 @@ class Directive:
     at: Span
 
 
-@dataclass(slots=True)
 class Directives:
     """What the directives said."""
 
-    escape: str = "\\"
-    found: dict[str, Directive] = field(default_factory=dict)
+    __slots__ = ("escape", "found")
+
+    def __init__(self) -> None:
+        self.escape = "\\"
+        self.found: dict[str, Directive] = {}
 
     @property
     def syntax(self) -> Directive | None:

@@ -6,7 +6,6 @@ known only when every stage has been read. So stages link drafts, and drafts bec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...llb import ExecOp, FileOp, FileStep, MergeOp, Metadata, Mount, Output, SourceOp, add_vertex
@@ -21,16 +20,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Draft", "ExecDraft", "FileDraft", "MergeDraft", "SourceDraft", "finish"]
 
+_ROOT = Mount(dest="/", input=0, output=0)
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
+
 class SourceDraft:
     """Something from outside; `attrs` is asked at the end."""
 
-    identifier: str
-    attrs: Callable[[], dict[str, str]]
-    platform: Platform | None
-    metadata: Metadata
-    output: Output | None = None
+    def __init__(
+        self,
+        *,
+        identifier: str,
+        attrs: Callable[[], dict[str, str]],
+        platform: Platform | None,
+        metadata: Metadata,
+    ) -> None:
+        self.identifier = identifier
+        self.attrs = attrs
+        self.platform = platform
+        self.metadata = metadata
+        self.output: Output | None = None
 
     def below(self) -> list[Draft]:
         return []
@@ -40,20 +48,33 @@ class SourceDraft:
         return add_vertex(op, platform=self.platform, metadata=self.metadata)
 
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class ExecDraft:
-    """A process. `mounts` hold their source drafts; `extra` mounts (secrets, ssh) come last and have none."""
+    """A process. `mounts` hold their source drafts; `extra` mounts (secrets, ssh) come last and have none.
 
-    op: ExecOp
-    root: Draft | None
-    mounts: list[tuple[Mount, Draft | None]] = field(default_factory=list)
-    extra: list[Mount] = field(default_factory=list)
-    platform: Platform
-    metadata: Metadata
-    output: Output | None = None
+    make: the op, once its mounts are numbered.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[tuple[Mount, ...]], ExecOp],
+        root: Draft | None,
+        *,
+        mounts: list[tuple[Mount, Draft | None]],
+        extra: list[Mount],
+        platform: Platform,
+        metadata: Metadata,
+    ) -> None:
+        self.make = make
+        self.root = root
+        self.mounts = mounts
+        self.extra = extra
+        self.platform = platform
+        self.metadata = metadata
+        self.output: Output | None = None
 
     def _sorted(self) -> list[tuple[Mount, Draft | None]]:
-        return sorted([(Mount(dest="/", output=0), self.root), *self.mounts], key=lambda item: item[0].dest)
+        root = (_ROOT, self.root)
+        return sorted([root, *self.mounts], key=lambda item: item[0].dest) if self.mounts else [root]
 
     def below(self) -> list[Draft]:
         return [draft for _, draft in self._sorted() if draft is not None]
@@ -67,19 +88,19 @@ class ExecDraft:
             index = -1
             if mount.output >= 0:
                 index, outputs = outputs, outputs + 1
-            mounts.append(replace(mount, input=number, output=index))
-        op = replace(self.op, mounts=(*mounts, *self.extra))
-        return add_vertex(op, inputs, platform=self.platform, metadata=self.metadata)
+            numbered = (mount.input, mount.output) == (number, index)
+            mounts.append(mount if numbered else replace(mount, input=number, output=index))
+        return add_vertex(self.make((*mounts, *self.extra)), inputs, platform=self.platform, metadata=self.metadata)
 
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class FileDraft:
     """File actions, each with the draft it copies from."""
 
-    base: Draft | None
-    steps: list[tuple[FileAction, Draft | None]]
-    metadata: Metadata
-    output: Output | None = None
+    def __init__(self, *, base: Draft | None, steps: list[tuple[FileAction, Draft | None]], metadata: Metadata) -> None:
+        self.base = base
+        self.steps = steps
+        self.metadata = metadata
+        self.output: Output | None = None
 
     def below(self) -> list[Draft]:
         """In the order BuildKit walks: the base, then the last action's source backwards."""
@@ -104,13 +125,13 @@ class FileDraft:
         return add_vertex(FileOp(steps=steps), inputs, metadata=self.metadata, visit=visit)
 
 
-@dataclass(slots=True, eq=False, repr=False, kw_only=True)
 class MergeDraft:
     """Filesystems over each other."""
 
-    parts: list[Draft]
-    metadata: Metadata
-    output: Output | None = None
+    def __init__(self, *, parts: list[Draft], metadata: Metadata) -> None:
+        self.parts = parts
+        self.metadata = metadata
+        self.output: Output | None = None
 
     def below(self) -> list[Draft]:
         return self.parts

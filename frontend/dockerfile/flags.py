@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -26,14 +25,16 @@ class Flag(Enum):
     VALUES = "a value each time"
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Flags:
     """The flags given. Values are words, so that a wrong one can be pointed at."""
 
-    given: dict[str, Word] = field(default_factory=dict)  # the whole flag
-    values: dict[str, Word] = field(default_factory=dict)
-    lists: dict[str, list[Word]] = field(default_factory=dict)
-    switches: dict[str, bool] = field(default_factory=dict)
+    __slots__ = ("given", "lists", "switches", "values")
+
+    def __init__(self) -> None:
+        self.given: dict[str, Word] = {}  # the whole flag
+        self.values: dict[str, Word] = {}
+        self.lists: dict[str, list[Word]] = {}
+        self.switches: dict[str, bool] = {}
 
     def word(self, name: str) -> Word | None:
         return self.values.get(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 from .paths import join
@@ -21,21 +20,21 @@ class GitRefError(ValueError):
     """It is a git source, and a wrong one."""
 
 
-@dataclass(slots=True, kw_only=True)
 class GitRef:
-    """What to check out of where. `scheme` is http, https, git or ssh."""
+    """What to check out of where. `scheme` is http, https, git or ssh; `remote` the URL less fragment and query."""
 
-    remote: str  # the URL without fragment and query
-    scheme: str
-    host: str
-    path: str
-    ref: str = ""
-    subdir: str = ""
-    checksum: str = ""
-    keep_git_dir: bool | None = None
-    submodules: bool | None = None
-    mtime: str = ""
-    fetch_by_commit: bool = False
+    def __init__(self, remote: str, *, scheme: str, host: str, path: str) -> None:
+        self.remote = remote
+        self.scheme = scheme
+        self.host = host
+        self.path = path
+        self.ref = ""
+        self.subdir = ""
+        self.checksum = ""
+        self.keep_git_dir: bool | None = None
+        self.submodules: bool | None = None
+        self.mtime = ""
+        self.fetch_by_commit = False
 
     @property
     def identifier(self) -> str:
@@ -79,7 +78,7 @@ def parse_git_ref(text: str) -> GitRef | None:
         if match is None:
             return None
         user, host, path, query, fragment = match.groups("")
-        found = GitRef(remote=f"{user}@{host}:{path}", scheme="ssh", host=host, path=path)
+        found = GitRef(f"{user}@{host}:{path}", scheme="ssh", host=host, path=path)
     else:
         if scheme[1].lower() not in ("http", "https", "ssh", "git"):
             return None
@@ -91,7 +90,7 @@ def parse_git_ref(text: str) -> GitRef | None:
             return None
         host, query, fragment = parts.netloc.rpartition("@")[2], parts.query, parts.fragment
         bare = urlunsplit(parts._replace(query="", fragment=""))
-        found = GitRef(remote=bare, scheme=parts.scheme, host=host, path=unquote(parts.path))
+        found = GitRef(bare, scheme=parts.scheme, host=host, path=unquote(parts.path))
     if fragment:
         found.ref, _, subdir = unquote(fragment).partition(":")
         found.subdir = join("/", subdir).removeprefix("/")

@@ -1,12 +1,10 @@
-"""Instructions as typed values: shape checked, variables not yet filled in.
-
-To a type checker these are frozen keyword-only dataclasses. At run time the base class fills them in:
-defining twenty real dataclasses takes longer than compiling a Dockerfile.
-"""
+"""Instructions as typed values: shape checked, variables not yet filled in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, dataclass_transform
+from typing import TYPE_CHECKING
+
+from ...values import frozen
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -43,19 +41,8 @@ __all__ = [
 ]
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False)
-class _Value:
-    """Holds the fields it is given; a class attribute is a field's default."""
-
-    def __init__(self, **fields: object) -> None:
-        self.__dict__.update(fields)
-
-    def __repr__(self) -> str:
-        fields = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items() if name != "node")
-        return f"{type(self).__name__}({fields})"
-
-
-class Instruction(_Value):
+@frozen
+class Instruction:
     """What all of them have."""
 
     node: Node
@@ -75,31 +62,37 @@ class Instruction(_Value):
         return self.node.name
 
 
+@frozen
 class From(Instruction):
     base: Word
     stage_name: str = ""  # lower case
     platform: Word | None = None
 
 
-class ArgName(_Value):
+@frozen
+class ArgName:
     """One of an ARG's names; `default` None when it has none."""
 
     key: Word
     default: Word | None = None
 
 
+@frozen
 class Arg(Instruction):
     args: tuple[ArgName, ...]
 
 
+@frozen
 class Env(Instruction):
     pairs: tuple[Pair, ...]
 
 
+@frozen
 class Label(Instruction):
     pairs: tuple[Pair, ...]
 
 
+@frozen
 class _CommandLine(Instruction):
     """`words` are the argument list in exec form; in shell form one text, or nothing."""
 
@@ -107,6 +100,7 @@ class _CommandLine(Instruction):
     shell: bool
 
 
+@frozen
 class Run(_CommandLine):
     heredocs: tuple[Heredoc, ...] = ()
     mounts: tuple[Word, ...] = ()
@@ -115,14 +109,17 @@ class Run(_CommandLine):
     devices: tuple[Word, ...] = ()
 
 
+@frozen
 class Cmd(_CommandLine):
     pass
 
 
+@frozen
 class Entrypoint(_CommandLine):
     pass
 
 
+@frozen
 class Copy(Instruction):
     sources: tuple[Word, ...]
     documents: tuple[Heredoc, ...]  # inline files, copied after the sources
@@ -135,6 +132,7 @@ class Copy(Instruction):
     excludes: tuple[Word, ...] = ()
 
 
+@frozen
 class Add(Instruction):
     sources: tuple[Word, ...]
     documents: tuple[Heredoc, ...]
@@ -150,30 +148,37 @@ class Add(Instruction):
     unpack_flag: Word | None = None
 
 
+@frozen
 class Workdir(Instruction):
     path: Word
 
 
+@frozen
 class User(Instruction):
     user: Word
 
 
+@frozen
 class Expose(Instruction):
     ports: tuple[Word, ...]  # sorted by text, as BuildKit has it
 
 
+@frozen
 class Volume(Instruction):
     paths: tuple[Word, ...]
 
 
+@frozen
 class Stopsignal(Instruction):
     signal: Word
 
 
+@frozen
 class Shell(Instruction):
     words: tuple[str, ...]
 
 
+@frozen
 class Healthcheck(Instruction):
     """`test` begins with NONE, CMD or CMD-SHELL; durations in nanoseconds, 0 for "inherit"."""
 
@@ -185,10 +190,12 @@ class Healthcheck(Instruction):
     retries: int = 0
 
 
+@frozen
 class Onbuild(Instruction):
     trigger: str  # the text to run in a child's build, heredocs included
 
 
+@frozen
 class Maintainer(Instruction):
     author: str
 
@@ -199,7 +206,8 @@ Command: TypeAlias = (
 )
 
 
-class Stage(_Value):
+@frozen
+class Stage:
     """A FROM and what follows it."""
 
     start: From

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
@@ -51,24 +50,24 @@ _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18}) ?(?:b|([kmgtp])(?:i?b)?)?", re.IGNORECASE)
 
 
-@dataclass(slots=True)
 class _MountSpec:
     """One `--mount`, variables filled in."""
 
-    word: Word
-    kind: str = "bind"
-    origin: str = ""  # from=
-    source: str = ""
-    target: str = ""
-    readonly: bool | None = None
-    size: int = 0
-    id: str = ""
-    sharing: str = ""
-    required: bool = False
-    env: str | None = None
-    mode: int | None = None
-    uid: int | None = None
-    gid: int | None = None
+    def __init__(self, word: Word) -> None:
+        self.word = word
+        self.kind = "bind"
+        self.origin = ""  # from=
+        self.source = ""
+        self.target = ""
+        self.readonly: bool | None = None
+        self.size = 0
+        self.id = ""
+        self.sharing = ""
+        self.required = False
+        self.env: str | None = None
+        self.mode: int | None = None
+        self.uid: int | None = None
+        self.gid: int | None = None
 
     def fail(self, message: str, hint: str = "") -> DockerfileError:
         return DockerfileError(f"--mount: {message}", at=self.word.at, hint=hint)
@@ -78,14 +77,14 @@ class _MountSpec:
         return self.mode is not None or self.uid is not None or self.gid is not None
 
 
-@dataclass(slots=True)
 class RunMounts:
     """What the mounts of a RUN come to."""
 
-    mounts: list[tuple[Mount, Draft | None]] = field(default_factory=list)
-    secrets: list[Mount] = field(default_factory=list)
-    sockets: list[Mount] = field(default_factory=list)
-    secret_env: list[SecretEnv] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.mounts: list[tuple[Mount, Draft | None]] = []
+        self.secrets: list[Mount] = []
+        self.sockets: list[Mount] = []
+        self.secret_env: list[SecretEnv] = []
 
     @property
     def tail(self) -> list[Mount]:
@@ -122,7 +121,7 @@ def read_mounts(build: Build, state: StageState, planned: Planned, command: Run)
     found = RunMounts()
     for word, origin in zip(command.mounts, planned.sources, strict=True):
         spec = _read(build, word, state.env)
-        build.demand(f"RUN --mount=type={spec.kind}", word.at)
+        _demand(build, spec)
         if spec.kind == "secret":
             _secret(found, spec)
         elif spec.kind == "ssh":
@@ -130,6 +129,21 @@ def read_mounts(build: Build, state: StageState, planned: Planned, command: Run)
         else:
             found.mounts.append(_filesystem(build, state, spec, origin))
     return found
+
+
+def _demand(build: Build, spec: _MountSpec) -> None:
+    """Refuse what cannot be mounted yet."""
+    name = f"RUN --mount=type={spec.kind}"
+    features = [name]
+    if spec.kind == "cache":
+        if spec.sharing:
+            features.append(f"{name},sharing={spec.sharing}")
+        if spec.origin or spec.source:
+            features.append(f"{name} with contents (from, source)")
+        if spec.owned:
+            features.append(f"{name} with an owner or mode")
+    for feature in features:
+        build.demand(feature, spec.word.at)
 
 
 def _fields(word: Word) -> list[str]:

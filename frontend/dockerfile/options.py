@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
@@ -30,11 +29,11 @@ class Options:
 
     filename: str = "Dockerfile"
     target: str = ""
-    build_args: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
-    contexts: dict[str, str] = field(default_factory=dict)  # NAME or NAME::PLATFORM to source
-    sessions: dict[str, str] = field(default_factory=dict)  # local source to client session
-    shared_keys: dict[str, str] = field(default_factory=dict)
+    build_args: dict[str, str]
+    labels: dict[str, str]
+    contexts: dict[str, str]  # NAME or NAME::PLATFORM to source
+    sessions: dict[str, str]  # local source to client session
+    shared_keys: dict[str, str]
     context: str = ""  # a remote main context; "" is the client's folder
     dockerfile_local: str = "dockerfile"
     platforms: tuple[Platform, ...] = ()  # asked for; () is "that of the build"

@@ -8,11 +8,11 @@ it is not doubled, heredoc bodies follow the line that opens them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...span import Span
+from ...values import frozen
 from .arguments import read_arguments
 from .directives import DirectiveReader, Directives
 from .heredoc import Heredoc, may_hold_heredocs, read_heredocs
@@ -27,18 +27,29 @@ if TYPE_CHECKING:
 __all__ = ["Document", "Node", "parse", "parse_trigger"]
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """One instruction as written."""
 
-    line: Line
-    keyword: Word
-    flags: tuple[Word, ...]
-    arguments: Arguments
-    heredocs: tuple[Heredoc, ...]
-    comments: tuple[str, ...]  # the comment lines right above, directives left out
-    trigger: Node | None  # what an ONBUILD holds
-    blank_in_continuation: bool
+    __slots__ = (
+        "arguments",
+        "blank_in_continuation",
+        "comments",
+        "flags",
+        "heredocs",
+        "keyword",
+        "line",
+        "trigger",
+    )
+
+    def __init__(self, line: Line, keyword: Word, flags: tuple[Word, ...], arguments: Arguments) -> None:
+        self.line = line
+        self.keyword = keyword
+        self.flags = flags
+        self.arguments = arguments
+        self.heredocs: tuple[Heredoc, ...] = ()
+        self.comments: tuple[str, ...] = ()  # the comment lines right above, directives left out
+        self.trigger: Node | None = None  # what an ONBUILD holds
+        self.blank_in_continuation = False
 
     @property
     def name(self) -> str:
@@ -50,11 +61,10 @@ class Node:
         return self.line.text.strip(SPACES)
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@frozen
 class Document:
     """A parsed Dockerfile."""
 
-    path: str
     directives: Directives
     nodes: list[Node]
 
@@ -68,7 +78,7 @@ def parse(data: bytes, path: str) -> Document:
     if not nodes:
         at = Span(path, max(1, len(reader.lines)))
         raise DockerfileError("the file holds no instruction", at=at, hint="begin with FROM image")
-    return Document(path, reader.directives.result, nodes)
+    return Document(directives=reader.directives.result, nodes=nodes)
 
 
 def parse_trigger(text: str, at: Span, escape: str = "\\") -> Node:
@@ -153,7 +163,7 @@ class _Reader:
             origins.append((number, 1))
             size += len(text)
         joined = "".join(pieces)
-        return Line(self.path, _without_surrogates(joined), starts, origins, origins[0][0], self.at), blank
+        return Line(self.path, _without_surrogates(joined), starts, origins, self.at), blank
 
     def _trim(self, text: str) -> tuple[str, bool]:
         """The text without its continuation mark, and whether it had one."""
@@ -164,7 +174,8 @@ class _Reader:
         return text, False
 
     def _node(self, line: Line, comments: tuple[str, ...], blank: bool) -> Node:
-        node = _read_node(line, 0, self.directives.result.escape, comments)
+        node = _read_node(line, 0, self.directives.result.escape)
+        node.comments = comments
         node.blank_in_continuation = blank
         holder = node.trigger or node
         if may_hold_heredocs(holder.name, holder.arguments) and "<<" in line.text:
@@ -203,7 +214,7 @@ def _without_surrogates(text: str) -> str:
     return "".join("\ufffd" if "\udc80" <= char <= "\udcff" else char for char in text)
 
 
-def _read_node(line: Line, start: int, escape: str, comments: tuple[str, ...]) -> Node:
+def _read_node(line: Line, start: int, escape: str) -> Node:
     """Cut keyword, flags and arguments out of the line from `start` on."""
     text = line.text
     inner = start > 0
@@ -222,9 +233,11 @@ def _read_node(line: Line, start: int, escape: str, comments: tuple[str, ...]) -
     name = keyword.text.upper()
     trigger = None
     if name == "ONBUILD" and at < end and not inner:  # one level is all there can be
-        trigger = _read_node(line, at, escape, ())
+        trigger = _read_node(line, at, escape)
     arguments = read_arguments(name, line, at, end, escape)
-    return Node(line, keyword, flags, arguments, (), comments, trigger, blank_in_continuation=False)
+    node = Node(line, keyword, flags, arguments)
+    node.trigger = trigger
+    return node
 
 
 def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word, ...], int]:

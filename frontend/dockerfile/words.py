@@ -10,9 +10,9 @@ stack. What a word may grow to is bounded: doubling a variable forty times must 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...values import frozen
 from .shellglob import GlobError, replace_pattern, trim_prefix, trim_suffix
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ class WordError(ValueError):
         self.offset = offset
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@frozen
 class Expansion:
     """What a word became, and which variables it asked for."""
 
     text: str
-    fields: list[str] = field(default_factory=list)
-    found: set[str] = field(default_factory=set)
-    missing: set[str] = field(default_factory=set)
+    fields: tuple[str, ...] = ()
+    found: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
     work: int = 0  # characters of values read: what a caller bounds over a whole file
 
 
@@ -66,7 +66,7 @@ def expand(
     keep_unset: `$X` stays when X is not set. Raises WordError.
     """
     if "$" not in word and escape not in word and (not quotes or ("'" not in word and '"' not in word)):
-        return Expansion(word.removeprefix("\ufeff"))
+        return Expansion(text=word.removeprefix("\ufeff"))
     machine = _Machine(word, env, escape)
     machine.quotes = quotes
     machine.keep_quotes = keep_quotes
@@ -89,7 +89,7 @@ def split_fields(
     machine.keep_escapes = keep_escapes
     machine.keep_unset = keep_unset
     machine.split = True
-    return machine.run().fields
+    return list(machine.run().fields)
 
 
 class _Frame:
@@ -158,7 +158,13 @@ class _Machine:
             else:
                 self._plain(frame, stack)
         self._end_field()
-        return Expansion("".join(top.out), self.fields, self.found, self.missing, self.work)
+        return Expansion(
+            text="".join(top.out),
+            fields=tuple(self.fields),
+            found=frozenset(self.found),
+            missing=frozenset(self.missing),
+            work=self.work,
+        )
 
     def _plain(self, frame: _Frame, stack: list[_Frame]) -> None:
         """A run of characters that mean themselves."""
@@ -241,7 +247,7 @@ class _Machine:
             raise WordError(f"bad substitution: a variable's name must follow '${{', not {following!r}", start)
         name = self._name()
         modifier = word[self.at : self.at + 1]
-        if not modifier:
+        if modifier in ("", "\n"):
             raise WordError("'${' has no closing '}'", start)
         self.at += 1
         if modifier == "}":

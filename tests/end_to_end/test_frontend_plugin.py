@@ -38,7 +38,7 @@ def installed(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_plugin_builds_an_image(llbuild: Llbuild, installed: dict[str, str]) -> None:
-    arguments = ["--frontend", "recipe", "-f", PLUGIN / "recipe.txt", "-t", "by-recipe", PLUGIN]
+    arguments: list[str | Path] = ["--frontend", "recipe", "-f", PLUGIN / "recipe.txt", "-t", "by-recipe", PLUGIN]
     first = llbuild.build(*arguments, env=installed)
     assert first.steps
     assert llbuild("run", "by-recipe", "cat", "/made", "/words").stdout == "made by a recipe\n4\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.errors import CorruptError, ExportError, NotFoundError
 from llbuild.exporter import assemble, export_oci_folder, export_oci_tar, export_store, stream_oci_tar
+from llbuild.exporter.receipts import note_written
 from llbuild.image import Reference, parse_reference
 from llbuild.tests.exporter.samples import open_store, put_layer, sample_config, sample_image
 from llbuild.tests.exporter.validate import validate_archive, validate_layout
@@ -71,6 +72,40 @@ def test_equal_images_give_equal_archives(store: ContentStore, tmp_path: Path) -
     for name in ("a.tar", "b.tar"):
         export_oci_tar(sample_image(store), store, [HELLO], str(tmp_path / name))
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+def test_an_archive_that_is_there_already_only_gets_a_new_time(store: ContentStore, tmp_path: Path) -> None:
+    image, out = sample_image(store), tmp_path / "out.tar"
+    export_oci_tar(image, store, [HELLO], str(out))
+    first = out.stat()
+    os.utime(out, (0, 0))
+    export_oci_tar(image, store, [HELLO], str(out))
+    assert out.stat().st_ino != first.st_ino  # somebody touched it, so it was written again
+    first = out.stat()
+    for layer in image.layers:
+        store.remove(layer.digest)  # nor is a layer read
+    export_oci_tar(image, store, [HELLO], str(out))
+    again = out.stat()
+    assert again.st_ino == first.st_ino
+    assert again.st_mtime_ns > first.st_mtime_ns
+    export_oci_tar(image, store, [HELLO], str(out))
+    assert out.stat().st_ino == first.st_ino
+    validate_archive(out, tmp_path / "unpacked")
+
+
+def test_an_archive_of_another_name_is_written(store: ContentStore, tmp_path: Path) -> None:
+    for name in ("hello:1", "hello:2"):
+        export_oci_tar(sample_image(store), store, [parse_reference(name)], str(tmp_path / "out.tar"))
+    (image,) = validate_archive(tmp_path / "out.tar", tmp_path / "unpacked")
+    assert image.ref_name == "2"
+
+
+def test_receipts_do_not_pile_up(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    for number in range(210):
+        (tmp_path / f"link{number}").hardlink_to(tmp_path / "f")
+        note_written(str(tmp_path / "exports"), str(tmp_path / f"link{number}"), "plan")
+    assert len(os.listdir(tmp_path / "exports")) == 200
 
 
 def test_an_archive_through_a_pipe_is_the_same(store: ContentStore, tmp_path: Path) -> None:
@@ -161,7 +196,7 @@ def test_skopeo_adds_to_a_folder_we_wrote_and_we_to_one_it_wrote(store: ContentS
 
 BAD_DESTINATIONS = [
     ("missing/out.tar", "No such file or directory", "make its folder first"),
-    ("folder", "it is a folder", "name a file; for a folder add tar=false"),
+    ("folder", "it is a folder", "name a file"),
     ("file/out.tar", "Not a directory", ""),
 ]
 
@@ -196,10 +231,10 @@ def test_a_failed_export_leaves_the_old_archive_and_nothing_else(store: ContentS
     before = (out / "a.tar").read_bytes()
     os.truncate(store.path(image.layers[0].digest), 10)
     with pytest.raises(CorruptError):
-        export_oci_tar(image, store, [HELLO], str(out / "a.tar"))
+        export_oci_tar(image, store, [], str(out / "a.tar"))
     store.remove(image.layers[0].digest)
     with pytest.raises(NotFoundError):
-        export_oci_tar(image, store, [HELLO], str(out / "a.tar"))
+        export_oci_tar(image, store, [], str(out / "a.tar"))
     with pytest.raises(NotFoundError):
         export_oci_folder(image, store, [HELLO], str(out / "folder"))
     assert (out / "a.tar").read_bytes() == before

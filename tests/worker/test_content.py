@@ -126,6 +126,27 @@ def test_naming_an_image_again_writes_nothing(store: ContentStore) -> None:
     assert os.stat(f"{store.folder}/index.json").st_ino == inode
 
 
+def test_what_skopeo_put_into_the_store_is_an_image_of_it(store: ContentStore) -> None:
+    store.put_image("docker.io/library/a:1", A)
+    index = Path(f"{store.folder}/index.json")
+    index.write_bytes(index.read_bytes().replace(b'"io.containerd.image.name":"docker.io/library/a:1",', b""))
+    assert store.images() == (("docker.io/library/a:1", A),)
+    assert store.image("docker.io/library/a:1") == A
+    store.put_image("docker.io/library/a:1", B)
+    assert store.images() == (("docker.io/library/a:1", B),)
+    assert store.remove_image("docker.io/library/a:1")
+    assert store.images() == ()
+
+
+@pytest.mark.parametrize("torn", [b"", bytes(100)])
+def test_an_index_torn_by_a_power_failure_is_an_empty_one(store: ContentStore, torn: bytes) -> None:
+    store.put_image("x", A)
+    Path(f"{store.folder}/index.json").write_bytes(torn)
+    assert store.images() == ()
+    store.put_image("y", A)
+    assert [image.name for image in store.images()] == ["y"]
+
+
 def test_a_broken_index_is_one_error(store: ContentStore) -> None:
     store.put_image("x", A)
     Path(f"{store.folder}/index.json").write_bytes(b'{"schemaVersion": 2, "manifests": [{"digest": 1}]}')

@@ -5,16 +5,18 @@ from __future__ import annotations
 import array
 import os
 import socket
-from typing import TYPE_CHECKING, Self, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import anyio
 
 from ...errors import SandboxError
 from .spec import ExitStatus
-from .wire import FrameReader, frame
+from .wire import FrameReader, decode_outcome, frame, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     from .start import HelperProcess
     from .wire import Outcome, Step
@@ -31,7 +33,7 @@ class StepChannel:
     def __init__(self, helper: HelperProcess) -> None:
         self._helper = helper
         self._socket, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self._reader = FrameReader()
 
     def __enter__(self) -> Self:
@@ -52,33 +54,29 @@ class StepChannel:
                 except BlockingIOError:
                     await anyio.wait_writable(self._helper.control)
             self._theirs.close()
-            message = memoryview(frame(step))
+            message = memoryview(frame(pack(step)))
             while message:
                 try:
                     message = message[self._socket.send(message) :]
                 except BlockingIOError:
                     await anyio.wait_writable(self._socket)
         except ConnectionError as exc:
-            raise await self._helper_gone() from exc
+            gone = await self._helper_gone()
+            raise SandboxError(gone["error"], hint=gone["hint"]) from exc
 
     async def wait(self) -> Outcome:
-        """The step's end. Cancelled, it kills the step and still waits until nothing of it is left."""
+        """The step's end, whatever it is. Cancelled, it kills the step and waits until nothing of it is left."""
         try:
             return await self._receive()
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(KILL_TIMEOUT_S, shield=True):
                 self._kill()
-                try:
-                    await self._receive()
-                except SandboxError:
-                    pass  # a helper that is gone has taken the step along
+                await self._receive()
             raise
 
     def _kill(self) -> None:
-        try:
+        with suppress(OSError):  # the other side is closed already
             self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # the other side is closed already
 
     async def _receive(self) -> Outcome:
         while True:
@@ -87,28 +85,23 @@ class StepChannel:
                 data = self._socket.recv(_READ_BYTES)
             except BlockingIOError:
                 continue
-            except ConnectionError as exc:
-                raise await self._helper_gone() from exc
+            except ConnectionError:
+                data = b""
             if not data:
-                raise await self._helper_gone()
-            outcome = self._reader.feed(data)
-            if outcome is not None:
-                return cast("Outcome", outcome)
+                return await self._helper_gone()
+            body = self._reader.feed(data)
+            if body is not None:
+                return decode_outcome(body)
 
-    async def _helper_gone(self) -> SandboxError:
-        how = ""
-        with anyio.move_on_after(1):
-            await anyio.wait_readable(self._helper.pidfd)
-            ended = os.waitid(os.P_PIDFD, self._helper.pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-            if ended is not None:
-                killed = ended.si_code != os.CLD_EXITED
-                how = f" (killed by signal {ended.si_status})" if killed else f" (exit code {ended.si_status})"
-        try:
-            log = os.read(self._helper.log, _READ_BYTES).decode(errors="replace").strip()
-        except BlockingIOError:
-            log = ""
-        last = f": {log.splitlines()[-1]}" if log else ""
-        return SandboxError(f"the sandbox helper ended unexpectedly{how}{last}", hint="run the build again")
+    async def _helper_gone(self) -> Outcome:
+        """What to say when the helper has ended; the step has ended with it."""
+        if not self._helper.reaped:
+            pidfd = os.dup(self._helper.pidfd)  # to wait on alone: every step may be here at once
+            with anyio.move_on_after(1):
+                await anyio.wait_readable(pidfd)
+            os.close(pidfd)
+        how = self._helper.ending()
+        return {"error": f"the sandbox helper ended unexpectedly ({how})", "hint": "run the build again"}
 
 
 def exit_status(outcome: Outcome) -> ExitStatus:

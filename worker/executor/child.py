@@ -1,58 +1,67 @@
 """A step's first process, from fork to exec: what happens inside, in order.
 
-It starts as a copy of the helper, as pid 1 of a new pid namespace. Until `execute` it is trusted code; nothing of
-the image has run yet. Whatever fails is reported through a pipe that closes by itself on exec.
+It starts as a copy of the helper, as pid 1 of a new pid namespace. First it does all that is the same for every step
+of its kind; then it waits for the step. The helper keeps one child of the usual kind waiting, so that most of a
+step's start has happened before the step is known. Until `execute` this is trusted code; nothing of the image has
+run yet. Whatever fails is reported through a pipe that closes by itself on exec.
 """
 
 from __future__ import annotations
 
+import array
 import fcntl
 import os
 import socket
 import struct
 import sys
-import traceback
 
 from .. import syscalls
 from . import process, terminal_side
 from .failure import SetupError, explained
 from .rootfs import RootFilesystem
-from .wire import pack
+from .wire import FrameReader, decode_step, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from .host import Host
-    from .wire import Step
+    from .wire import Report, Step
 
-__all__ = ["run_step"]
+__all__ = ["run_child"]
 
 _NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _REPORT_LIMIT = 60_000  # the pipe holds 64 KiB, and nobody reads before this process is gone
+_MAX_FDS = 4
+_READ_BYTES = 1 << 16
 
 
-def run_step(step: Step, host: Host, stdio: tuple[int, int, int], report: int, console: int) -> NoReturn:
-    """Set everything up and become the step's command. `console` is where a terminal goes, or -1."""
-    outcome: dict[str, object] = {}
-    root = None
+def run_child(host: Host, orders: socket.socket, report: int, *, own_network: bool, insecure: bool) -> NoReturn:
+    """Prepare for a step of this kind, wait for it, and become its command."""
+    root: RootFilesystem | None = None
+    said: Report = {}
     try:
-        root = RootFilesystem(step, host)
-        _set_up(step, host, root, stdio, console)
+        _isolate(own_network=own_network)
+        root = RootFilesystem(host, insecure=insecure)
+        root.prepare()
+        if not insecure:
+            process.limit_privileges(host)
+        step, fds = _receive(orders)
+        _set_up(step, fds, host, root)
     except SetupError as exc:
-        outcome = {"error": exc.message, "hint": exc.hint}
+        said = {"error": exc.message, "hint": exc.hint}
     except OSError as exc:
         failure = explained("cannot set up the sandbox", exc)
-        outcome = {"error": failure.message, "hint": failure.hint}
-    except BaseException:  # noqa: BLE001  a bug: nothing may run on in what is still the helper's code
-        outcome = {"error": "a bug in the sandbox's setup: " + traceback.format_exc()}
+        said = {"error": failure.message, "hint": failure.hint}
+    except BaseException as exc:  # noqa: BLE001  a bug: nothing may run on in what is still the helper's code
+        said = {"error": f"a bug in the sandbox's setup: {exc!r} at {_place(exc)}"}
     if root is not None and root.mount_points.made:
-        outcome["made"], outcome["copied"] = root.mount_points.made, root.mount_points.copied
-    if outcome:
-        message = pack(outcome)
+        said["made"], said["copied"] = root.mount_points.made, root.mount_points.copied
+    if said:
+        message = pack(said)
         os.write(report, message if len(message) <= _REPORT_LIMIT else pack({"error": "too many mount points"}))
-    if "error" in outcome:
+    if "error" in said:
         os._exit(1)
     try:
         process.execute(step)
@@ -60,20 +69,33 @@ def run_step(step: Step, host: Host, stdio: tuple[int, int, int], report: int, c
         os._exit(process.NOT_EXECUTABLE)
 
 
-def _set_up(step: Step, host: Host, root: RootFilesystem, stdio: tuple[int, int, int], console: int) -> None:
-    os.umask(0)
-    os.setsid()
-    # Once inside, an import would run code of the image with all privileges.
-    sys.meta_path.clear()
-    _isolate(own_network=step["own_network"])
+def _receive(orders: socket.socket) -> tuple[Step, list[int]]:
+    """The step, and its stdin, stdout, stderr and perhaps a console."""
+    reader = FrameReader()
+    fds = array.array("i")
+    while True:
+        room = socket.CMSG_SPACE(_MAX_FDS * fds.itemsize)
+        data, ancillary, _, _ = orders.recvmsg(_READ_BYTES, room, socket.MSG_CMSG_CLOEXEC)
+        if not data:
+            os._exit(0)  # the helper has no more use for this process
+        for _, _, payload in ancillary:
+            fds.frombytes(payload)
+        body = reader.feed(data)
+        if body is not None:
+            return decode_step(body), list(fds)
+
+
+def _set_up(step: Step, fds: list[int], host: Host, root: RootFilesystem) -> None:
+    process.check_user(step, host)
     syscalls.sethostname(step["hostname"])
-    root.prepare()
+    root.build(step)
     root.enter()
     root.furnish()
-    if console >= 0:
-        terminal_side.open_terminal(console, step["uid"])
+    stdin, stdout, stderr, *console = fds
+    if console:
+        terminal_side.open_terminal(console[0], step["uid"])
     else:
-        for number, fd in enumerate(stdio):
+        for number, fd in enumerate((stdin, stdout, stderr)):
             os.dup2(fd, number, inheritable=True)
     os.umask(0o022)
     process.make_cwd(step["cwd"], step["uid"], step["gid"])
@@ -82,21 +104,25 @@ def _set_up(step: Step, host: Host, root: RootFilesystem, stdio: tuple[int, int,
     process.set_limits(step["rlimits"])
     if step["own_output"]:
         process.own_pipes(step["uid"], step["gid"])
-    process.give_up_privileges(step, host)
     process.become_user(step, host)
     syscalls.close_range_on_exec(3)
 
 
 def _isolate(*, own_network: bool) -> None:
+    os.umask(0)
+    os.setsid()
+    # Once inside, an import would run code of the image with all privileges.
+    sys.meta_path.clear()
     try:
         syscalls.unshare(_NAMESPACES | (syscalls.CLONE_NEWNET if own_network else 0))
-        # Or mounts made here would spread to the machine, and its own to here (mount_namespaces(7)).
-        syscalls.mount_setattr(syscalls.AT_FDCWD, b"/", propagation=syscalls.MS_PRIVATE, recursive=True)
+        # Or mounts made here would spread to the machine (mount_namespaces(7)). Not private: what the machine mounts
+        # while this process waits for its step may be what the step needs, and what it unmounts must not be held.
+        syscalls.mount_setattr(syscalls.AT_FDCWD, b"/", propagation=syscalls.MS_SLAVE, recursive=True)
     except OSError as exc:
         raise explained("cannot isolate the step", exc) from exc
     if own_network:
         _bring_up_loopback()
-    try:
+    try:  # noqa: SIM105  contextlib is not loaded here
         syscalls.join_session_keyring()  # the step must not find the keys of whoever runs llbuild
     except OSError:
         pass  # over the quota of keys: it gets the helper's own, just as empty
@@ -108,3 +134,11 @@ def _bring_up_loopback() -> None:
         request = struct.pack("16sh22x", b"lo", 0)
         flags = struct.unpack_from("h", fcntl.ioctl(control, _SIOCGIFFLAGS, request), 16)[0]
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
+
+
+def _place(exc: BaseException) -> str:
+    """Where it happened; the traceback module would want to read source files, which are out of reach by now."""
+    where, trace = "?", exc.__traceback__
+    while trace is not None:
+        where, trace = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}", trace.tb_next
+    return where

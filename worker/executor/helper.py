@@ -8,8 +8,8 @@ PDEATHSIG. One thread, one loop; it never decodes names and imports as little as
 from __future__ import annotations
 
 import array
-import contextlib
 import errno
+import gc
 import os
 import select
 import signal
@@ -17,42 +17,60 @@ import socket
 
 from .. import syscalls
 from . import mountpoints
-from .child import run_step
+from .child import run_child
 from .failure import explained
 from .host import Host, make_stubs
-from .wire import FrameReader, frame, unpack
+from .wire import FrameReader, decode_report, decode_step, frame, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn, cast
+    from typing import NoReturn
 
     from .wire import Outcome, Step
-else:
-
-    def cast(_kind, value):
-        return value
-
 
 __all__ = ["main"]
 
 _PR_SET_PDEATHSIG = 1
+_GLIBC_SIGNALS = (32, 33)  # posix_spawn(3) leaves them ignored, and that is inherited
 _MAX_FDS = 5
 _READ_BYTES = 1 << 16
 
 
-class _Running:
-    """A step from the moment its channel arrives until its outcome is sent."""
+class _Child:
+    """A forked process that prepares itself and waits for a step."""
 
-    __slots__ = ("channel", "fds", "message", "pid", "pidfd", "report", "upper")
+    __slots__ = ("orders", "pid", "report")
+
+    def __init__(self, pid: int, orders: socket.socket, report: int) -> None:
+        self.pid = pid
+        self.orders = orders
+        self.report = report
+
+    def take(self, body: bytes, fds: list[int]) -> None:
+        """Hand it its step. It may have died of what it could not prepare: its report says so then."""
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+        message = frame(body)
+        try:
+            sent = self.orders.sendmsg([message], rights, socket.MSG_NOSIGNAL)
+            self.orders.sendall(message[sent:], socket.MSG_NOSIGNAL)
+        except OSError as exc:
+            if exc.errno not in (errno.EPIPE, errno.ECONNRESET):
+                raise
+        self.orders.close()
+
+
+class _Running:
+    """A step, from the moment its channel arrives until its outcome is sent."""
+
+    __slots__ = ("channel", "child", "fds", "message", "pidfd", "upper")
 
     def __init__(self, channel: socket.socket, fds: list[int]) -> None:
         self.channel = channel
-        self.fds = fds  # stdin, stdout, stderr and perhaps a console: closed here once forked
+        self.fds = fds  # stdin, stdout, stderr and perhaps a console: closed here once handed on
         self.message = FrameReader()
-        self.pid = 0
+        self.child: _Child | None = None
         self.pidfd = -1
-        self.report = -1
         self.upper = b""
 
 
@@ -63,9 +81,11 @@ class _Helper:
         self._poll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._own_pidns = os.open(b"/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self._spare: _Child | None = None
         self._watch(control.fileno(), self._accept)
 
     def serve(self) -> NoReturn:
+        self._prepare_spare()
         while True:
             for fd, _ in self._poll.poll():
                 handler = self._handlers.get(fd)  # an earlier one of this round may have closed it
@@ -86,9 +106,8 @@ class _Helper:
         if not data:  # the client is gone, and with this process all steps
             os._exit(0)
         fds = array.array("i")
-        for level, kind, payload in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                fds.frombytes(payload)
+        for _, _, payload in ancillary:
+            fds.frombytes(payload)
         channel = socket.socket(fileno=fds[0])
         step = _Running(channel, list(fds[1:]))
         self._watch(channel.fileno(), lambda: self._hear(step))
@@ -98,48 +117,75 @@ class _Helper:
         data = step.channel.recv(_READ_BYTES)
         if not data:
             self._forget(step.channel.fileno())
-            if step.pid:
-                os.kill(step.pid, signal.SIGKILL)
+            if step.child is not None:
+                os.kill(step.child.pid, signal.SIGKILL)
             else:
                 self._finish(step, {"error": "the step was withdrawn before it was complete"})
             return
-        message = None if step.pid else step.message.feed(data)
-        if message is not None:
-            self._start(step, cast("Step", message))
+        body = step.message.feed(data) if step.child is None else None
+        if body is not None:
+            self._start(step, body)
 
-    def _start(self, running: _Running, step: Step) -> None:
-        report, report_writer = os.pipe()
-        stdin, stdout, stderr, console = (*running.fds, -1)[:4]
+    def _start(self, running: _Running, body: bytes) -> None:
+        step = decode_step(body)
+        try:
+            child = self._child_for(step)
+        except OSError as exc:
+            failure = explained("cannot start a process", exc)
+            self._finish(running, {"error": failure.message, "hint": failure.hint})
+            return
+        child.take(body, running.fds)
+        for fd in running.fds:
+            os.close(fd)
+        running.fds = []
+        running.child, running.upper = child, step["root"]["upper"]
+        running.pidfd = os.pidfd_open(child.pid)
+        self._watch(running.pidfd, lambda: self._reap(running, child))
+        if self._spare is None:
+            self._prepare_spare()
+
+    def _child_for(self, step: Step) -> _Child:
+        spare = self._spare
+        if spare is not None and not step["own_network"] and not step["insecure"]:
+            self._spare = None
+            return spare
+        return self._fork(own_network=step["own_network"], insecure=step["insecure"])
+
+    def _prepare_spare(self) -> None:
+        try:
+            self._spare = self._fork(own_network=False, insecure=False)
+        except OSError:
+            self._spare = None  # the next step will try again, and say why it cannot
+
+    def _fork(self, *, own_network: bool, insecure: bool) -> _Child:
+        orders, child_orders = socket.socketpair()
+        report, child_report = os.pipe()
         try:
             syscalls.unshare(syscalls.CLONE_NEWPID)
             try:
                 pid = os.fork()
                 if pid == 0:
-                    run_step(step, self._host, (stdin, stdout, stderr), report_writer, console)
+                    orders.close()  # or the helper's end would not show
+                    run_child(self._host, child_orders, child_report, own_network=own_network, insecure=insecure)
             finally:
-                # The next step needs a namespace of its own, and one can only be made from here.
+                # The next child needs a namespace of its own, and one can only be made from here.
                 syscalls.setns(self._own_pidns, syscalls.CLONE_NEWPID)
-        except OSError as exc:
+        except OSError:
             os.close(report)
-            failure = explained("cannot start a process", exc)
-            self._finish(running, {"error": failure.message, "hint": failure.hint})
-            return
+            orders.close()
+            raise
         finally:
-            os.close(report_writer)
-            for fd in running.fds:
-                os.close(fd)
-            running.fds = []
-        running.pid, running.report, running.upper = pid, report, step["root"]["upper"]
-        running.pidfd = os.pidfd_open(pid)
-        self._watch(running.pidfd, lambda: self._reap(running))
+            os.close(child_report)
+            child_orders.close()
+        return _Child(pid, orders, report)
 
-    def _reap(self, step: _Running) -> None:
+    def _reap(self, step: _Running, child: _Child) -> None:
         """By now the whole tree is gone: the kernel reports a namespace's first process only after all others."""
-        _, status, usage = os.wait4(step.pid, 0)
+        _, status, usage = os.wait4(child.pid, 0)
         self._forget(step.pidfd)
         os.close(step.pidfd)
-        report = os.read(step.report, _READ_BYTES)
-        os.close(step.report)
+        report = os.read(child.report, _READ_BYTES)
+        os.close(child.report)
         code = os.waitstatus_to_exitcode(status)
         outcome: Outcome = {
             "code": code if code >= 0 else 128 - code,
@@ -149,18 +195,17 @@ class _Helper:
             "max_rss_bytes": usage.ru_maxrss * 1024,
         }
         if report:
-            said = cast("dict[str, object]", unpack(report))
+            said = decode_report(report)
             if "made" in said:
-                made = cast("list[bytes]", said["made"])
-                mountpoints.remove(step.upper, made, cast("list[tuple[bytes, int]]", said["copied"]))
+                mountpoints.remove(step.upper, said["made"], said["copied"])
             if "error" in said:
-                outcome = {"error": cast("str", said["error"]), "hint": cast("str", said.get("hint", ""))}
+                outcome = {"error": said["error"], "hint": said.get("hint", "")}
         self._finish(step, outcome)
 
     def _finish(self, step: _Running, outcome: Outcome) -> None:
         self._forget(step.channel.fileno())
         try:
-            step.channel.sendall(frame(outcome), socket.MSG_NOSIGNAL)
+            step.channel.sendall(frame(pack(outcome)), socket.MSG_NOSIGNAL)
         except OSError as exc:
             if exc.errno not in (errno.EPIPE, errno.ECONNRESET):  # else: nobody waits for it any more
                 raise
@@ -172,23 +217,30 @@ class _Helper:
 def main(control_fd: int, folder: str) -> NoReturn:
     """Serve steps until the client is gone. Called by the boot code of `start.py`."""
     syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    syscalls.name_process(b"llbuild-sandbox")
     os.setsid()  # Ctrl-C in the client's terminal is for the client
     for number in signal.valid_signals():
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             # Steps would inherit what is ignored, and Python ignores some by itself.
             signal.signal(number, signal.SIG_DFL)
+    for hidden in _GLIBC_SIGNALS:
+        syscalls.reset_signal(hidden)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     syscalls.unshare(syscalls.CLONE_NEWPID)
     pid = os.fork()
     if pid:
         _wait_for(pid)
     syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    with contextlib.suppress(OSError):
+    try:  # noqa: SIM105  contextlib is not loaded here
         syscalls.join_session_keyring()
-    root = os.fsencode(folder)
+    except OSError:
+        pass
+    root = os.path.abspath(os.fsencode(folder))
     stage, stubs = root + b"/stage", root + b"/stubs"
     os.makedirs(stage, exist_ok=True)
     make_stubs(stubs)
+    # Nothing here makes cycles; and a collection in a child would touch, and so copy, every page it shares.
+    gc.disable()
     _Helper(socket.socket(fileno=control_fd), Host(stage, stubs)).serve()
 
 

@@ -23,10 +23,15 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 class MountPoints:
     """Finds mount points in the root this process has pivoted into."""
 
-    def __init__(self, upper: bytes) -> None:
-        self._upper = os.open(upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if upper else -1
+    def __init__(self) -> None:
+        self._upper = -1
         self.made: list[bytes] = []  # in the order they were made
         self.copied: list[tuple[bytes, int]] = []  # folders copied up only to hold mount points; change times, ns
+
+    def use(self, upper: bytes) -> None:
+        """Call it before the root changes; b"" is a root nothing can be made in."""
+        if upper:
+            self._upper = os.open(upper, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def find(self, dest: bytes, *, folder: bool) -> int:
         """The mount point as a descriptor; links are followed within the root, what is missing is made."""

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from .host import Host
     from .wire import Step
 
-__all__ = ["NOT_EXECUTABLE", "become_user", "execute", "give_up_privileges", "make_cwd", "own_pipes", "set_limits"]
+__all__ = [
+    "NOT_EXECUTABLE",
+    "become_user",
+    "check_user",
+    "execute",
+    "limit_privileges",
+    "make_cwd",
+    "own_pipes",
+    "set_limits",
+]
 
 _PR_SET_KEEPCAPS = 8
 _DEFAULT_PATH = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,6 +54,8 @@ def make_cwd(cwd: bytes, uid: int, gid: int) -> None:
         path = os.path.join(path, part)
         if os.path.isdir(path):
             continue
+        if os.path.lexists(path):
+            raise SetupError(f"the working directory {os.fsdecode(cwd)}: {os.fsdecode(path)} is not a folder")
         try:
             os.mkdir(path, 0o755)
             os.chown(path, uid, gid)
@@ -52,23 +63,27 @@ def make_cwd(cwd: bytes, uid: int, gid: int) -> None:
             raise explained(f"cannot make the working directory {os.fsdecode(cwd)}", exc) from exc
 
 
-def give_up_privileges(step: Step, host: Host) -> None:
-    """Bounding set first: dropping from it needs a capability that the next call takes away."""
-    if step["insecure"]:
-        syscalls.prctl(_PR_SET_KEEPCAPS, 1)
-        return
+def limit_privileges(host: Host) -> None:
+    """Bound what any program of the step can ever have; what this process itself has goes only in `become_user`."""
     capabilities.drop_bounding(host.last_capability)
-    capabilities.set_effective(host.permitted)
+
+
+def check_user(step: Step, host: Host) -> None:
+    if not host.maps(step["uid"], step["gid"]):
+        ranges = [(first, first + count - 1) for first, _, count in host.mapped_uids]
+        known = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+        raise SetupError(
+            f"user {step['uid']}:{step['gid']} does not exist in this user namespace, which has only id {known}",
+            "run llbuild as root",
+        )
 
 
 def become_user(step: Step, host: Host) -> None:
     uid, gid = step["uid"], step["gid"]
-    if not host.maps(uid, gid):
-        raise SetupError(
-            f"user {uid}:{gid} does not exist in this user namespace, which has only ids "
-            + ", ".join(f"{first}-{first + count - 1}" for first, _, count in host.mapped_uids),
-            "run llbuild as root",
-        )
+    if step["insecure"]:
+        syscalls.prctl(_PR_SET_KEEPCAPS, 1)
+    else:
+        capabilities.set_effective(host.permitted)
     try:
         if host.may_set_groups:
             os.setgroups([number for number in step["groups"] if host.maps(0, number)])
@@ -91,7 +106,7 @@ def execute(step: Step) -> NoReturn:
     failure: OSError | None = None
     for path in _candidates(name, env.get(b"PATH", _DEFAULT_PATH)):
         try:
-            os.execve(path, step["args"], env)
+            os.execve(path, step["args"], env)  # noqa: S606  a shell is the image's business
         except OSError as exc:
             # As execvp(3): a file that may not be executed does not end the search, but is what went wrong.
             if exc.errno not in (errno.ENOENT, errno.ENOTDIR) or (failure is None and os.path.isfile(path)):

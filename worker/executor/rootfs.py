@@ -24,31 +24,49 @@ _RDONLY = syscalls.MOUNT_ATTR_RDONLY
 
 
 class RootFilesystem:
-    """One step's root in the making: `prepare` on the machine's side, `enter`, then `furnish` inside."""
+    """One step's root in the making: `prepare` what every step has, `build` what this one asks for, `enter`, `furnish`.
 
-    def __init__(self, step: Step, host: Host) -> None:
-        self._step = step
+    Up to `enter` the machine's tree is still there.
+    """
+
+    def __init__(self, host: Host, *, insecure: bool) -> None:
         self._host = host
+        self._insecure = insecure
         self._extra: list[tuple[Mount, int]] = []
-        self.mount_points = MountPoints(step["root"]["upper"])
+        self._own_files: list[tuple[bytes, int]] = []
+        self.mount_points = MountPoints()
 
     def prepare(self) -> None:
-        step, host = self._step, self._host
-        self._prepare_own_files()
-        for wanted in step["mounts"]:
-            self._extra.append((wanted, self._prepare_extra(wanted)))
+        host, insecure = self._host, self._insecure
+        # Each more than its text needs: programs rewrite these files.
+        self._scratch = filesystem(b"tmpfs", ((b"mode", b"0755"), (b"size", b"4m")), QUIET)
+        # Attached below the place of the root, where it goes away with the machine's tree; before Linux 6.15 only
+        # an attached mount can be cloned.
+        syscalls.move_mount(self._scratch, host.stage)
+        os.mkdir(b"empty", 0o555, dir_fd=self._scratch)
+        self._empty = syscalls.open_tree(b"empty", dir_fd=self._scratch)
         # Before the machine's tree is gone: the kernel grants a new /proc or /sys to a user namespace only where
         # one is already visible (mount_too_revealing in fs/namespace.c).
         self._proc = kernelfs.new_proc()
-        self._sys = kernelfs.new_sys(writable=step["insecure"])
-        self._cgroup = kernelfs.new_cgroup(writable=step["insecure"]) if host.cgroup2 and not host.in_userns else -1
-        self._dev = kernelfs.DeviceFolder(host, shm_size=step["shm_size"], insecure=step["insecure"])
-        root = step["root"]
+        self._sys = kernelfs.new_sys(writable=insecure)
+        self._cgroup = kernelfs.new_cgroup(writable=insecure) if host.cgroup2 and not host.in_userns else -1
+        self._dev = kernelfs.DeviceFolder(host, insecure=insecure)
+
+    def build(self, step: Step) -> None:
+        host, root = self._host, step["root"]
+        self._readonly = root["readonly"] or not root["upper"]
+        self._dev.add_shm(step["shm_size"])
+        self._prepare_own_files(step)
+        for wanted in step["mounts"]:
+            self._extra.append((wanted, self._prepare_extra(wanted)))
+        self.mount_points.use(root["upper"])
         if root["lowers"] or root["upper"]:
             lowers = [host.stubs, *root["lowers"]]
-            self._root = overlay(lowers, root["upper"], root["work"], stage=host.stage, userxattr=host.in_userns)
+            self._root = overlay(lowers, root["upper"], root["work"], host=host)
         else:  # overlayfs refuses a single layer
             self._root = bind(host.stubs)
+        if not self._insecure:
+            syscalls.mount_setattr(self._root, attributes=syscalls.MOUNT_ATTR_NODEV)
 
     def enter(self) -> None:
         """Change the root and let go of the machine's tree, after pivot_root(2), "pivot_root(".", ".")"."""
@@ -59,7 +77,6 @@ class RootFilesystem:
         os.chdir(b"/")
 
     def furnish(self) -> None:
-        step = self._step
         for path, tree in ((b"/proc", self._proc), (b"/sys", self._sys)):
             self._attach(path, tree)
         if self._cgroup >= 0 and os.path.isdir(b"/sys/fs/cgroup"):
@@ -71,38 +88,29 @@ class RootFilesystem:
             self._attach_at_link(path, tree)
         for wanted, tree in self._extra:
             self._attach_extra(wanted, tree)
-        if not step["insecure"]:
+        if not self._insecure:
             kernelfs.mask(self._empty)
 
     def protect(self) -> None:
         """Make the root read-only if it is to be; the last act, since nothing can be made in it afterwards."""
-        if self._step["root"]["readonly"] or not self._step["root"]["upper"]:
+        if self._readonly:
             syscalls.mount_setattr(self._root, attributes=_RDONLY)
 
-    def _prepare_own_files(self) -> None:
+    def _prepare_own_files(self, step: Step) -> None:
         """/etc/hosts and /etc/resolv.conf on a tmpfs of the step: it may write them, and no layer gets them."""
-        step = self._step
         texts = {
             b"hosts": netfiles.hosts(step["hostname"], step["extra_hosts"]),
             b"resolv.conf": netfiles.resolv_conf(_machine_resolv_conf(), own_network=step["own_network"]),
         }
-        # Each more than the text needs: programs rewrite these files.
-        scratch = filesystem(b"tmpfs", ((b"mode", b"0755"), (b"size", b"4m")), QUIET)
-        # Attached below the place of the root, where it goes away with the machine's tree; before Linux 6.15 only
-        # an attached mount can be cloned.
-        syscalls.move_mount(scratch, self._host.stage)
-        os.mkdir(b"empty", 0o555, dir_fd=scratch)
-        self._empty = syscalls.open_tree(b"empty", dir_fd=scratch)
-        self._own_files = []
         for name, text in texts.items():
-            fd = os.open(name, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=scratch)
+            fd = os.open(name, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=self._scratch)
             os.write(fd, text)
             os.close(fd)
-            self._own_files.append((b"/etc/" + name, syscalls.open_tree(name, dir_fd=scratch)))
-        os.close(scratch)
+            self._own_files.append((b"/etc/" + name, syscalls.open_tree(name, dir_fd=self._scratch)))
 
     def _prepare_extra(self, wanted: Mount) -> int:
         attributes = _RDONLY if wanted["readonly"] else 0
+        attributes |= 0 if self._insecure else syscalls.MOUNT_ATTR_NODEV
         try:
             if wanted["kind"] == "tmpfs":
                 options = ((b"size", b"%d" % wanted["size"]),) if wanted["size"] else ()
@@ -128,7 +136,7 @@ class RootFilesystem:
         lowers = [empty, *wanted["lowers"]]
         if len(lowers) == 1 and not wanted["upper"]:
             return bind(empty)
-        return overlay(lowers, wanted["upper"], wanted["work"], stage=host.stage, userxattr=host.in_userns)
+        return overlay(lowers, wanted["upper"], wanted["work"], host=host)
 
     def _attach(self, path: bytes, tree: int) -> None:
         mount_point = self._plain_folder(path)

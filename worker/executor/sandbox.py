@@ -39,7 +39,6 @@ class SandboxExecutor:
         self._helper: HelperProcess | None = None
 
     async def __aenter__(self) -> Self:
-        os.makedirs(self._folder, exist_ok=True)
         self._helper = start_helper(self._folder)
         return self
 
@@ -52,9 +51,7 @@ class SandboxExecutor:
         helper.control.close()
         with anyio.move_on_after(KILL_TIMEOUT_S, shield=True):
             await anyio.wait_readable(helper.pidfd)
-            os.waitpid(helper.pid, 0)
-        os.close(helper.pidfd)
-        os.close(helper.log)
+            helper.reap()
 
     async def run(self, spec: ExecSpec, output: Callable[[int, bytes], None] | None = None) -> ExitStatus:
         """See `Executor.run`."""

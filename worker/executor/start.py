@@ -10,7 +10,6 @@ from pathlib import Path
 import msgpack
 
 from ...errors import SandboxError
-from ...values import frozen
 from ..syscalls import MOUNT_ATTR_RDONLY, mount_setattr, open_tree
 
 __all__ = ["HelperProcess", "start_helper"]
@@ -34,14 +33,38 @@ main(int(sys.argv[3]), sys.argv[4])
 """
 
 
-@frozen
 class HelperProcess:
     """The running helper, as its client holds it."""
 
-    pid: int
-    pidfd: int  # readable once it has ended
-    control: socket.socket  # closing it ends the helper
-    log: int  # what it wrote to stderr: nothing, unless it broke
+    def __init__(self, *, pid: int, control: socket.socket, log: int) -> None:
+        self.pid = pid
+        self.pidfd = os.pidfd_open(pid)  # readable once it has ended
+        self.control = control  # closing it ends the helper
+        self.reaped = False
+        self._log = log  # its stderr: silent unless it breaks
+
+    def ending(self) -> str:
+        """How it ended and its last words, once `pidfd` is readable."""
+        if self.reaped:
+            return "the executor was closed"
+        ended = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        if ended is None:
+            return "no reason known"
+        # A process stands between this one and the helper; it ends with 128 + n when signal n ended the helper.
+        signal = ended.si_status if ended.si_code != os.CLD_EXITED else ended.si_status - 128
+        how = f"killed by signal {signal}" if signal > 0 else f"exit code {ended.si_status}"
+        try:
+            words = os.read(self._log, 1 << 16).decode(errors="replace").strip()
+        except BlockingIOError:
+            words = ""
+        return f"{how}: {words.splitlines()[-1]}" if words else how
+
+    def reap(self) -> None:
+        """Let go of it, once `pidfd` is readable."""
+        self.reaped = True
+        os.waitpid(self.pid, 0)
+        os.close(self.pidfd)
+        os.close(self._log)
 
 
 def start_helper(folder: str) -> HelperProcess:
@@ -59,7 +82,7 @@ def start_helper(folder: str) -> HelperProcess:
         pid = os.posix_spawn(
             f"/proc/self/fd/{interpreter}",
             # -X utf8: text the helper makes of paths, for messages, must not depend on the locale.
-            [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOT, package, libraries, str(_CONTROL_FD), folder],
+            [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, package, libraries, str(_CONTROL_FD), folder],
             {},  # nothing of the user's environment may be found in the memory of what runs as root of a step
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, null, 0),
@@ -76,9 +99,9 @@ def start_helper(folder: str) -> HelperProcess:
         theirs.close()
         for fd in (log_writer, interpreter, null):
             os.close(fd)
-    ours.setblocking(False)
+    ours.settimeout(0)
     os.set_blocking(log, False)
-    return HelperProcess(pid=pid, pidfd=os.pidfd_open(pid), control=ours, log=log)
+    return HelperProcess(pid=pid, control=ours, log=log)
 
 
 def _read_only_interpreter() -> int:
@@ -87,13 +110,12 @@ def _read_only_interpreter() -> int:
     A step whose command is /proc/self/exe, or a script that names it after "#!", runs the helper's executable in
     its own root and could open it for writing there: CVE-2019-5736. Through this mount it cannot be written.
     """
-    path = os.path.realpath(sys.executable)
     try:
-        tree = open_tree(path)
+        tree = open_tree(sys.executable)
         mount_setattr(tree, attributes=MOUNT_ATTR_RDONLY)
     except OSError as exc:
         raise SandboxError(
-            f"cannot prepare the sandbox: {exc.strerror}",
+            f"cannot prepare the sandbox: {os.strerror(exc.errno or 0)}",
             hint="llbuild must run as root, or enter a user namespace first",
         ) from exc
     return tree

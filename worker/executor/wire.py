@@ -61,8 +61,16 @@ if TYPE_CHECKING:
         error: str  # it never ran; the rest is missing but for `hint`
         hint: str
 
+    class Report(TypedDict, total=False):
+        """What a step's process tells the helper before it becomes the command; nothing, if all is plain."""
 
-__all__ = ["FrameReader", "frame", "pack", "unpack"]
+        error: str
+        hint: str
+        made: list[bytes]  # see mountpoints.py
+        copied: list[tuple[bytes, int]]
+
+
+__all__ = ["FrameReader", "decode_outcome", "decode_report", "decode_step", "frame", "pack"]
 
 _LENGTH_BYTES = 4
 
@@ -72,14 +80,23 @@ def pack(value: object) -> bytes:
     return packed
 
 
-def unpack(data: bytes) -> object:
-    value: object = msgpack.unpackb(data, raw=False)
-    return value
-
-
-def frame(value: object) -> bytes:
-    body = pack(value)
+def frame(body: bytes) -> bytes:
     return len(body).to_bytes(_LENGTH_BYTES, "little") + body
+
+
+def decode_step(body: bytes) -> Step:
+    step: Step = msgpack.unpackb(body, raw=False)
+    return step
+
+
+def decode_report(body: bytes) -> Report:
+    report: Report = msgpack.unpackb(body, raw=False)
+    return report
+
+
+def decode_outcome(body: bytes) -> Outcome:
+    outcome: Outcome = msgpack.unpackb(body, raw=False)
+    return outcome
 
 
 class FrameReader:
@@ -88,10 +105,10 @@ class FrameReader:
     def __init__(self) -> None:
         self._data = bytearray()
 
-    def feed(self, data: bytes) -> object | None:
-        """Take some more bytes; the message once it is complete, None before."""
+    def feed(self, data: bytes) -> bytes | None:
+        """Take some more bytes; the message's msgpack once it is complete, None before."""
         self._data += data
         if len(self._data) < _LENGTH_BYTES:
             return None
         end = _LENGTH_BYTES + int.from_bytes(self._data[:_LENGTH_BYTES], "little")
-        return unpack(bytes(self._data[_LENGTH_BYTES:end])) if len(self._data) >= end else None
+        return bytes(self._data[_LENGTH_BYTES:end]) if len(self._data) >= end else None

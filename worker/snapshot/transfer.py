@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...errors import LlbuildError, SourceError
 from .selection import Filter
 from .tree import join
-from .walk import walk
+from .walking import walk
 from .writer import set_owner, set_xattrs
 
 if TYPE_CHECKING:

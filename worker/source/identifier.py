@@ -9,7 +9,6 @@ from ...digest import parse_digest
 from ...errors import SourceError
 from ...image import Reference, parse_reference
 from ...values import frozen
-from .oci_layout import OciLayoutSource
 from .resolved import resolve_known
 
 if TYPE_CHECKING:
@@ -76,4 +75,6 @@ def resolve_local(store: ContentStore, text: str, platform: Platform, *, sources
     image = parse_identifier(text)
     if isinstance(image, Reference):
         return resolve_known(store, image, platform, sources=sources)
+    from .oci_layout import OciLayoutSource
+
     return OciLayoutSource(image.path, store).resolve(str(image), image.digest or image.name, platform)

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.from_thread
 
 from ...blocking import run_blocking
 from ...errors import CorruptError, SourceError
@@ -57,15 +58,15 @@ class ImageSource:
     async def resolve(self, text: str, platform: Platform, mode: str = "default") -> ResolvedImage:
         """What an identifier or a bare reference stands for on `platform`.
 
-        mode: BuildKit's image.resolvemode. "pull" asks the registry whatever is known; "default" and "local"
-        ask it when the store does not know. Raises SourceError when the image cannot be had.
+        mode: BuildKit's image.resolvemode. "default" asks the registry unless the store has an image of that
+        name; "local" is also content with what the registry said earlier; "pull" asks it in any case.
+        Raises SourceError when the image cannot be had.
         """
         image = await run_blocking(parse_identifier, text)
         pinned = image.digest is not None
         if mode != "pull" or pinned or isinstance(image, LayoutImage):
-            # An image of that name in the store is meant; what a registry said earlier may be outdated.
-            believe = mode == "local"
-            found = await run_blocking(lambda: resolve_local(self._store, text, platform, sources=believe))
+            # An image that somebody put into the store under this name is meant; what a registry once said may be old.
+            found = await run_blocking(self._here, text, platform, mode == "local")
             if found is not None:
                 return found
         assert isinstance(image, Reference), "a layout is always at hand"
@@ -86,7 +87,12 @@ class ImageSource:
             if await run_blocking(self._store.has, layer.digest, layer.size_bytes):
                 return
             if isinstance(image, LayoutImage):
-                await run_blocking(OciLayoutSource(image.path, self._store).fetch_layer, layer, report)
+                # in a thread, while whoever listens lives in the event loop
+
+                def tell(what: str, current: int, total: int) -> None:
+                    anyio.from_thread.run_sync(report, what, current, total)
+
+                await run_blocking(OciLayoutSource(image.path, self._store).fetch_layer, layer, tell)
                 return
             ingest = await run_blocking(self._begin, layer.digest)
             try:
@@ -94,6 +100,9 @@ class ImageSource:
             finally:
                 with anyio.CancelScope(shield=True):
                     await run_blocking(ingest.abort)
+
+    def _here(self, text: str, platform: Platform, sources: bool) -> ResolvedImage | None:
+        return resolve_local(self._store, text, platform, sources=sources)
 
     def _begin(self, digest: Digest) -> Ingest:
         return self._store.ingest(algorithm=digest.algorithm)

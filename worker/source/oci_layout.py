@@ -75,7 +75,7 @@ class OciLayoutSource:
             found = list(entries)
         if len({entry.descriptor.digest for entry in found}) == 1:
             return found[0]
-        there = ", ".join(sorted({entry.name or entry.ref_name or str(entry.descriptor.digest) for entry in entries}))
+        there = ", ".join(sorted({entry.best_name or str(entry.descriptor.digest) for entry in entries}))
         what = f"{len(found)} images" if found else "no image"
         raise SourceError(
             f"{self.path} holds {what}" + (f" called {name!r}" if name else ""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llbuild.digest import Digest
@@ -11,6 +11,7 @@ from llbuild.frontend.dockerfile.compiler import compile_request
 from llbuild.image import ContainerConfig, History, ImageConfig, parse_reference
 from llbuild.llb import Definition, ExecOp, FileOp, Op, SourceOp, Vertex
 from llbuild.platforms import Platform
+from llbuild.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

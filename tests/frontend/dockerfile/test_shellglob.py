@@ -7,7 +7,6 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from llbuild.frontend.dockerfile.shellglob import GlobError, replace_pattern, trim_prefix, trim_suffix
 
 PATTERNS = st.text(alphabet="ab*?", max_size=6)

@@ -147,7 +147,7 @@ async def test_an_image_of_the_store_needs_no_registry(store: ContentStore, stor
         assert pinned.config == stored_image.config
 
 
-async def test_a_tag_of_a_registry_is_asked_for_anew_and_its_documents_are_not(
+async def test_a_registry_is_asked_again_but_not_for_what_is_here(
     store: ContentStore, server: FakeRegistry, served: str
 ) -> None:
     async with ImageSource(store) as images:

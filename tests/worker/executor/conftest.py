@@ -1,0 +1,140 @@
+"""A sandbox to try things in: a busybox root, fresh layers for each process, and what came out of it.
+
+The same tests run as root and as an ordinary user. An ordinary user enters a user namespace first, which a
+process can do only once and never leave: so there they run in a process of their own, started by test_unprivileged.py.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from llbuild.values import replace
+from llbuild.worker.executor import ExecSpec, ExitStatus, RootMount, SandboxExecutor
+from llbuild.worker.userns import enter_user_namespace, in_user_namespace, needs_user_namespace
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+def status_field(name: str) -> str:
+    with open("/proc/self/status") as status:  # noqa: PTH123
+        return next(line.split()[1] for line in status if line.startswith(name))
+
+
+def of_machine(path: str) -> str:
+    """A file of this machine, "" where there is none."""
+    try:
+        return Path(path).read_text()
+    except FileNotFoundError:
+        return ""
+
+
+ENTER = "ENTER_USER_NAMESPACE"
+
+if ENTER in os.environ and needs_user_namespace():
+    enter_user_namespace()
+IN_USERNS = in_user_namespace()
+MAY_MOUNT = not needs_user_namespace()
+
+
+@pytest.fixture(autouse=True)
+def _may_mount(request: pytest.FixtureRequest) -> None:
+    needs = {"lab", "unshared"} & set(request.fixturenames)
+    if needs and not MAY_MOUNT:
+        pytest.skip("runs in a user namespace here: see test_unprivileged.py")
+
+
+@dataclass
+class Outcome:
+    status: ExitStatus
+    upper: Path
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def ok(self) -> str:
+        """stdout of a process that must have succeeded, without the last newline."""
+        assert self.status.ok, f"exit code {self.status.code}: {self.stderr}{self.stdout}"
+        return self.stdout.rstrip("\n")
+
+    @property
+    def lines(self) -> list[str]:
+        return self.ok.splitlines()
+
+    def written(self) -> list[str]:
+        """Everything in the upper layer, as "path" ("path/" for a folder, "-path" for a whiteout), sorted."""
+        return tree(self.upper)
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(_names(folder, ""))
+
+
+def _names(folder: Path, below: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            kind = entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(kind.st_mode):
+                yield f"{below}{entry.name}/"
+                yield from _names(Path(entry.path), f"{below}{entry.name}/")
+            elif stat.S_ISCHR(kind.st_mode) and kind.st_rdev == 0:
+                yield f"-{below}{entry.name}"
+            else:
+                yield f"{below}{entry.name}"
+
+
+@dataclass
+class Lab:
+    executor: SandboxExecutor
+    base: Path
+    rootfs: Path
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def layer(self, *folders: str, **files: str) -> str:
+        """A new lower layer with these folders, and files named with "__" for "/"."""
+        made = self.base / f"layer{next(self._numbers)}"
+        made.mkdir()
+        for name in folders:
+            (made / name).mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            path = made / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return str(made)
+
+    def root(self, *layers: str) -> RootMount:
+        """A busybox root below `layers`, with a new upper layer."""
+        fresh = self.base / f"active{next(self._numbers)}"
+        (fresh / "fs").mkdir(parents=True)
+        (fresh / "work").mkdir()
+        return RootMount(lowers=(str(self.rootfs), *layers), upper=str(fresh / "fs"), work=str(fresh / "work"))
+
+    def spec(self, script: str, **changes: Any) -> ExecSpec:
+        spec = ExecSpec(args=("/bin/sh", "-c", script), env=("PATH=/bin:/sbin",), root=self.root())
+        return replace(spec, **changes)
+
+    async def run(self, script: str, **changes: Any) -> Outcome:
+        return await self.run_spec(self.spec(script, **changes))
+
+    async def run_spec(self, spec: ExecSpec) -> Outcome:
+        pieces: dict[int, list[bytes]] = {1: [], 2: []}
+        status = await self.executor.run(spec, lambda number, data: pieces[number].append(data))
+        text = {number: b"".join(data).decode(errors="replace") for number, data in pieces.items()}
+        return Outcome(status, Path(spec.root.upper or "/nonexistent"), text[1], text[2])
+
+
+@pytest.fixture
+def unshared() -> None:
+    """For tests that need no lab but the right to mount."""
+
+
+@pytest.fixture
+async def lab(tmp_path: Path, busybox_rootfs: Path) -> AsyncIterator[Lab]:
+    async with SandboxExecutor(tmp_path / "executor") as executor:
+        yield Lab(executor, tmp_path, busybox_rootfs)
