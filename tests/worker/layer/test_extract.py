@@ -13,46 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.errors import CorruptError, LlbuildError, StoreError
+from llbuild.tests.worker.layer.tars import entry, folder, hard_link, symlink, tar
 from llbuild.tests.worker.layer.trees import extract, look
 from llbuild.worker.layer import TarLimits, extract_layer
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-File = tuple[str, bytes] | tuple[str, bytes, dict[str, object]]
-
-
-def entry(
-    name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **fields: object
-) -> tuple[tarfile.TarInfo, bytes]:
-    info = tarfile.TarInfo(name)
-    info.type = kind
-    info.size = len(content)
-    info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
-    info.uid, info.gid = os.geteuid(), os.getegid()
-    for field, value in fields.items():
-        setattr(info, field, value)
-    return info, content
-
-
-def folder(name: str, **fields: object) -> tuple[tarfile.TarInfo, bytes]:
-    return entry(name, tarfile.DIRTYPE, **fields)
-
-
-def symlink(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
-    return entry(name, tarfile.SYMTYPE, linkname=target)
-
-
-def hard_link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
-    return entry(name, tarfile.LNKTYPE, linkname=target)
-
-
-def tar(*entries: tuple[tarfile.TarInfo, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
-        for info, content in entries:
-            archive.addfile(info, io.BytesIO(content))
-    return out.getvalue()
 
 
 @pytest.fixture
