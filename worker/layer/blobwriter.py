@@ -29,6 +29,14 @@ __all__ = ["BlobWriter"]
 _THREADS_FROM_BYTES = 4 << 20
 
 
+class _SinkError(Exception):
+    """Carries the sink's own error past those who would take it for one of reading the files."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
 class BlobWriter:
     """Takes a tar piece by piece and passes the blob to `sink`.
 
@@ -53,6 +61,8 @@ class BlobWriter:
     ) -> None:
         for stage in self._stages or ():
             stage.abandon()
+        if isinstance(error, _SinkError):
+            raise error.cause from None
 
     def write(self, data: Buffer) -> None:
         """Append to the tar: large pieces are best. `data` must not change afterwards."""
@@ -90,4 +100,7 @@ class BlobWriter:
         if blob:
             self.blob_bytes += len(blob)
             self._blob_hash.update(blob)
-            self._sink(blob)
+            try:
+                self._sink(blob)
+            except OSError as error:
+                raise _SinkError(error) from error
