@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from llbuild.tests.tools import ROOT
 
 _ENTRY = "from llbuild.cli.main import program; program()"
 _TIMEOUT_S = 240
+_INSTRUCTION = re.compile(r"\[[^]]*\d/\d+\] (?!FROM )|(?!\[|exporting|importing)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Step:
         return self.started is not None and not self.cached
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """A finished command."""
 
@@ -46,8 +48,18 @@ class Outcome:
     stdout: str
     stderr: str
 
-    def __str__(self) -> str:
-        return f"$ llbuild {' '.join(self.command)}\n{self.stdout}{self.stderr}[exit code {self.exit_code}]"
+    def __repr__(self) -> str:
+        text = "".join(f"{line}\n" for line in self.stderr.splitlines() if not line.startswith("{"))
+        return (
+            f"$ llbuild {' '.join(self.command)}\n{self._told_steps()}{self.stdout}{text}[exit code {self.exit_code}]"
+        )
+
+    def _told_steps(self) -> str:
+        return "".join(
+            f"  {step.name}: {'cached' if step.cached else step.error or ('ran' if step.ran else 'never started')}\n"
+            + step.output.decode(errors="replace")
+            for step in self.steps
+        )
 
     @property
     def steps(self) -> list[Step]:
@@ -68,8 +80,8 @@ class Outcome:
         return found[0]
 
     def ran(self) -> list[str]:
-        """The names of the instructions that ran, without what was cached and without loading and exporting."""
-        return [step.name for step in self.steps if step.ran and step.name.startswith("[") and "] " in step.name]
+        """The names of the steps that changed files or ran a process: no cached ones, no loading and exporting."""
+        return [step.name for step in self.steps if step.ran and _INSTRUCTION.match(step.name)]
 
 
 def _take(status: dict[str, Any], steps: dict[str, Step]) -> None:
@@ -153,7 +165,8 @@ class Llbuild:
         return json.loads(self(*arguments).stdout)
 
     def image_names(self) -> list[str]:
-        return sorted(self("images").stdout.splitlines()[1:])
+        """Name, tag and id of every image of the store."""
+        return sorted(" ".join(line.split()[:3]) for line in self("images").stdout.splitlines()[1:])
 
     def _environment(self, extra: dict[str, str] | None) -> dict[str, str]:
         return {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.llb import HostIp, NetMode, Ulimit
 from llbuild.tests.worker.executor.conftest import IN_USERNS, of_machine, status_field
+from llbuild.worker.executor import BindMount, OverlayMount, TmpfsMount
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,3 +181,31 @@ async def test_the_running_python_cannot_be_overwritten_from_inside(lab: Lab) ->
     os.close(executable)
     outcome = await lab.run_spec(lab.spec("", args=("/proc/self/exe", "-c", "print(1)")))
     assert not outcome.status.ok
+
+
+async def test_device_nodes_a_step_makes_do_not_work(lab: Lab, tmp_path: Path) -> None:
+    """Docker's device cgroup would stop at most of them: the disks of the machine, say."""
+    (tmp_path / "shared").mkdir()
+    mounts = (
+        BindMount(dest="/bound", source=str(tmp_path / "shared"), readonly=False),
+        TmpfsMount(dest="/mem"),
+        OverlayMount(dest="/layers", lowers=(lab.layer("x"),)),
+    )
+    script = """
+        for folder in / /dev /dev/shm /tmp /bound /mem; do
+            mknod $folder/zero5 c 1 5
+            head -c 1 $folder/zero5 && echo "$folder opened"
+            rm -f $folder/zero5
+        done
+        ls /layers /bound; head -c 1 /dev/zero | wc -c
+    """
+    outcome = await lab.run(script, mounts=mounts)
+    assert outcome.lines == ["/bound:", "", "/layers:", "x", "1"]
+
+
+async def test_changing_a_device_changes_nothing_outside(lab: Lab) -> None:
+    before = os.stat("/dev/null")
+    await lab.run("chmod 600 /dev/null; chown 1 /dev/null; rm -f /dev/null; touch -d @0 /dev/null")
+    after = os.stat("/dev/null")
+    assert (before.st_mode, before.st_uid, before.st_ino) == (after.st_mode, after.st_uid, after.st_ino)
+    assert (await lab.run("stat -c %a /dev/null")).ok == "666"
