@@ -21,8 +21,10 @@ _SPECIAL = re.compile(r"[*?\[\\]")
 
 
 def has_wildcards(pattern: str) -> bool:
-    """Whether filepath.Match would find anything special in it. A backslash only quotes."""
-    return any(char in "*?[" for char in pattern)
+    """Whether filepath.Match would find more in it than one name. A backslash quotes what follows."""
+    if "\\" in pattern:
+        pattern = re.sub(r"\\.", "", pattern, flags=re.DOTALL)
+    return "*" in pattern or "?" in pattern or "[" in pattern
 
 
 def compile_match(pattern: str) -> re.Pattern[str]:
@@ -34,15 +36,11 @@ def compile_match(pattern: str) -> re.Pattern[str]:
 
 
 def clean_path(path: str) -> str:
-    """Go's filepath.Clean by the text alone, without a leading slash; "" is the root. `..` at the start stays."""
+    """Go's filepath.Clean of "/" + path, without the slash: no `.`, no `..`, no empty parts; "" is the root."""
     parts: list[str] = []
-    rooted = path.startswith("/")
     for part in path.split("/"):
         if part == "..":
-            if parts and parts[-1] != "..":
-                parts.pop()
-            elif not rooted:
-                parts.append(part)
+            del parts[-1:]
         elif part not in ("", "."):
             parts.append(part)
     return "/".join(parts)
@@ -91,7 +89,7 @@ class IgnoreList:
         def excludes(name: str) -> bool:
             if not on_name(name) and not on_path(prefix + name):
                 return usual
-            return not self.has_exceptions or self._decide(prefix + name, covers)[0]
+            return not self.has_exceptions or self.step(prefix + name, covers)[0]
 
         return excludes
 
@@ -106,7 +104,7 @@ class IgnoreList:
     def _covering(self, folder: str) -> int:
         known = self._covers.get(folder)
         if known is None:
-            known = self._covers[folder] = self._decide(folder, self._covering(folder.rpartition("/")[0]))[1]
+            known = self._covers[folder] = self.step(folder, self._covering(folder.rpartition("/")[0]))[1]
         return known
 
     def _verdict(self, covers: int) -> bool:
@@ -116,11 +114,15 @@ class IgnoreList:
                 excluded = not line.again
         return excluded
 
-    def _decide(self, path: str, covers: int) -> tuple[bool, int]:
-        """Whether it is excluded, and which lines cover it. A line is only asked when it could change something."""
+    def step(self, path: str, above: int = 0) -> tuple[bool, int]:
+        """Whether a path is excluded, and which lines cover it; `above`: which cover its folder.
+
+        moby does not try a line that would change nothing, so a folder may come out without the bit of a line
+        that it would match. What is in it then does not inherit.
+        """
         excluded, matched = False, 0
         for number, line in enumerate(self._lines):
-            if covers >> number & 1 or (line.again == excluded and line.match(path)):
+            if above >> number & 1 or (line.again == excluded and line.match(path)):
                 matched |= 1 << number
                 excluded = not line.again
         return excluded, matched
@@ -152,11 +154,11 @@ def _any_of(sources: Sequence[str]) -> _Search:
 def _parse_line(line: str) -> _Line | None:
     text = line.strip()
     again = text.startswith("!")
-    text = clean_path(text[again:].strip())
-    if not text:
-        if again and line.strip() == "!":
-            raise ValueError('"!" alone is no pattern')
-        return None
+    text = text[again:].strip()
+    if again and not text:
+        raise ValueError("a line with nothing but '!' is no pattern")
+    if text.startswith("../") or not (text := clean_path(text)):
+        return None  # matches nothing that is in a tree
     if len(text) > _MAX_PATTERN:
         raise ValueError(f"pattern of {len(text)} characters; at most {_MAX_PATTERN}")
     source = _translate(text, deep=True)

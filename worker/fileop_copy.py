@@ -28,7 +28,7 @@ def run_copy(action: FileCopy, tree: Tree, writer: LayerWriter, owner: tuple[int
     Raises LlbuildError, SourceError.
     """
     settings = CopySettings(copy=action, owner=owner, mode=mode_change(action))
-    target = clean_path("/" + action.dest)
+    target = clean_path(action.dest)
     if not action.create_dest_path and "/" in target:
         above = resolve(writer, target).rpartition("/")[0]
         if writer.stat(above) is None:

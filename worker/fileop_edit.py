@@ -38,7 +38,7 @@ def run_edit(action: Edit, writer: LayerWriter, owner: tuple[int, int] | None) -
 
 
 def _mkdir(action: FileMkdir, writer: LayerWriter, owner: tuple[int, int]) -> None:
-    path = resolve(writer, clean_path("/" + action.path))
+    path = resolve(writer, clean_path(action.path))
     mode = action.mode & 0o777  # as in BuildKit, which leaves set-id and sticky bits to chmod
     if action.make_parents:
         made = make_parents(writer, path, owner, mode=mode)
@@ -53,7 +53,7 @@ def _mkdir(action: FileMkdir, writer: LayerWriter, owner: tuple[int, int]) -> No
 
 def _mkfile(action: FileMkfile, writer: LayerWriter, owner: tuple[int, int] | None) -> None:
     """A file that is there keeps its mode, and its owner unless the action names one."""
-    path = resolve(writer, clean_path("/" + action.path))
+    path = resolve(writer, clean_path(action.path))
     _demand_parent(writer, path)
     found = writer.stat(path)
     mode = action.mode & 0o777
@@ -69,7 +69,7 @@ def _mkfile(action: FileMkfile, writer: LayerWriter, owner: tuple[int, int] | No
 
 
 def _symlink(action: FileSymlink, writer: LayerWriter, owner: tuple[int, int]) -> None:
-    path = resolve(writer, clean_path("/" + action.new_path))
+    path = resolve(writer, clean_path(action.new_path))
     _demand_parent(writer, path)
     if writer.stat(path) is not None:
         raise LlbuildError(f"cannot make the link /{path}: there is something of that name")
@@ -80,7 +80,7 @@ def _symlink(action: FileSymlink, writer: LayerWriter, owner: tuple[int, int]) -
 
 
 def _rm(action: FileRm, writer: LayerWriter) -> None:
-    path = clean_path("/" + action.path)
+    path = clean_path(action.path)
     if action.allow_wildcard and has_wildcards(path):
         copy = FileCopy(src=path, dest="/", allow_wildcard=True, allow_empty_wildcard=True)
         try:

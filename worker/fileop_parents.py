@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ def make_parents(writer: LayerWriter, path: str, owner: tuple[int, int], *, mode
 
     Raises LlbuildError when something that is no folder is in the way.
     """
+    found = writer.stat(path)
+    if found is not None and stat.S_ISDIR(found.st_mode):
+        return []  # copied up only when something is put into it
     made: list[str] = []
     at = 0
     while path and at >= 0:

@@ -45,6 +45,10 @@ class Filter:
     def __bool__(self) -> bool:
         return bool(self._excludes) or bool(self._includes)
 
+    def takes(self, path: str) -> bool:
+        folder, _, name = path.rpartition("/")
+        return self.within(folder)(name)
+
     def within(self, folder: str) -> Callable[[str], bool]:
         """Tells for the names in a folder whether they are taken."""
         excludes = self._excludes.within(folder)
@@ -65,25 +69,33 @@ def pick(tree: Tree, copy: FileCopy) -> list[Picked]:
 
     Raises SourceError for a plain source that is not there, or a wildcard that matches nothing and must.
     """
-    source = clean_path("/" + copy.src)
+    source = clean_path(copy.src)
+    paths = [source]
     if copy.allow_wildcard and has_wildcards(source):
-        found = _expand(tree, source, copy)
-        if not found and not copy.allow_empty_wildcard:
+        paths = _expand(tree, source, copy)
+        if not paths and not copy.allow_empty_wildcard:
             raise SourceError(f"{copy.src!r} matches nothing", ref=copy.src)
+    found = [_picked(tree, path, copy) for path in paths]
+    if not (copy.exclude_patterns or copy.include_patterns or copy.required_paths):
         return found
-    picked = _picked(tree, source, copy)
-    if picked is None:
-        raise _not_found(tree, source)
-    return [picked]
+    chosen = Filter(copy)
+    for required in map(clean_path, copy.required_paths):
+        inside = required.removeprefix(source).lstrip("/")
+        if tree.stat(required) is None or (inside and chosen and not chosen.takes(inside)):
+            raise _not_found(tree, required)
+    # A file that is named itself has no path below the source; the documentation of --exclude goes by its name
+    return [one for one in found if stat.S_ISDIR(one.stat.st_mode) or chosen.takes(one.name)]
 
 
-def _picked(tree: Tree, path: str, copy: FileCopy) -> Picked | None:
+def _picked(tree: Tree, path: str, copy: FileCopy) -> Picked:
     place = resolve(tree, path, follow_last=copy.follow_symlink)
     found = tree.stat(place)
-    return None if found is None else Picked(place, path.rpartition("/")[2], found)
+    if found is None:
+        raise _not_found(tree, path)
+    return Picked(place, path.rpartition("/")[2], found)
 
 
-def _expand(tree: Tree, source: str, copy: FileCopy) -> list[Picked]:
+def _expand(tree: Tree, source: str, copy: FileCopy) -> list[str]:
     """What matches a pattern, component by component."""
     parts = source.split("/")
     plain = next(number for number, part in enumerate(parts) if has_wildcards(part))
@@ -109,11 +121,7 @@ def _expand(tree: Tree, source: str, copy: FileCopy) -> list[Picked]:
                     if fits(entry.name) and (last or stat.S_ISDIR(entry.stat.st_mode))
                 )
         level = below
-    found_all = [_picked(tree, path, copy) for path in level]
-    missing = [path for path, found in zip(level, found_all, strict=True) if found is None]
-    if missing:
-        raise _not_found(tree, missing[0])
-    return [found for found in found_all if found is not None]
+    return level
 
 
 def _not_found(tree: Tree, path: str) -> SourceError:
