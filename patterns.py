@@ -102,10 +102,13 @@ class IgnoreList:
         return self.excludes(folder) or any(not line.again and _may_match_below(line, folder) for line in self._lines)
 
     def _covering(self, folder: str) -> int:
-        known = self._covers.get(folder)
-        if known is None:
-            known = self._covers[folder] = self.step(folder, self._covering(folder.rpartition("/")[0]))[1]
-        return known
+        missing = []
+        while (covers := self._covers.get(folder)) is None:
+            missing.append(folder)
+            folder = folder.rpartition("/")[0]
+        for folder in reversed(missing):
+            covers = self._covers[folder] = self.step(folder, covers)[1]
+        return covers
 
     def _verdict(self, covers: int) -> bool:
         excluded = False
@@ -271,9 +274,9 @@ def _translate_class(pattern: str, at: int, out: list[str], *, deep: bool) -> in
 
 def _class_char(pattern: str, at: int) -> tuple[str, int]:
     if pattern.startswith(("-", "]"), at):
-        raise ValueError(f"pattern {pattern!r} has a {pattern[at]} where a character is expected; quote it with \\")
+        raise ValueError(f"pattern {pattern!r} has a malformed [")
     if pattern.startswith("\\", at):
         at += 1
     if at >= len(pattern):
-        raise ValueError(f"pattern {pattern!r} has an unclosed [")
+        raise ValueError(f"pattern {pattern!r} has a malformed [: it is not closed")
     return pattern[at], at + 1

@@ -32,7 +32,7 @@ def run_copy(action: FileCopy, tree: Tree, writer: LayerWriter, owner: tuple[int
     if not action.create_dest_path and "/" in target:
         above = resolve(writer, target).rpartition("/")[0]
         if writer.stat(above) is None:
-            raise LlbuildError(f"no folder /{above} to copy to")
+            raise LlbuildError(f"the folder /{above} does not exist")
     for source in pick(tree, action):
         if not (action.attempt_unpack and _unpack(tree, source, writer, resolve(writer, target), owner)):
             _copy(tree, source, writer, target, settings)

@@ -107,6 +107,6 @@ def _demand_parent(writer: LayerWriter, path: str) -> None:
     parent = path.rpartition("/")[0]
     found = writer.stat(parent)
     if found is None:
-        raise LlbuildError(f"no folder /{parent} to put /{path} into")
+        raise LlbuildError(f"the folder /{parent} does not exist")
     if not stat.S_ISDIR(found.st_mode):
         raise LlbuildError(f"/{parent} is not a folder")

@@ -57,11 +57,15 @@ class MergedTree:
     def stack(self, path: str) -> tuple[str, ...]:
         """The folders that together are the folder at `path`, topmost first; () when it is none."""
         known = self._stacks.get(path)
-        if known is None:
-            parent, _, name = path.rpartition("/")
-            known = self._stack(self.stack(parent), name)
+        if known is not None:
+            return known
+        missing = [path]  # a loop: a path may have more folders than Python has frames
+        while (known := self._stacks.get(missing[-1].rpartition("/")[0])) is None:
+            missing.append(missing[-1].rpartition("/")[0])
+        for folder in reversed(missing):
+            known = self._stack(known, folder.rpartition("/")[2])
             if len(self._stacks) < _KEEP_FOLDERS:
-                self._stacks[path] = known
+                self._stacks[folder] = known
         return known
 
     def _stack(self, parents: Sequence[str], name: str) -> tuple[str, ...]:

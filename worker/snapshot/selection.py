@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Filter", "Picked", "pick"]
 
+_MOST_NAMES = 5000  # that are compared with one that is not there
+
 
 class Picked(NamedTuple):
     """One source of a copy. `name` is what it is called at a destination that is a folder; "" for a root."""
@@ -125,26 +127,28 @@ def _expand(tree: Tree, source: str, copy: FileCopy) -> list[str]:
 
 
 def _not_found(tree: Tree, path: str) -> SourceError:
-    return SourceError(f"'/{path}' not found{_why(tree, path)}", ref=path)
-
-
-def _why(tree: Tree, path: str) -> str:
-    """`; did you mean '/x'?`, when the folder holds something of nearly that name; or that it is ignored."""
     from .folder import FolderTree
 
+    name = repr(path or "/")
     place = resolve(tree, path)
     if isinstance(tree, FolderTree) and place and tree.excludes(place):
-        return " (excluded by .dockerignore)"
-    if place != path:
-        found = tree.stat(resolve(tree, path, follow_last=False))
-        return f": it is a link to '/{place}', which is not there" if found is not None else ""
-    parent, _, name = place.rpartition("/")
-    above = tree.stat(parent)
-    if above is None or not stat.S_ISDIR(above.st_mode):
+        return SourceError(f"{name} not found (excluded by .dockerignore)", ref=path)
+    found = tree.stat(resolve(tree, path, follow_last=False))
+    if found is not None and stat.S_ISLNK(found.st_mode):
+        return SourceError(f"{name} is a symbolic link to nothing that is there", ref=path)
+    return SourceError(f"{name} not found{_similar(tree, path)}", ref=path)
+
+
+def _similar(tree: Tree, path: str) -> str:
+    """`; did you mean 'x'?`, when the folder holds something of nearly that name."""
+    above, _, name = path.rpartition("/")
+    place = resolve(tree, above)
+    found = tree.stat(place)
+    if found is None or not stat.S_ISDIR(found.st_mode):
         return ""
     from difflib import get_close_matches
 
-    with tree.directory(parent) as folder:
-        names = [entry.name for entry in folder.entries()[:5000]]
+    with tree.directory(place) as folder:
+        names = [entry.name for entry in folder.entries()[:_MOST_NAMES]]
     close = get_close_matches(name, names, n=1, cutoff=0.7)
-    return f"; did you mean '/{join(parent, close[0])}'?" if close else ""
+    return f"; did you mean {join(above, close[0])!r}?" if close else ""

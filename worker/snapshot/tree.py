@@ -97,7 +97,7 @@ def resolve(tree: Tree, path: str, *, follow_last: bool = True) -> str:
             continue
         links += 1
         if links > _MAX_LINKS:
-            raise SourceError(f"too many symbolic links in {path!r}", ref=path)
+            raise SourceError(f"too many symbolic links in '/{path.lstrip('/')}'", ref=path)
         with tree.directory("/".join(done)) as folder:
             target = folder.readlink(part)
         if target.startswith("/"):
