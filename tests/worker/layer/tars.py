@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from typing import Any
 
 Entry = tuple[tarfile.TarInfo, bytes]
 
@@ -20,7 +21,7 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **fiel
     return info, content
 
 
-def folder(name: str, **fields: object) -> Entry:
+def folder(name: str, **fields: Any) -> Entry:
     return entry(name, tarfile.DIRTYPE, **fields)
 
 
