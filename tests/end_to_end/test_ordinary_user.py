@@ -36,7 +36,13 @@ def home(busybox_rootfs: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def nobodys(home: Path) -> Iterator[Llbuild]:
-    prefix = (require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    prefix = (
+        require_tool("setpriv"),
+        f"--reuid={NOBODY}",
+        f"--regid={NOBODY}",
+        "--clear-groups",
+        "env",
+    )  # env: what follows is looked up without root's rights
     probe = subprocess.run(
         [*prefix, sys.executable, "-c", "import llbuild, msgpack"],
         env={**os.environ, "PYTHONPATH": str(ROOT / ".typing")},
