@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Draft", "ExecDraft", "FileDraft", "MergeDraft", "SourceDraft", "finish"]
 
+_ROOT = Mount(dest="/", input=0, output=0)
+
 
 class SourceDraft:
     """Something from outside; `attrs` is asked at the end."""
@@ -47,11 +49,14 @@ class SourceDraft:
 
 
 class ExecDraft:
-    """A process. `mounts` hold their source drafts; `extra` mounts (secrets, ssh) come last and have none."""
+    """A process. `mounts` hold their source drafts; `extra` mounts (secrets, ssh) come last and have none.
+
+    make: the op, once its mounts are numbered.
+    """
 
     def __init__(
         self,
-        op: ExecOp,
+        make: Callable[[tuple[Mount, ...]], ExecOp],
         root: Draft | None,
         *,
         mounts: list[tuple[Mount, Draft | None]],
@@ -59,7 +64,7 @@ class ExecDraft:
         platform: Platform,
         metadata: Metadata,
     ) -> None:
-        self.op = op
+        self.make = make
         self.root = root
         self.mounts = mounts
         self.extra = extra
@@ -68,7 +73,8 @@ class ExecDraft:
         self.output: Output | None = None
 
     def _sorted(self) -> list[tuple[Mount, Draft | None]]:
-        return sorted([(Mount(dest="/", output=0), self.root), *self.mounts], key=lambda item: item[0].dest)
+        root = (_ROOT, self.root)
+        return sorted([root, *self.mounts], key=lambda item: item[0].dest) if self.mounts else [root]
 
     def below(self) -> list[Draft]:
         return [draft for _, draft in self._sorted() if draft is not None]
@@ -82,9 +88,9 @@ class ExecDraft:
             index = -1
             if mount.output >= 0:
                 index, outputs = outputs, outputs + 1
-            mounts.append(replace(mount, input=number, output=index))
-        op = replace(self.op, mounts=(*mounts, *self.extra))
-        return add_vertex(op, inputs, platform=self.platform, metadata=self.metadata)
+            numbered = (mount.input, mount.output) == (number, index)
+            mounts.append(mount if numbered else replace(mount, input=number, output=index))
+        return add_vertex(self.make((*mounts, *self.extra)), inputs, platform=self.platform, metadata=self.metadata)
 
 
 class FileDraft:

@@ -28,6 +28,9 @@ class Expander:
         self.work = 0
 
     def word(self, word: Word, env: Mapping[str, str]) -> str:
+        text = word.text
+        if "$" not in text and "'" not in text and '"' not in text and self.escape not in text:
+            return text
         return self.expansion(word, env).text
 
     def expansion(self, word: Word, env: Mapping[str, str]) -> Expansion:

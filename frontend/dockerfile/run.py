@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
@@ -48,7 +49,8 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
     if extras and extras.ssh_socket and "SSH_AUTH_SOCK" not in state.env:
         env = (*env, f"SSH_AUTH_SOCK={extras.ssh_socket}")
     options = build.options
-    op = ExecOp(
+    make = partial(
+        ExecOp,
         args=args,
         env=env,
         cwd=state.cwd,
@@ -72,7 +74,7 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
     )
     line = _history_text(build, state, command, args)
     state.draft = ExecDraft(
-        op,
+        lambda mounts: make(mounts=mounts),
         state.draft,
         mounts=mounts,
         extra=list(extras.tail) if extras else [],

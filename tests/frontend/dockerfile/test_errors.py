@@ -95,7 +95,16 @@ NOT_YET = [
     ("RUN --device=a x", "2:14: RUN --device is not supported yet"),
     ("ADD https://example.com/x /", "2:5: ADD of a URL is not supported yet"),
     ("ADD https://example.com/x.git /", "2:5: ADD of a git repository is not supported yet"),
-    ("ADD --unpack=false x /", "2:5: ADD --unpack is not supported yet"),
+    ("ADD --keep-git-dir x /", "2:5: ADD --keep-git-dir is not supported yet"),
+    ("COPY --parents x /", "2:6: COPY --parents is not supported yet"),
+    (
+        "RUN --mount=type=cache,target=/c,sharing=locked x",
+        "2:13: RUN --mount=type=cache,sharing=locked is not supported yet",
+    ),
+    (
+        "RUN --mount=type=cache,target=/c,uid=1 x",
+        "2:13: RUN --mount=type=cache with an owner or mode is not supported yet",
+    ),
 ]
 
 FILES = [
