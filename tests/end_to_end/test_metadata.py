@@ -53,17 +53,11 @@ def test_metadata_alone_starts_nothing_and_adds_no_layer(
     llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
 ) -> None:
     archive = tmp_path / "image.tar"
-<<<<<<< HEAD
-    folder = context(EVERYTHING)
-    assert llbuild.build("-t", "meta", "--build-arg", "WHO=you", folder).ran() == []
-    llbuild.build("-o", f"type=oci,dest={archive}", "--build-arg", "WHO=you", folder)
-=======
     outcome = llbuild.build(
         *("-t", "meta", "-o", f"type=oci,dest={archive}", "-o", "type=image", "--build-arg", "WHO=you"),
         context(EVERYTHING),
     )
     assert outcome.ran() == []
->>>>>>> main
     image = read_image(archive)
     assert len(image.layers) == 1
     config = image.config["config"]

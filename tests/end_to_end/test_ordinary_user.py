@@ -37,24 +37,6 @@ def home(busybox_rootfs: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def nobodys(home: Path) -> Iterator[Llbuild]:
-<<<<<<< HEAD
-    prefix = (
-        require_tool("setpriv"),
-        f"--reuid={NOBODY}",
-        f"--regid={NOBODY}",
-        "--clear-groups",
-        "env",
-    )  # env: what follows is looked up without root's rights
-    probe = subprocess.run(
-        [*prefix, sys.executable, "-c", "import llbuild, msgpack"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / ".typing")},
-        capture_output=True,
-        check=False,
-    )
-    if probe.returncode:
-        pytest.skip(f"needs a Python and a checkout that every user can read (not {sys.executable})")
-    llbuild = Llbuild(root=home / "state", prefix=prefix, environment={"HOME": str(home)})
-=======
     prefix = (require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
     # The tests' own Python may lie in root's home; any other of the same version can use the same libraries.
     libraries = str(Path(msgpack.__file__).parents[1])
@@ -70,7 +52,6 @@ def nobodys(home: Path) -> Iterator[Llbuild]:
         pytest.skip(f"needs a Python and a checkout that every user can read (not {', '.join(pythons)})")
     environment = {"HOME": str(home), "PYTHONPATH": path}
     llbuild = Llbuild(root=home / "state", prefix=prefix, environment=environment, python=python)
->>>>>>> main
     llbuild("import", home / "rootfs", "busybox")
     yield llbuild
     assert not processes_of(llbuild.root)
