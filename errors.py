@@ -42,6 +42,7 @@ __all__ = [
     "StoreError",
     "UsageError",
     "VertexError",
+    "first_error",
 ]
 
 
@@ -128,3 +129,16 @@ class CorruptError(StoreError):
 
 class ExportError(LlbuildError):
     """A result cannot be written where it was wanted."""
+
+
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What stopped a group of tasks: a bug if there is one among them, else the first error of ours."""
+    flat: list[BaseException] = []
+    todo: list[BaseException] = [errors]
+    while todo:
+        error = todo.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            todo.extend(error.exceptions)
+        else:
+            flat.append(error)
+    return next((error for error in flat if not isinstance(error, LlbuildError)), flat[0])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+
+from .values import frozen
 
 __all__ = ["Platform", "host_platform", "parse_platform"]
 
@@ -26,7 +27,7 @@ _ARCH = {
 _WORD = re.compile(r"[A-Za-z0-9_.-]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Platform:
     """os/architecture[/variant], normalised as containerd does (arm64/v8 is arm64)."""
 

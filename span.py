@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .values import frozen
 
 __all__ = ["Span"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Span:
     """A range of one file: from (line, column) to (end_line, end_column), the end exclusive.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import LlbuildError, UsageError
+from ..values import replace
 from . import engine
 from .options import parse_build
 from .parser import start_log
@@ -18,21 +19,31 @@ if TYPE_CHECKING:
 
     from .engine import BuildResult, BuildView
     from .options import BuildOptions
-    from .progress import Trace
+    from .progress import Display, Trace
     from .report import BuildFacts
 
-__all__ = ["run"]
+__all__ = ["conduct", "run"]
+
+
+class Build(Protocol):
+    """The engine's part: compile, solve, export."""
+
+    def __call__(self, options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult: ...
 
 
 def run(argv: Sequence[str]) -> int:
-    """Build, and say how it went. Returns the exit code; what nobody can act on here is raised."""
-    options = parse_build(argv, os.environ)
+    """`llbuild build`."""
+    return conduct(parse_build(argv, os.environ), engine.build)
+
+
+def conduct(options: BuildOptions, build: Build) -> int:
+    """Build, and say how it went. Returns the exit code; what is no build's failure (a full disk, Ctrl-C) is raised."""
     _check(options)
     start_log(options.globals)
     view = engine.BuildView()
     display = open_display(_form(options), sys.stderr, os.environ)
     try:
-        result = engine.build(options, display=display, view=view)
+        result = build(options, display=display, view=view)
     except UsageError:
         raise
     except LlbuildError as exc:
@@ -91,9 +102,9 @@ def _facts(view: BuildView, trace: Trace) -> BuildFacts:
     """Join what the definition and the events know of the steps."""
     from .report import BuildFacts, StepFacts
 
-    said = view.definition.metadata_of() if view.definition is not None else {}
-    steps = {}
+    said = view.definition.metadata if view.definition is not None else ()
+    steps = {digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None) for digest, meta in said}
     for digest, state in trace.vertices.items():
-        spans = said[digest].spans if digest in said else ()
-        steps[digest] = StepFacts(name=state.name, at=spans[0] if spans else None, output=state.tail_text())
+        known = steps.get(digest) or StepFacts(name=state.name)
+        steps[digest] = replace(known, name=state.name, output=state.tail_text())
     return BuildFacts(sources=view.sources, steps=steps)

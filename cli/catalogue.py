@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, NotFoundError, SourceError
 from ..image import Index, decode_config, decode_manifest, parse_reference, select_platform
 from ..platforms import host_platform
+from ..values import frozen, replace
 from ..worker import ContentStore
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["LocalImage", "find_image", "load_image", "open_content", "split_name
 _SHORTEST_ID = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LocalImage:
     """An image with everything that its manifest leads to. `digest` is what its name points at."""
 

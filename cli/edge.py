@@ -7,11 +7,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..errors import LlbuildError, UsageError
+from ..errors import LlbuildError, UsageError, first_error
 from .report import render_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 __all__ = ["conclude", "describe_os_error", "print_traceback"]
 
@@ -36,6 +37,7 @@ def conclude(error: BaseException, *, arguments: Sequence[str], exit_code: int) 
         if "--debug" in arguments and not isinstance(error, UsageError):
             print_traceback(error)
         text, code = _verdict(error, arguments, exit_code)
+        _settle_stdout()
         sys.stderr.write(text)
         sys.stderr.flush()
     except BrokenPipeError:
@@ -44,20 +46,29 @@ def conclude(error: BaseException, *, arguments: Sequence[str], exit_code: int) 
     return code
 
 
+def _settle_stdout() -> None:
+    """What was printed before the end comes before its cause; where that is impossible, it is dropped."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence_output(sys.stdout)
+
+
 def _verdict(error: BaseException, arguments: Sequence[str], exit_code: int) -> tuple[str, int]:
-    match error:
+    cause = first_error(error) if isinstance(error, BaseExceptionGroup) else error
+    match cause:
         case KeyboardInterrupt():
             return "canceled\n", exit_code
         case UsageError():
-            return _usage(error, arguments), 2
+            return _usage(cause, arguments), 2
         case LlbuildError():
-            return render_error(error), 1
+            return render_error(cause), 1
         case MemoryError():
             return "error: out of memory\n", 1
         case OSError():
-            return describe_os_error(error), 1
+            return describe_os_error(cause), 1
         case _:
-            return _bug(error, arguments), 1
+            return _bug(error, cause, arguments), 1
 
 
 def describe_os_error(error: OSError) -> str:
@@ -77,8 +88,8 @@ def _usage(error: UsageError, arguments: Sequence[str]) -> str:
     return f"{program}: error: {error.message}\nhint: {hint}\n"
 
 
-def _bug(error: BaseException, arguments: Sequence[str]) -> str:
-    headline = f"error: this is a bug in llbuild: {type(error).__name__}: {_first_line(error)}\n"
+def _bug(error: BaseException, cause: BaseException, arguments: Sequence[str]) -> str:
+    headline = f"error: this is a bug in llbuild: {type(cause).__name__}: {_first_line(cause)}\n"
     if "--debug" in arguments:
         return headline
     saved = _save_traceback(error, arguments)
@@ -115,10 +126,10 @@ def print_traceback(error: BaseException) -> None:
     sys.stderr.writelines(traceback.format_exception(error))
 
 
-def _silence_output() -> None:
+def _silence_output(*streams: TextIO) -> None:
     """Point stdout and stderr nowhere, or Python itself complains when it flushes them at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams or (sys.stdout, sys.stderr):
         try:
             os.dup2(nowhere, stream.fileno())
         except (OSError, ValueError):  # not a real file: nothing will be flushed to a pipe

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..image import History
+from ..values import frozen
 from .catalogue import find_image, open_content
 from .listing import add_format, created_ago, render_json, wants_json
 from .parser import CommandParser, read_globals, start_log
@@ -28,7 +28,7 @@ __all__ = ["HistoryLine", "history_lines", "render_history", "run"]
 _CREATED_BY_WIDTH = 45
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HistoryLine:
     """One step. `layer` is the diff id of what it added, None for a step that changed the config only."""
 

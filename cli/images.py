@@ -16,7 +16,9 @@ from .units import human_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..worker import ContentStore, StoredImage
+    from ..digest import Digest
+    from ..image import Descriptor
+    from ..worker import ContentStore
 
 __all__ = ["render_images", "run"]
 
@@ -36,32 +38,30 @@ def run(argv: Sequence[str]) -> int:
 
 def render_images(store: ContentStore, *, as_json: bool = False, now: float | None = None) -> str:
     """The list, as a table or as a JSON array. SIZE is what the layers take in the store, compressed."""
-    rows = [(image, _loaded(store, image)) for image in store.images()]
+    rows = [(name, descriptor.digest, _loaded(store, name, descriptor)) for name, descriptor in store.images()]
     if as_json:
-        return render_json([_fields(image, loaded) for image, loaded in rows])
+        return render_json([_fields(name, digest, loaded) for name, digest, loaded in rows])
     headings = ("REPOSITORY", "TAG", "DIGEST", "CREATED", "SIZE")
-    return render_table(headings, [_cells(image, loaded, now) for image, loaded in rows])
+    return render_table(headings, [_cells(name, digest, loaded, now) for name, digest, loaded in rows])
 
 
-def _loaded(store: ContentStore, image: StoredImage) -> LocalImage | None:
+def _loaded(store: ContentStore, name: str, descriptor: Descriptor) -> LocalImage | None:
     """None for a damaged image: one of those must not hide the others."""
     try:
-        return load_image(store, image.name, image.descriptor)
+        return load_image(store, name, descriptor)
     except LlbuildError:
         return None
 
 
-def _cells(image: StoredImage, loaded: LocalImage | None, now: float | None) -> tuple[str, ...]:
-    known = ("damaged", "") if loaded is None else (created_ago(loaded.config.created, now), _size(loaded))
-    return (*split_name(image.name), image.descriptor.digest.short, *known)
+def _cells(name: str, digest: Digest, loaded: LocalImage | None, now: float | None) -> tuple[str, ...]:
+    if loaded is None:
+        return (*split_name(name), digest.short, "damaged", "")
+    size = human_size(loaded.size_bytes)
+    return (*split_name(name), digest.short, created_ago(loaded.config.created, now), size)
 
 
-def _size(loaded: LocalImage) -> str:
-    return human_size(loaded.size_bytes)
-
-
-def _fields(image: StoredImage, loaded: LocalImage | None) -> dict[str, object]:
-    fields: dict[str, object] = {"name": image.name, "digest": image.descriptor.digest}
+def _fields(name: str, digest: Digest, loaded: LocalImage | None) -> dict[str, object]:
+    fields: dict[str, object] = {"name": name, "digest": digest}
     if loaded is None:
         return {**fields, "damaged": True}
     return {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..platforms import Platform, host_platform
+from ..values import frozen
 from .options import image_name, platform_of
 from .parser import CommandParser, GlobalOptions, read_globals, start_log
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ImportOptions", "parse_import", "run"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImportOptions:
     globals: GlobalOptions
     source: str  # folder, tar file (compressed or not), or "-": a tar on stdin

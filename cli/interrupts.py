@@ -7,7 +7,7 @@ take the same road, and only the exit code remembers which it was.
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def deliver_signals() -> Iterator[Signals]:
     before = {}
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
-            before[number] = signal.signal(number, signals.stop)
+            with suppress(ValueError):  # not the main thread: somebody else's program, and their signals
+                before[number] = signal.signal(number, signals.stop)
     try:
         yield signals
     finally:

@@ -6,13 +6,18 @@ Imports stay inside functions here: a cached build lasts about as long as import
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import NoReturn
 
-__all__ = ["COMMANDS", "main"]
+    from .interrupts import Signals
+
+__all__ = ["COMMANDS", "main", "program"]
 
 # name -> (module, summary); the module has `run(argv) -> int`
 COMMANDS = {
@@ -28,6 +33,18 @@ COMMANDS = {
 _GLOBAL_FLAGS = {"--debug": False, "--log-format": True, "--root": True}
 
 
+def program() -> NoReturn:
+    """The console script: `main` as a process of its own, which owes nothing to whoever comes after it."""
+    # Start-up makes tens of thousands of lasting objects: looking for garbage among them takes a fifth of it.
+    gc.set_threshold(100_000)
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)  # taking the interpreter apart would cost another tenth of a cached build
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. `argv` is without the program's name."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -40,13 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _guarded(arguments: list[str], signals: _Signals) -> int:
+def _guarded(arguments: list[str], signals: Signals) -> int:
     try:
-        _forgive_encodings()
-        code = _dispatch(arguments)
+        _prepare_streams()
+        try:
+            code = _dispatch(arguments)
+        except SystemExit as exc:  # argparse has printed help
+            code = exc.code if isinstance(exc.code, int) else 0
         sys.stdout.flush()
-    except SystemExit as exc:
-        return exc.code if isinstance(exc.code, int) else 0
     except BaseException as exc:  # noqa: BLE001  the edge: every end becomes a line and a code
         from .edge import conclude
 
@@ -58,6 +76,8 @@ def _dispatch(arguments: list[str]) -> int:
     command, rest = split_command(arguments)
     if command is None:
         return _without_command(rest)
+    if command == "help":
+        return _dispatch([*rest, "--help"])
     if command not in COMMANDS:
         from ..errors import UsageError
         from .parser import suggestion
@@ -126,13 +146,11 @@ flags of every command:
 """
 
 
-def _forgive_encodings() -> None:
-    """A terminal that cannot show a character gets an escape, not a crash."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-
-
-if TYPE_CHECKING:
-    from .interrupts import Signals as _Signals
+def _prepare_streams() -> None:
+    """A stream that was closed swallows, and one that cannot show a character shows an escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115  lives as long as the process
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

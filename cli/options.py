@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
 from ..platforms import Platform, parse_platform
+from ..values import frozen
 from .outputs import STDOUT, Output, parse_outputs
 from .parser import CommandParser, GlobalOptions, read_globals, suggestion
 from .progress import FORMS
@@ -22,13 +22,13 @@ STDIN = "-"
 Pairs: TypeAlias = "tuple[tuple[str, str], ...]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildOptions:
     """What one build was asked to do. Names without a value in the environment are left out already."""
 
     globals: GlobalOptions
     context: str = "."  # a folder, a URL, or "-": stdin
-    file: str = ""  # the build file; "" is the frontend's default, "-" is stdin
+    file: str = ""  # the build file, as the shell sees it; "" is the frontend's default in the context, "-" stdin
     tags: tuple[str, ...] = ()  # full names: docker.io/library/hello:latest
     target: str = ""
     build_args: Pairs = ()
@@ -85,9 +85,23 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
     return options
 
 
+# of `docker build` and `docker buildx build`
+_NOT_YET = frozenset(
+    f"--{name}"
+    for name in (
+        *("add-host", "allow", "annotation", "attest", "build-arg-file", "builder", "cache-from", "cache-to"),
+        *("call", "cgroup-parent", "check", "compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
+        *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap", "network"),
+        *("no-cache-filter", "policy", "provenance", "push", "resource", "rm", "sbom", "secret", "security-opt"),
+        *("shm-size", "squash", "ssh", "ulimit"),
+    )
+)
+
+
 def build_parser() -> CommandParser:
     """The flags of `llbuild build`."""
     parser = CommandParser("build", "Build an image from a Dockerfile.", usage="llbuild build [flags] [CONTEXT]")
+    parser.not_yet = _NOT_YET
     parser.add_argument("context", metavar="CONTEXT", nargs="?", default=".", help="folder to build from (default: .)")
     parser.add_value("-f", "--file", metavar="FILE", help="build file (default: CONTEXT/Dockerfile; - is stdin)")
     parser.add_value("-t", "--tag", metavar="NAME[:TAG]", many=True, help="name of the image; may be repeated")
@@ -183,9 +197,8 @@ def _progress(found: Namespace, environ: Mapping[str, str]) -> str:
 def _form(text: str, origin: str) -> str:
     form = "quiet" if text == "none" else text
     if form not in FORMS:
-        raise UsageError(
-            f"{origin}: unknown form {text!r}; expected one of {', '.join(FORMS)}{suggestion(text, FORMS)}"
-        )
+        known = ", ".join(FORMS)
+        raise UsageError(f"{origin}: unknown form {text!r}{suggestion(text, FORMS)}", hint=f"the forms are {known}")
     return form
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ class OutputKind(Enum):
     TAR = "tar"  # the root filesystem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Output:
     """One place for the result. `dest`: a path, "-" for stdout, "" for the local store."""
 
@@ -132,7 +132,7 @@ def _unknown_key(text: str, kind: str, key: str) -> UsageError:
     known = ", ".join(f"{name}=" for name in _KEYS[kind])
     if key.partition(".")[0].partition("[")[0] in _NOT_YET or key in _NOT_YET:
         return UsageError(f"--output {text!r}: {key}= is not supported yet; type={kind} takes {known}")
-    return UsageError(f"--output {text!r}: type={kind} takes {known} not {key}=")
+    return UsageError(f"--output {text!r}: type={kind} takes {known}, not {key}=")
 
 
 def split_csv(text: str, *, flag: str) -> list[str]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import UsageError
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ __all__ = ["CommandParser", "GlobalOptions", "default_root", "read_globals", "st
 LOG_FORMS = ("console", "json")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class GlobalOptions:
     """What every command knows: the state folder (absolute), and the diagnostic log."""
 
@@ -37,6 +37,12 @@ class _Formatter(argparse.HelpFormatter):
         columns = os.environ.get("COLUMNS", "")
         super().__init__(prog, max_help_position=32, width=int(columns) if columns.isdecimal() else 100)
 
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """`-f, --file FILE` instead of `-f FILE, --file FILE`."""
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        return f"{', '.join(action.option_strings)} {action.metavar}"
+
 
 class CommandParser(argparse.ArgumentParser):
     """The parser of one command. Wrong usage raises UsageError; --help prints and raises SystemExit."""
@@ -51,6 +57,8 @@ class CommandParser(argparse.ArgumentParser):
             allow_abbrev=False,
             add_help=False,
         )
+        self.not_yet: frozenset[str] = frozenset()  # flags that others have, and that must not look misspelt
+        self._positionals.title = "arguments"
         self._flags = self.add_argument_group("flags")
 
     def add_flag(self, *names: str, help: str) -> None:  # noqa: A002  argparse's word
@@ -80,11 +88,13 @@ class CommandParser(argparse.ArgumentParser):
         self.add_value("--log-format", metavar="|".join(LOG_FORMS), help="form of that log")
         self._flags.add_argument("-h", "--help", action="help", help="show this help")
         known, unknown = self.parse_known_args(list(argv))
-        for word in unknown:
-            if word.startswith("-") and word != "-":
-                flag = word.partition("=")[0]
-                raise UsageError(f"unknown flag {flag!r}{suggestion(flag, self._visible_flags())}")
-            raise UsageError(f"unexpected argument {word!r}")
+        flag = next((word.partition("=")[0] for word in unknown if word.startswith("-") and word != "-"), None)
+        if flag is not None and flag in self.not_yet:
+            raise UsageError(f"{flag} is not supported yet")
+        if flag is not None:
+            raise UsageError(f"unknown flag {flag!r}{suggestion(flag, self._visible_flags())}")
+        if unknown:
+            raise UsageError(f"unexpected argument {unknown[0]!r}")
         return known
 
     def error(self, message: str) -> NoReturn:
@@ -106,7 +116,7 @@ def _plain_words(message: str) -> str:
             return f"flag {flag} takes no value other than true or false"
         return f"flag {flag}: {complaint}"
     if subject == "the following arguments are required":
-        return f"{complaint} is missing"
+        return f"{complaint.removesuffix(', COMMAND')} is missing"  # argparse counts "all that is left" as required
     return message
 
 

@@ -5,17 +5,18 @@ Pure: values and texts in, text out. Layout as BuildKit's error reports.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DockerfileError, ExecError, LlbuildError, VertexError
+from ..values import frozen
 from .text import cell_width, clip, harmless, single_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..digest import Digest
-    from ..frontend.contract import BuildWarning
+    from ..frontend import BuildWarning
     from ..span import Span
 
 __all__ = ["BuildFacts", "StepFacts", "excerpt", "render_error", "render_warnings"]
@@ -26,7 +27,10 @@ _WIDEST_LINE = 160
 _MOST_EXCERPTS = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+@frozen
 class StepFacts:
     """What is known of a failed vertex: its name, where it stands, the end of its output."""
 
@@ -35,12 +39,12 @@ class StepFacts:
     output: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildFacts:
     """What a report can draw on: build files by path, and steps by vertex."""
 
-    sources: Mapping[str, str] = field(default_factory=dict)
-    steps: Mapping[Digest, StepFacts] = field(default_factory=dict)
+    sources: Mapping[str, str] = _NOTHING
+    steps: Mapping[Digest, StepFacts] = _NOTHING
 
 
 def render_error(error: LlbuildError, facts: BuildFacts | None = None) -> str:

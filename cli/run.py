@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..values import frozen
 from .options import Pairs, environment_pairs
 from .parser import CommandParser, GlobalOptions, read_globals, start_log
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["RunOptions", "parse_run", "run"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunOptions:
     """What to run. What is None or empty is as the image says."""
 

@@ -25,6 +25,7 @@ _UNSEEN = [
     *range(0xD800, 0xE000),  # undecodable bytes of a file name
 ]
 _HARMLESS = {**dict.fromkeys(_UNSEEN, "\ufffd"), 0x2028: " ", 0x2029: " "}
+_ONE_LINE = {0x09: " ", 0x0A: " "}
 _TAB = 8
 
 
@@ -36,8 +37,8 @@ def harmless(text: str) -> str:
 
 
 def single_line(text: str) -> str:
-    """Harmless, and on one line: runs of white space become a space."""
-    return " ".join(harmless(text).split())
+    """Harmless, and on one line: tabs and newlines become spaces."""
+    return harmless(text).translate(_ONE_LINE).strip()
 
 
 def cell_width(text: str) -> int:

@@ -7,26 +7,39 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .assembly import AssembledImage as AssembledImage
     from .assembly import assemble as assemble
+    from .rootfs import export_rootfs_folder as export_rootfs_folder
+    from .rootfs import export_rootfs_tar as export_rootfs_tar
+    from .rootfs import import_rootfs as import_rootfs
+    from .rootfs import stream_rootfs_tar as stream_rootfs_tar
     from .targets import export_oci_folder as export_oci_folder
     from .targets import export_oci_tar as export_oci_tar
     from .targets import export_store as export_store
     from .targets import stream_oci_tar as stream_oci_tar
 
+# Lazy (PEP 562): a build whose image is ready writes it without loading what packs file systems.
 _HOME = {
     "AssembledImage": "assembly",
     "assemble": "assembly",
     "export_oci_folder": "targets",
     "export_oci_tar": "targets",
+    "export_rootfs_folder": "rootfs",
+    "export_rootfs_tar": "rootfs",
     "export_store": "targets",
+    "import_rootfs": "rootfs",
     "stream_oci_tar": "targets",
+    "stream_rootfs_tar": "rootfs",
 }
 __all__ = [
     "AssembledImage",
-    "assembly",
+    "assemble",
     "export_oci_folder",
     "export_oci_tar",
+    "export_rootfs_folder",
+    "export_rootfs_tar",
     "export_store",
+    "import_rootfs",
     "stream_oci_tar",
+    "stream_rootfs_tar",
 ]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..digest import sha256_digest
 from ..image import Descriptor, Manifest, MediaType, encode_config, encode_manifest
+from ..values import frozen, replace
 from .history import align_history
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _OCI_LAYER_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AssembledImage:
     """A complete image. `layers`: descriptors, bottom first; their blobs are in the content store."""
 

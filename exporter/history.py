@@ -6,10 +6,10 @@ wrong; and entries of this build come without a time, since instructions have no
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..image import History
+from ..values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

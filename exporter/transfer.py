@@ -7,23 +7,22 @@ import errno
 import fcntl
 import os
 import stat
+import struct
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..errors import CorruptError, ExportError
+from ..errors import CorruptError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+__all__ = ["copy_bytes", "place_file", "write_all"]
 
-__all__ = ["copy_bytes", "place_file", "replacing", "write_all"]
-
-_FICLONE = 0x40049409  # linux/fs.h; fcntl has no name for it before Python 3.12
-_MAX_STEP = 1 << 30
-# The kernel cannot do it between these two files; another way may work.
-_OTHER_WAY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM, errno.ETXTBSY}
+_FICLONE = 0x40049409  # linux/fs.h; Python has no names for these before 3.12
+_FICLONERANGE = 0x4020940D
+_BUFFER_BYTES = 1 << 20
+_SHARE_FROM_BYTES = 1 << 20
+_SETTLED_AFTER_S = 60  # twice what Linux lets dirty pages grow old (vm.dirty_expire_centisecs)
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
@@ -34,36 +33,63 @@ def copy_bytes(source: int, target: int, size_bytes: int) -> None:
 
     Raises CorruptError when the source is shorter.
     """
-    ways: list[Callable[[int], int]] = [
-        lambda count: os.copy_file_range(source, target, count),
-        lambda count: os.sendfile(target, source, None, count),  # None: from its position
-        lambda count: _read_write(source, target, count),
-    ]
-    remaining = size_bytes
-    while remaining:
-        try:
-            done = ways[0](min(remaining, _MAX_STEP))
-        except OSError as error:
-            if error.errno not in _OTHER_WAY or len(ways) == 1:
-                raise
-            done = None
-        if done == 0 and len(ways) == 1:
-            found = f"{size_bytes - remaining} bytes"
-            raise CorruptError(
-                f"a blob is truncated: expected {size_bytes} bytes, found {found}",
-                expected=f"{size_bytes} bytes",
-                actual=found,
-            )
-        if not done:
-            del ways[0]  # also at 0: some file systems answer copy_file_range so when they mean no
-        else:
-            remaining -= done
+    if _is_plain(target):
+        copied = _share(source, target, size_bytes) or _copy(source, target, size_bytes)
+    else:
+        copied = _stream(source, target, size_bytes)
+    if copied != size_bytes:
+        raise CorruptError(
+            f"a blob is truncated: expected {size_bytes} bytes, found {copied}",
+            expected=f"{size_bytes} bytes",
+            actual=f"{copied} bytes",
+        )
 
 
-def _read_write(source: int, target: int, count: int) -> int:
-    data = os.read(source, min(count, 1 << 20))
-    write_all(target, data)
-    return len(data)
+def _is_plain(target: int) -> bool:
+    """Whether it is a file with room reserved at will: not a pipe, and not open for appending."""
+    appends = fcntl.fcntl(target, fcntl.F_GETFL) & os.O_APPEND
+    return stat.S_ISREG(os.fstat(target).st_mode) and not appends
+
+
+def _share(source: int, target: int, size_bytes: int) -> int:
+    """Let both files have the same blocks on the disk, where the file system can; how many bytes, all or 0."""
+    if size_bytes < _SHARE_FROM_BYTES or not _settled(source):
+        return 0
+    begin, end = os.lseek(source, 0, os.SEEK_CUR), os.lseek(target, 0, os.SEEK_CUR)
+    if os.fstat(source).st_size - begin < size_bytes:
+        return 0
+    try:
+        fcntl.ioctl(target, _FICLONERANGE, struct.pack("=qQQQ", source, begin, size_bytes, end))
+    except OSError:
+        return 0
+    os.lseek(target, end + size_bytes, os.SEEK_SET)
+    return size_bytes
+
+
+def _copy(source: int, target: int, size_bytes: int) -> int:
+    # Reserving the room first and copying through a buffer that stays in the processor's cache takes half
+    # the time of copy_file_range, which ext4 serves page by page: 0.15 s against 0.26 s for 800 MiB.
+    if size_bytes > _BUFFER_BYTES:
+        with contextlib.suppress(OSError):  # no room shows when it is written
+            os.posix_fallocate(target, os.lseek(target, 0, os.SEEK_CUR), size_bytes)
+    buffer = memoryview(bytearray(min(size_bytes, _BUFFER_BYTES)))
+    copied = 0
+    while copied < size_bytes and (count := os.readv(source, [buffer[: size_bytes - copied]])):
+        write_all(target, buffer[:count])
+        copied += count
+    return copied
+
+
+def _stream(source: int, target: int, size_bytes: int) -> int:
+    copied = 0
+    try:
+        while copied < size_bytes and (count := os.sendfile(target, source, None, size_bytes - copied)):
+            copied += count
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOSYS, errno.EBADF}:
+            raise
+        copied += _copy(source, target, size_bytes - copied)
+    return copied
 
 
 def place_file(source: str, target: str, size_bytes: int) -> None:
@@ -88,7 +114,17 @@ def place_file(source: str, target: str, size_bytes: int) -> None:
             os.unlink(temporary)
 
 
+def _settled(source: int) -> bool:
+    """Whether a file has surely been written out: the kernel does that before it shares blocks, and waits for it.
+
+    For a blob that was just made, copying is faster by far: 0.15 s against 1 s and more for 800 MiB.
+    """
+    return time.time() - os.fstat(source).st_mtime > _SETTLED_AFTER_S
+
+
 def _reflink(source: int, target: str) -> bool:
+    if not _settled(source):
+        return False
     with Path(target).open("xb") as file:
         try:
             fcntl.ioctl(file.fileno(), _FICLONE, source)
@@ -105,52 +141,3 @@ def _hard_link(source: str, target: str) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def replacing(path: str) -> Iterator[int]:
-    """A file descriptor to write `path` with; the file appears whole at the end, or not at all.
-
-    What is there and no plain file (a pipe, a device) is written to directly. What the operating system
-    refuses is raised as ExportError.
-    """
-    try:
-        with _replacing(path) as descriptor:
-            yield descriptor
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror}", hint=_hint(error)) from error
-
-
-@contextlib.contextmanager
-def _replacing(path: str) -> Iterator[int]:
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        mode = stat.S_IFREG
-    if stat.S_ISDIR(mode):
-        raise ExportError(f"cannot write {path}: it is a folder", hint="name a file; for a folder add tar=false")
-    if not stat.S_ISREG(mode):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-        return
-    path = os.path.realpath(path)  # a link to the file stays a link
-    temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)[:200]}-{os.urandom(4).hex()}"
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        yield descriptor
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _hint(error: OSError) -> str:
-    if error.errno == errno.ENOENT:
-        return "make its folder first"
-    return "free some space on that disk" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""

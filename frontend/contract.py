@@ -24,8 +24,9 @@ registered in the plugin's pyproject.toml: `[project.entry-points."llbuild.front
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Request:
     """One build, as asked for.
 
@@ -71,7 +72,7 @@ class Request:
         return {key[len(head) :]: value for key, value in self.options.items() if key.startswith(head)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ResolvedImage:
     """What an image reference means right now."""
 
@@ -111,7 +112,7 @@ class Lookup(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildWarning:
     """Something the author of the build file may want to change."""
 
@@ -121,7 +122,7 @@ class BuildWarning:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PlatformResult:
     """One platform's filesystem, and the config of the image made of it.
 
@@ -134,7 +135,7 @@ class PlatformResult:
     image: ImageConfig
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Compiled:
     """What a frontend made of a request."""
 
@@ -142,7 +143,7 @@ class Compiled:
     warnings: tuple[BuildWarning, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CompilingFrontend:
     """A frontend that is a pure function."""
 

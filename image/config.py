@@ -6,10 +6,10 @@ additions (Healthcheck, OnBuild, Shell, ArgsEscaped), field for field as BuildKi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..platforms import Platform
+from ..values import frozen
 
 if TYPE_CHECKING:
     from ..digest import Digest
@@ -19,7 +19,7 @@ __all__ = ["ContainerConfig", "Healthcheck", "History", "ImageConfig"]
 _UNKNOWN = Platform()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Healthcheck:
     """Durations in nanoseconds, 0 for "inherit"; `test` begins with NONE, CMD or CMD-SHELL."""
 
@@ -31,7 +31,7 @@ class Healthcheck:
     retries: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ContainerConfig:
     """The `config` object. None for entrypoint, cmd and shell is "never said", () is "reset"."""
 
@@ -50,7 +50,7 @@ class ContainerConfig:
     shell: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class History:
     """One line of the image's history. `created` is RFC 3339, "" for "not known yet"."""
 
@@ -61,7 +61,7 @@ class History:
     empty_layer: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ImageConfig:
     """A whole image config. `diff_ids`: bottom layer first, sha256 of the uncompressed tars."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from ..values import frozen
 
 if TYPE_CHECKING:
     from ..digest import Digest
@@ -28,7 +29,7 @@ class MediaType:
     DOCKER_LAYER_GZIP: Final = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Descriptor:
     """Digest, size and media type of a blob. `annotations` are sorted by key."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ..values import frozen
 
 if TYPE_CHECKING:
     from ..digest import Digest
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["LayerBlob"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerBlob:
     """`diff_id`: sha256 of the uncompressed tar; `descriptor`: the blob as it is stored and sent.
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import SourceError
+from ..values import frozen
 from .descriptor import Descriptor, MediaType
 from .manifest import decode_descriptor, encode_descriptor
 from .strict_json import MAX_DOCUMENT_BYTES, decode_json, encode_json
@@ -31,13 +31,18 @@ REF_NAME: Final = "org.opencontainers.image.ref.name"
 LAYOUT_FILE = b'{"imageLayoutVersion":"1.0.0"}'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayoutEntry:
     """One line of the index. Names are "" when the entry bears none."""
 
     descriptor: Descriptor
     name: str = ""  # containerd's annotation: the full name
     ref_name: str = ""  # OCI's annotation: a tag, or whatever the writer liked
+
+    @property
+    def best_name(self) -> str:
+        """The fullest name there is: skopeo and umoci write only the OCI one."""
+        return self.name or self.ref_name
 
 
 def blob_name(digest: Digest) -> str:
@@ -119,10 +124,10 @@ class Layout:
         self._edit(lambda manifests: [*(item for item in manifests if not _replaces(fields, item)), fields])
 
     def remove(self, name: str) -> bool:
-        """Take every entry with that full name out of the index; False when there was none."""
-        if not any(entry.name == name for entry in self.entries()):
+        """Take every entry with that best name out of the index; False when there was none."""
+        if not any(entry.best_name == name for entry in self.entries()):
             return False
-        self._edit(lambda manifests: [item for item in manifests if _notes(item).get(IMAGE_NAME) != name])
+        self._edit(lambda manifests: [item for item in manifests if _best_name(item) != name])
         return True
 
     def _edit(self, change: Callable[[list[object]], list[object]]) -> None:
@@ -135,7 +140,8 @@ class Layout:
     def _read_index(self) -> bytes | None:
         try:
             with Path(self.index_path).open("rb") as file:
-                return file.read(MAX_DOCUMENT_BYTES + 1)
+                # Empty or zeros is what a power failure leaves of a file that was just renamed: no index.
+                return file.read(MAX_DOCUMENT_BYTES + 1).strip(b"\0") or None
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -170,6 +176,11 @@ def _manifests(data: bytes, ref: str) -> list[object]:
 def _notes(item: object) -> dict[str, object]:
     notes = item.get("annotations") if isinstance(item, dict) else None
     return notes if isinstance(notes, dict) else {}
+
+
+def _best_name(item: object) -> object:
+    notes = _notes(item)
+    return notes.get(IMAGE_NAME) or notes.get(REF_NAME)
 
 
 def _replaces(new: object, old: object) -> bool:

@@ -7,12 +7,12 @@ Spec: OCI image-spec 1.1, manifest.md, image-index.md; distribution spec, manife
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..digest import parse_digest
 from ..errors import SourceError
 from ..platforms import Platform, parse_platform
+from ..values import frozen
 from .descriptor import Descriptor, MediaType
 from .strict_json import decode_json, encode_json
 
@@ -40,7 +40,7 @@ _CONFIGS = (MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG, "application/octet-st
 _ATTESTATION = ("vnd.docker.reference.type", "attestation-manifest")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Manifest:
     """One image: its config and its layers, bottom first."""
 
@@ -50,7 +50,7 @@ class Manifest:
     annotations: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Index:
     """Several manifests (or indexes), usually one for each platform."""
 
@@ -111,7 +111,7 @@ def decode_manifest(data: bytes, *, ref: str = "") -> Manifest | Index:
     """
     top = decode_json(data, what="image manifest", ref=ref)
     version, media_type = top.integer("schemaVersion"), top.text("mediaType")
-    if version == 1 or "manifest.v1+" in media_type:
+    if version == 1 or media_type.startswith("application/vnd.docker.distribution.manifest.v1+"):
         raise SourceError(
             f"{ref or 'this image'} is in Docker's schema 1, given up in 2017",
             ref=ref,

@@ -7,11 +7,11 @@ containerd share: `busybox` is `docker.io/library/busybox:latest`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..digest import parse_digest
 from ..errors import SourceError
+from ..values import frozen
 
 if TYPE_CHECKING:
     from ..digest import Digest
@@ -33,7 +33,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reference:
     """A normalised reference. Has a tag, a digest or both; a digest wins over a tag when it is resolved."""
 
@@ -111,7 +111,7 @@ def _check_name(text: str, domain: str, path: str) -> None:
         raise _invalid(text, f"{domain!r} is not a registry host")
     if not _PATH.fullmatch(path):
         if path != path.lower() and _PATH.fullmatch(path.lower()):
-            raise _invalid(text, "a repository name must be lower case", hint=f"write {text.lower()}")
+            raise _invalid(text, "a repository name must be lower case", hint=f"write {path.lower()}")
         raise _invalid(
             text, "expected [HOST/]NAME[:TAG][@DIGEST] with names of a-z, 0-9 and single '.', '_', '-' between"
         )

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
+from ..blocking import run_blocking
 from ..digest import Digest, parse_digest, sha256_digest
 from .descriptor import Descriptor
 from .manifest import MANIFEST_TYPES
 from .registry_auth import anonymous_token, parse_challenge, realm_host
-from .registry_errors import broken, check_status, read_bounded, unreachable, wrong_bytes
+from .registry_body import pour, read_bounded
+from .registry_errors import broken, check_status, unreachable, wrong_bytes
 from .registry_hosts import endpoint, is_loopback, trust
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Document", "RegistryClient"]
 
-_CHUNK_BYTES = 1 << 20
 _TIMEOUT = httpx.Timeout(30, connect=10, pool=None)
 _ACCEPT = ", ".join(MANIFEST_TYPES)
 
@@ -51,8 +52,7 @@ class RegistryClient:
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
-        self._secure: httpx.AsyncClient | None = None
-        self._plain: httpx.AsyncClient | None = None
+        self._clients: dict[bool, httpx.AsyncClient] = {}  # of this machine, of all others
         self._tokens: dict[str, str] = {}  # by repository
 
     async def __aenter__(self) -> Self:
@@ -97,25 +97,21 @@ class RegistryClient:
     async def blob(
         self, reference: Reference, descriptor: Descriptor, sink: Callable[[bytes], Awaitable[object]]
     ) -> None:
-        """Stream a blob into `sink` as it comes, in pieces of at most 1 MiB.
+        """Stream a blob into `sink` as it comes, in pieces of about 1 MiB.
 
         Exactly `descriptor.size_bytes` arrive, or SourceError is raised. The sink checks the digest: it
         hashes where it writes, off the event loop.
         """
-        received = 0
+        size = descriptor.size_bytes
         async with self._request("GET", reference, f"blobs/{descriptor.digest}", accept="*/*") as response:
             promised = response.headers.get("content-length", "")
-            if promised.isdecimal() and int(promised) != descriptor.size_bytes:
+            if promised.isdecimal() and int(promised) != size:
                 raise broken(reference, descriptor, int(promised))
             try:
-                async for chunk in response.aiter_raw(_CHUNK_BYTES):
-                    received += len(chunk)
-                    if received > descriptor.size_bytes:
-                        raise broken(reference, descriptor, received)
-                    await sink(chunk)
+                received = await pour(response, response.aiter_raw(), sink, limit=size)
             except httpx.HTTPError as error:
-                raise broken(reference, descriptor, received, error) from error
-        if received != descriptor.size_bytes:
+                raise broken(reference, descriptor, response.num_bytes_downloaded, error) from error
+        if received != size:
             raise broken(reference, descriptor, received)
 
     @asynccontextmanager
@@ -129,30 +125,31 @@ class RegistryClient:
             if token := self._tokens.get(reference.name):
                 headers["Authorization"] = f"Bearer {token}"
             try:
-                async with self._client(reference.domain).stream(method, url, headers=headers) as response:
+                async with (await self._client(reference.domain)).stream(method, url, headers=headers) as response:
                     challenge = parse_challenge(response.headers.get("www-authenticate", ""))
                     if response.status_code != 401 or attempt == 2 or challenge is None:
                         await check_status(response, reference)
                         yield response
                         return
-                realm = self._client(realm_host(challenge, reference))
+                realm = await self._client(realm_host(challenge, reference))
                 self._tokens[reference.name] = await anonymous_token(realm, challenge, reference)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise unreachable(reference, error) from error
 
-    def _client(self, domain: str) -> httpx.AsyncClient:
-        if is_loopback(domain):
-            if self._plain is None:
-                # As Go's clients: no proxy stands between a machine and itself.
-                self._plain = httpx.AsyncClient(
-                    timeout=_TIMEOUT, verify=trust(), trust_env=False, follow_redirects=True
-                )
-                self._stack.push_async_callback(self._plain.aclose)
-            return self._plain
-        if self._secure is None:
-            self._secure = httpx.AsyncClient(timeout=_TIMEOUT, verify=trust(), follow_redirects=True)
-            self._stack.push_async_callback(self._secure.aclose)
-        return self._secure
+    async def _client(self, domain: str) -> httpx.AsyncClient:
+        loopback = is_loopback(domain)
+        client = self._clients.get(loopback)
+        if client is None:
+            certificates = await run_blocking(trust)
+            client = self._clients.get(loopback)  # another task may have been here meanwhile
+        if client is None:
+            # As with Go's clients, no proxy stands between a machine and itself.
+            client = httpx.AsyncClient(
+                timeout=_TIMEOUT, verify=certificates, trust_env=not loopback, follow_redirects=True
+            )
+            self._clients[loopback] = client
+            self._stack.push_async_callback(client.aclose)
+        return client
 
 
 def _wanted(reference: Reference) -> str:

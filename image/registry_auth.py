@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import SourceError
-from .registry_errors import check_status, read_bounded
+from .registry_body import read_bounded
+from .registry_errors import check_status
 from .registry_hosts import is_loopback
 from .strict_json import decode_json
 

@@ -1,33 +1,25 @@
-"""What goes wrong at a registry, told in one line each; and the bounded reading of its answers."""
+"""What goes wrong at a registry, told in one line each."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import httpx
 
 from ..errors import SourceError
-from .strict_json import MAX_DOCUMENT_BYTES, decode_json
+from .registry_body import read_bounded
+from .strict_json import decode_json
 
 if TYPE_CHECKING:
     from ..digest import Digest
     from .descriptor import Descriptor
     from .reference import Reference
 
-__all__ = ["broken", "check_status", "read_bounded", "unreachable", "wrong_bytes"]
+__all__ = ["broken", "check_status", "unreachable", "wrong_bytes"]
 
 _MAX_ERROR_BYTES = 16 << 10
 _LOGIN = "it may not exist, or be private: llbuild pulls without logging in"
-
-
-async def read_bounded(response: httpx.Response, ref: str, *, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
-    """The whole body. Raises SourceError when it is larger than a manifest may be."""
-    data = bytearray()
-    async for chunk in response.aiter_bytes():
-        data += chunk
-        if len(data) > limit:
-            raise SourceError(f"{ref}: the registry answered with more than {limit >> 10} KiB", ref=ref)
-    return bytes(data)
 
 
 async def check_status(response: httpx.Response, reference: Reference) -> None:
@@ -89,7 +81,8 @@ def _reason(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause
-        if isinstance(inner, OSError) and inner.strerror:
-            return inner.strerror
+        if isinstance(inner, OSError) and inner.errno is not None:
+            # A resolver's error has its own numbers, below 0, and the right words; asyncio makes up words.
+            return os.strerror(inner.errno) if inner.errno > 0 else str(inner.strerror)
         cause = inner.__cause__ or inner.__context__
     return str(error) or type(error).__name__

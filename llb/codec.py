@@ -9,7 +9,6 @@ Canonical form, so that equal values have equal bytes on every machine:
 
 from __future__ import annotations
 
-import dataclasses
 from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -19,6 +18,7 @@ import msgpack
 from ..digest import Digest
 from ..errors import DefinitionError
 from ..platforms import Platform
+from ..values import MISSING, value_fields
 from . import op as ops
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class _Field(NamedTuple):
 
 @cache
 def _fields(cls: type[Any]) -> tuple[_Field, ...]:
-    fields = sorted(dataclasses.fields(cls), key=lambda field: field.name)
-    return tuple(_Field(field.name, field.default, _decoder(str(field.type))) for field in fields)
+    fields = sorted(value_fields(cls), key=lambda field: field.name)
+    return tuple(_Field(field.name, field.default, _decoder(field.annotation)) for field in fields)
 
 
 def encode_value(value: Any) -> Any:
@@ -108,7 +108,7 @@ def decode_value(cls: type[_T], plain: Any) -> _T:
             values[name] = field.decode(item)
         except DefinitionError as error:
             raise DefinitionError(f"{cls.__name__}.{name}: {error.message}") from None
-    missing = [name for name, field in fields.items() if field.default is dataclasses.MISSING and name not in values]
+    missing = [name for name, field in fields.items() if field.default is MISSING and name not in values]
     if missing:
         raise DefinitionError(f"{cls.__name__} lacks {', '.join(missing)}")
     return cls(**values)

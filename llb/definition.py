@@ -6,11 +6,11 @@ Vertices stand in topological order, inputs first; loading checks that, and ever
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..digest import Digest
 from ..errors import DefinitionError
+from ..values import frozen
 from .codec import decode_value, encode_value, pack, unpack
 from .vertex import Edge, Vertex, vertex_digest
 
@@ -35,7 +35,7 @@ __all__ = [
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProgressGroup:
     """Vertices shown as one step."""
 
@@ -44,7 +44,7 @@ class ProgressGroup:
     weak: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LinuxResources:
     """Limits of a step; bytes, microseconds, 0 for none. Never part of a key."""
 
@@ -57,7 +57,7 @@ class LinuxResources:
     cpuset_mems: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Metadata:
     """What is said about a vertex without being part of it."""
 
@@ -71,7 +71,7 @@ class Metadata:
     caps: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SourceFile:
     """A build file, kept so that an error can show the place."""
 
@@ -83,7 +83,7 @@ class SourceFile:
 _NOTHING = Metadata()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Definition:
     """A graph and the edge wanted of it; `root` None is an empty filesystem (a scratch image)."""
 

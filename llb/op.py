@@ -7,9 +7,10 @@ codec is a renaming. Defaults are the protobuf zero values unless a comment says
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from ..values import frozen
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -54,7 +55,7 @@ __all__ = [
 Attrs: TypeAlias = "tuple[tuple[str, str], ...]"  # sorted by key: a map that hashes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SourceOp:
     """Something from outside: `docker-image://REF`, `oci-layout://`, `local://NAME`, `git://`, `https://`."""
 
@@ -104,18 +105,18 @@ class ContentCache(Enum):
     OFF = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TmpfsOptions:
     size_bytes: int = 0  # 0: no limit of its own
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CacheOptions:
     id: str = ""
     sharing: CacheSharing = CacheSharing.SHARED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SecretOptions:
     id: str = ""
     uid: int = 0
@@ -124,7 +125,7 @@ class SecretOptions:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SshOptions:
     id: str = ""
     uid: int = 0
@@ -133,7 +134,7 @@ class SshOptions:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Mount:
     """One filesystem an exec sees. The mount at `/` is the root."""
 
@@ -151,20 +152,20 @@ class Mount:
     content_cache: ContentCache = ContentCache.DEFAULT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HostIp:
     host: str
     ip: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ulimit:
     name: str
     soft: int
     hard: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ProxyEnv:
     """Proxy settings: part of the process's environment, never of a cache key."""
 
@@ -175,20 +176,20 @@ class ProxyEnv:
     all_proxy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SecretEnv:
     id: str
     name: str
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CdiDevice:
     name: str
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExecOp:
     """Run a process. Output n is the mount whose `output` is n."""
 
@@ -210,7 +211,7 @@ class ExecOp:
     valid_exit_codes: tuple[int, ...] = ()  # empty: only 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NamedUser:
     """A user or group to look up in /etc/passwd or /etc/group of an input."""
 
@@ -218,7 +219,7 @@ class NamedUser:
     input: int = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ChownOptions:
     """Owner of what a file action makes; None leaves that half at its default."""
 
@@ -226,7 +227,7 @@ class ChownOptions:
     group: NamedUser | int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FileCopy:
     src: str
     dest: str
@@ -246,7 +247,7 @@ class FileCopy:
     required_paths: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FileMkfile:
     path: str
     mode: int
@@ -255,7 +256,7 @@ class FileMkfile:
     timestamp: int = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FileMkdir:
     path: str
     mode: int
@@ -264,14 +265,14 @@ class FileMkdir:
     timestamp: int = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FileRm:
     path: str
     allow_not_found: bool = False
     allow_wildcard: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FileSymlink:
     old_path: str
     new_path: str
@@ -282,7 +283,7 @@ class FileSymlink:
 FileAction: TypeAlias = "FileCopy | FileMkfile | FileMkdir | FileRm | FileSymlink"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FileStep:
     """One action and what it works on.
 
@@ -296,21 +297,21 @@ class FileStep:
     output: int = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FileOp:
     """A chain of file actions."""
 
     steps: tuple[FileStep, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MergeOp:
     """The inputs laid over each other, later ones on top; deletions count."""
 
     inputs: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DiffOp:
     """What `upper` changed, counted from `lower`; -1 is an empty filesystem."""
 
@@ -318,7 +319,7 @@ class DiffOp:
     upper: int = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildOp:
     """A nested build whose definition is `definition` or a file of an input."""
 
@@ -328,7 +329,7 @@ class BuildOp:
     attrs: Attrs = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PassthroughOp:
     """Forwards the selected inputs unchanged, so that one state can require others."""
 

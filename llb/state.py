@@ -11,9 +11,9 @@ directory, user. Nothing is executed, read or resolved here.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..values import frozen, replace
 from .definition import Definition, Metadata, SourceFile
 from .op import DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, Mount, SourceOp
 from .vertex import Edge, Vertex, make_vertex
@@ -42,7 +42,7 @@ class _Node:
         self.visit = visit
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Output:
     """One output of a vertex under construction."""
 
@@ -71,7 +71,7 @@ def add_vertex(
     return Output(_Node(vertex, tuple(inputs), metadata or Metadata(), order))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class State:
     """A filesystem to be, and the surroundings of the next process in it. `output` None is scratch."""
 
@@ -174,7 +174,7 @@ class State:
         return marshal(self.output, sources)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Exec:
     """A process to be: its root afterwards, and its other mounts."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..digest import Digest, blake3_digest
+from ..values import frozen
 from .codec import encode_value, pack
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Edge", "Vertex", "make_vertex", "vertex_digest"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Edge:
     """One output of a vertex: an address, not an object."""
 
@@ -23,7 +23,7 @@ class Edge:
     output: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Vertex:
     """An op and the edges it reads. Built by `make_vertex`, which computes the digest.
 

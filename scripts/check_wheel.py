@@ -25,7 +25,8 @@ def main() -> None:
         llbuild = install(Path(work))
         version = call([str(llbuild), "--version"], cwd=work)
         print(f"check_wheel: {version.strip()} from the wheel runs")
-        build_something(llbuild, Path(work))
+        if build_something(llbuild, Path(work)):
+            build_with_plugin(llbuild, Path(work))
 
 
 def build_wheel() -> Path:
@@ -52,7 +53,9 @@ def expected_names() -> set[str]:
     """The committed files of the package's folders, data files included; at the root only modules and py.typed."""
     listing = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     rooms = {name.partition(".")[2].partition(".")[0] for name in listing} - {""}
-    tracked = call(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT).splitlines()
+    tracked = call(
+        ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT
+    ).splitlines()
     names: set[str] = set()
     for name in tracked:
         room, slash, _ = name.partition("/")
@@ -81,13 +84,13 @@ def install(work: Path) -> Path:
     return environment / "bin/llbuild"
 
 
-def build_something(llbuild: Path, work: Path) -> None:
-    """Import a root filesystem, build from it, run the result: everything from the wheel."""
+def build_something(llbuild: Path, work: Path) -> bool:
+    """Import a root filesystem, build from it, run the result: everything from the wheel. False: nothing to import."""
     rootfs = work / "rootfs"
     made = subprocess.run([str(ROOT / "scripts/busybox-rootfs"), str(rootfs)], check=False)
     if made.returncode == 3:
         print("check_wheel: no busybox to be had here, so no build was tried")
-        return
+        return False
     if made.returncode:
         raise SystemExit(made.returncode)
     context = work / "context"
@@ -104,6 +107,22 @@ def build_something(llbuild: Path, work: Path) -> None:
     if output != "built by the wheel\n":
         raise SystemExit(f"check_wheel: the image built by the wheel printed {output!r}")
     print("check_wheel: it built and ran an image on its own")
+    return True
+
+
+def build_with_plugin(llbuild: Path, work: Path) -> None:
+    """Install the example plugin with pip beside the wheel, and build with it. Needs the image `busybox`."""
+    plugin = work / "plugin"
+    shutil.copytree(ROOT / "examples/frontend-plugin", plugin)
+    pip = [str(llbuild.parent / "pip"), "install", "--disable-pip-version-check", "-q"]
+    call([*pip, str(plugin)], cwd=work)
+    environment = {**os.environ, "LLBUILD_ROOT": str(work / "state")}
+    recipe = ["--frontend", "recipe", "-f", str(plugin / "recipe.txt"), "-t", "by-recipe", str(plugin)]
+    call([str(llbuild), "build", *recipe], cwd=work, env=environment)
+    output = call([str(llbuild), "run", "by-recipe", "cat", "/made"], cwd=work, env=environment)
+    if output != "made by a recipe\n":
+        raise SystemExit(f"check_wheel: the image built with a plugin printed {output!r}")
+    print("check_wheel: it built with a plugin that pip installed")
 
 
 def call(command: list[str], *, cwd: Path | str, env: dict[str, str] | None = None) -> str:

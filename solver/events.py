@@ -8,8 +8,9 @@ Times are seconds since 1970 (float).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class VertexQueued:
     """The build needs this vertex."""
 
@@ -38,13 +39,13 @@ class VertexQueued:
     inputs: tuple[Digest, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class VertexStarted:
     vertex: Digest
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class VertexCached:
     """A stored result serves; nothing ran."""
 
@@ -52,7 +53,7 @@ class VertexCached:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class VertexProgress:
     """One of the vertex's transfers or phases: `current` of `total` (0: unknown) in `unit` ("bytes" or "")."""
 
@@ -65,7 +66,7 @@ class VertexProgress:
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class VertexLog:
     """Output of the vertex's process as it came, any chunking; stream 1 is stdout, 2 stderr."""
 
@@ -75,7 +76,7 @@ class VertexLog:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class VertexCompleted:
     """The vertex ended: `error` is "" on success, "canceled" when another's failure or Ctrl-C stopped it."""
 

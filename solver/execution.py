@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,11 @@ import anyio
 
 from ..blocking import run_blocking
 from ..digest import Digest, blake3_digest
-from ..errors import LlbuildError, VertexError
+from ..errors import LlbuildError, VertexError, first_error
 from ..llb import ExecOp, SourceOp
 from ..llb.codec import encode_value, pack
 from ..log import log
+from ..values import frozen
 from .events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexStarted
 from .keys import combine, content_key, is_local, selections
 from .plan import make_plan, unresolved_sources
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "execute", "resolve_sources", "solve"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limits:
     """How much runs at once. Processes mostly wait, so many of them; copies keep a core busy each."""
 
     execs: int = 64
-    disk: int = field(default_factory=lambda: 2 + (os.cpu_count() or 1))
+    disk: int = 2 + (os.cpu_count() or 1)
     transfers: int = 8
 
 
@@ -76,7 +76,7 @@ async def resolve_sources(unknown: Sequence[Vertex], worker: Worker) -> dict[Dig
             for vertex in unknown:
                 group.start_soon(resolve, vertex)
     except BaseExceptionGroup as errors:
-        raise _first(errors) from None
+        raise first_error(errors) from None
     return resolved
 
 
@@ -110,7 +110,7 @@ class _Execution:
                     for digest in schedule.finish(await receive.receive()):
                         group.start_soon(self._perform, digest, send)
         except BaseExceptionGroup as errors:
-            raise _first(errors) from None
+            raise first_error(errors) from None
         return self._records
 
     async def _perform(self, digest: Digest, ended: MemoryObjectSendStream[Digest]) -> None:
@@ -191,7 +191,7 @@ class _Execution:
         return known
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Reporter:
     """A worker's words about one vertex, as events."""
 
@@ -227,16 +227,3 @@ def _expected(vertex: Vertex) -> tuple[Resource, float]:
 
 def _capacity(limits: Limits) -> dict[Resource, int]:
     return {Resource.EXEC: limits.execs, Resource.DISK: limits.disk, Resource.TRANSFER: limits.transfers}
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The failure that stopped the others: a bug if there is one, else the first error of ours."""
-    flat: list[BaseException] = []
-    todo: list[BaseException] = [errors]
-    while todo:
-        error = todo.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            todo.extend(error.exceptions)
-        else:
-            flat.append(error)
-    return next((error for error in flat if not isinstance(error, LlbuildError)), flat[0])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..llb import ExecOp, Metadata, SourceOp
+from ..values import frozen, replace
 from .keys import is_local
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["Graph", "load"]
 _SILENT = Metadata()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Graph:
     """Vertices in topological order (inputs first), their metadata, and the edges wanted of them."""
 

@@ -14,12 +14,12 @@ rebuilding there. Pure functions; bytes of 32.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..digest import blake3_digest
 from ..llb import ExecOp, FileCopy, FileOp, MountType, SourceOp
 from ..llb.codec import encode_value, pack
+from ..values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

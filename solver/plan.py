@@ -7,11 +7,11 @@ asked, fetched or mounted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, VertexError
 from ..llb import FileCopy, SourceOp
+from ..values import frozen
 from .events import VertexCached, VertexQueued
 from .graph import load
 from .keys import combine, content_key, is_local, op_key, selections, source_key
@@ -33,7 +33,7 @@ __all__ = ["WHOLE", "Plan", "input_selection", "make_plan", "unresolved_sources"
 WHOLE = (FileCopy(src="/", dest="/", dir_copy_contents=True),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Plan:
     """What is known before anything runs.
 

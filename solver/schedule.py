@@ -11,9 +11,10 @@ free slot. Every vertex starts at most once and never before its inputs.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ class Resource(Enum):
     TRANSFER = "transfer"  # a download
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Task:
     """A vertex to perform. `inputs`: those of its inputs that are tasks too. `cost`: its expected seconds."""
 

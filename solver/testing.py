@@ -18,6 +18,7 @@ from ..digest import Digest, blake3_digest
 from ..errors import ExecError, SourceError
 from ..llb import ExecOp, FileCopy, FileOp, FileStep, Metadata, Mount, SourceOp, add_vertex, marshal
 from ..llb.codec import encode_value, pack
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["GraphText", "MemoryWorker", "parse_graph"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class GraphText:
     """A graph read by `parse_graph`: outputs by name."""
 

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Higher numbers see lower ones. The modules at the root are the ground floor.
 FLOORS = {"cli": 4, "exporter": 3, "frontend": 3, "solver": 3, "worker": 3, "proto": 2, "image": 1, "llb": 1}
 PEERS_ALLOWED = {("exporter", "worker")}  # an exporter reads what the worker stored
-LEAVES = {"digest", "errors", "log", "patterns", "platforms", "span"}
+LEAVES = {"blocking", "database", "digest", "errors", "log", "patterns", "platforms", "span", "values"}
+OPEN_MODULES = {("llb", "codec")}  # the one module that knows msgpack: others use it as a module
 LONGEST_MODULE = 500
 LITERAL_TABLES: set[str] = set()  # modules that are one long table of data
 
@@ -109,7 +110,10 @@ def test_other_folders_are_imported_by_their_public_face() -> None:
         str(found)
         for path in package_modules()
         for found in iter_imports(path)
-        if len(found.target) > 1 and found.target[0] != path.relative_to(ROOT).parts[0] and not is_folder(found.target)
+        if len(found.target) > 1
+        and found.target[0] != path.relative_to(ROOT).parts[0]
+        and not is_folder(found.target)
+        and found.target not in OPEN_MODULES
     ]
     assert not wrong, "imports that reach past a folder's __init__:\n" + "\n".join(wrong)
 
@@ -155,16 +159,6 @@ def test_every_module_says_what_it_is_and_stays_small(path: Path) -> None:
         assert text.count("\n") <= LONGEST_MODULE, (
             f"over {LONGEST_MODULE} lines: split it, there is a second idea in it"
         )
-
-
-@pytest.mark.parametrize(
-    "room", [*FLOORS, "frontend/dockerfile", "worker/executor", "worker/layer", "worker/snapshot", "worker/source"]
-)
-def test_a_folders_face_lists_its_names_sorted(room: str) -> None:
-    for node in parse(ROOT / room / "__init__.py").body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
-            names = ast.literal_eval(node.value)
-            assert list(names) == sorted(names)
 
 
 def test_no_mocks() -> None:

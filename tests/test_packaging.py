@@ -23,7 +23,7 @@ def project() -> dict[str, Any]:
 
 def tracked_files() -> list[str]:
     listing = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -26,9 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..digest import Digest
 from ..errors import CorruptError, NotFoundError, StoreError
-from ..image import Layout
-from ..image.layout import named
-from ..image.strict_json import MAX_DOCUMENT_BYTES
+from ..image import MAX_DOCUMENT_BYTES, Layout, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +54,8 @@ class ContentStore:
     """Synchronous, and safe for many processes at once. Opening one touches nothing."""
 
     def __init__(self, root: Path) -> None:
-        self.folder = os.fspath(root / "content")
+        self.root = os.fspath(root)
+        self.folder = f"{self.root}/content"
         self._layout = Layout(self.folder)
         self._sources = Layout(self.folder, index_name="sources.json")
 
@@ -68,7 +67,7 @@ class ContentStore:
         """Whether the blob is here; with `size_bytes`, whether it is here as a whole."""
         try:
             found = os.stat(self.path(digest)).st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return size_bytes is None or found == size_bytes
 
@@ -76,8 +75,10 @@ class ContentStore:
         """The blob's bytes, not verified: for layers, whose reader checks the diff id. Raises NotFoundError."""
         try:
             return Path(self.path(digest)).open("rb")
-        except FileNotFoundError:
-            raise _not_here(digest) from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFoundError(f"the content store has no blob {digest}") from None
+        except OSError as error:
+            raise StoreError(f"cannot read {self.path(digest)}: {error.strerror}") from error
 
     def read(self, digest: Digest) -> bytes:
         """A config or a manifest, verified. Raises NotFoundError and CorruptError."""
@@ -125,10 +126,8 @@ class ContentStore:
 
     def images(self) -> tuple[StoredImage, ...]:
         """The images kept under a name, sorted by it."""
-        named_entries = (entry for entry in self._layout.entries() if entry.name)
-        return tuple(
-            sorted(StoredImage(entry.name, named(entry.descriptor, name="", ref_name="")) for entry in named_entries)
-        )
+        found = {entry.best_name: entry.descriptor for entry in self._layout.entries() if entry.best_name}
+        return tuple(StoredImage(name, named(found[name], name="", ref_name="")) for name in sorted(found))
 
     def image(self, name: str) -> Descriptor | None:
         """What is kept under a full name, e.g. `docker.io/library/busybox:latest`."""
@@ -241,7 +240,7 @@ def _open_ingest(folder: str) -> tuple[str, int]:
 
 def _find(layout: Layout, name: str) -> Descriptor | None:
     for entry in layout.entries():
-        if entry.name == name:
+        if entry.best_name == name:
             return named(entry.descriptor, name="", ref_name="")
     return None
 
@@ -259,10 +258,6 @@ def _remove_unlocked(path: str) -> bool:
     finally:
         os.close(file)
     return True
-
-
-def _not_here(digest: Digest) -> NotFoundError:
-    return NotFoundError(f"the content store has no blob {digest}")
 
 
 def _corrupt(expected: Digest, actual: str) -> CorruptError:

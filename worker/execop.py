@@ -148,8 +148,8 @@ def _cache_folder(mount: Mount, cache_mounts: Path) -> str:
 
 
 def _commit(prepared: _Prepared, layers: LayerStore) -> tuple[Snapshot, ...]:
-    for active in prepared.dropped:
-        layers.discard(active)
+    for dropped in prepared.dropped:
+        layers.discard(dropped)
     results = []
     for index in range(max(prepared.kept, default=-1) + 1):
         base, active = prepared.kept.get(index, (Snapshot(), None))
@@ -159,5 +159,6 @@ def _commit(prepared: _Prepared, layers: LayerStore) -> tuple[Snapshot, ...]:
 
 
 def _discard(prepared: _Prepared, layers: LayerStore) -> None:
-    for active in [*prepared.dropped, *(active for _, active in prepared.kept.values() if active is not None)]:
+    kept = [active for _, active in prepared.kept.values() if active is not None]
+    for active in [*prepared.dropped, *kept]:
         layers.discard(active)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
+from .records import ready_blob
 from .snapshot import LayerId, content_digest
 
 if TYPE_CHECKING:
     from ..digest import Digest
+    from ..image import LayerBlob
     from ..llb import FileCopy, SourceOp
     from ..platforms import Platform
     from .content import ContentStore
@@ -50,6 +52,12 @@ class Prober:
             return True
         known = self.records.get(missing)
         return all(layer in known and self._can_be_had(known[layer]) for layer in missing)
+
+    def ready_blobs(self, ref: tuple[str, ...]) -> tuple[LayerBlob, ...] | None:
+        """The layers of a result as blobs, if every one is in the content store already."""
+        known = self.records.get(ref)
+        blobs = [ready_blob(known.get(layer), self.content) for layer in ref]
+        return tuple(blob for blob in blobs if blob is not None) if None not in blobs else None
 
     def _can_be_had(self, record: LayerRecord) -> bool:
         """A layer that is not unpacked: its blob is here, or there is a place to fetch it from."""

@@ -9,37 +9,37 @@ from, "" for layers made here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..database import Schema
 from ..digest import Digest
-from ..image import Descriptor
+from ..image import Descriptor, LayerBlob
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..database import Database
+    from .content import ContentStore
 
-__all__ = ["SCHEMA", "LayerRecord", "LayerRecords", "now"]
+__all__ = ["SCHEMA", "LayerRecord", "LayerRecords", "now", "ready_blob"]
 
 SCHEMA = Schema(
     "layers",
     1,
     (
-        (
-            "CREATE TABLE IF NOT EXISTS layers (id TEXT PRIMARY KEY, created TEXT NOT NULL, diff_id TEXT NOT NULL,"
-            " unpacked_bytes INTEGER NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,"
-            " size_bytes INTEGER NOT NULL,"
-            " origin TEXT NOT NULL) WITHOUT ROWID"
-        ),
+        """CREATE TABLE IF NOT EXISTS layers (
+            id TEXT PRIMARY KEY, created TEXT NOT NULL, diff_id TEXT NOT NULL, unpacked_bytes INTEGER NOT NULL,
+            digest TEXT NOT NULL, media_type TEXT NOT NULL, size_bytes INTEGER NOT NULL, origin TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX IF NOT EXISTS layers_by_diff_id ON layers (diff_id)",
     ),
 )
 _BATCH = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LayerRecord:
     """One layer. `blob` None: not packed yet. `unpacked_bytes` is the tar's size, 0 while unknown."""
 
@@ -85,15 +85,26 @@ class LayerRecords:
             ),
         )
 
-    def unpacked_sizes(self, diff_ids: Iterable[Digest]) -> dict[Digest, int]:
-        """Sizes of the layers' tars in bytes, of those that are known."""
-        wanted = list(diff_ids)
-        marks = ",".join("?" * len(wanted))
-        rows = self._database.query(
-            f"SELECT diff_id, unpacked_bytes FROM layers WHERE unpacked_bytes > 0 AND diff_id IN ({marks})",  # noqa: S608
-            wanted,
-        )
-        return {Digest(diff_id): size for diff_id, size in rows}
+    def named(self, diff_ids: Iterable[Digest]) -> dict[Digest, list[str]]:
+        """The names of layers with these diff ids: one content may have been made here and pulled as well."""
+        wanted = list(dict.fromkeys(diff_ids))
+        found: dict[Digest, list[str]] = {}
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            marks = ",".join("?" * len(batch))
+            query = f"SELECT diff_id, id FROM layers WHERE diff_id IN ({marks})"  # noqa: S608  only question marks
+            for diff_id, layer in self._database.query(query, batch):
+                found.setdefault(Digest(diff_id), []).append(layer)
+        return found
+
+
+def ready_blob(record: LayerRecord | None, content: ContentStore) -> LayerBlob | None:
+    """The blob of a layer, if it was packed or fetched and the content store has it."""
+    if record is None or record.blob is None or record.diff_id is None:
+        return None
+    if not content.has(record.blob.digest, record.blob.size_bytes):
+        return None
+    return LayerBlob(diff_id=record.diff_id, descriptor=record.blob, created=record.created)
 
 
 def now() -> str:

@@ -7,36 +7,57 @@ many vertices ask at the same time.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import StoreError
+from ..errors import StoreError, first_error
 from ..image import Descriptor, LayerBlob
-from .layer import Compression, extract_layer, pack_layer
-from .records import LayerRecord, now
+from ..values import replace
+from .records import LayerRecord, now, ready_blob
 from .snapshot import LayerId, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-    from typing import TypeAlias
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from typing import Any, TypeAlias
 
     from ..digest import Digest
     from .content import ContentStore
     from .records import LayerRecords
     from .snapshot import LayerStore
-    from .source import ImageSource
+    from .source import ImageSource, ResolvedImage
 
     Report: TypeAlias = "Callable[[str, int, int], None]"  # what, bytes so far, bytes in all
 
-__all__ = ["Stacks", "image_layer_id"]
+__all__ = ["Stacks", "image_layer_id", "note_image_layers"]
 
 
 def image_layer_id(diff_id: Digest) -> LayerId:
     """The name of a layer that came with an image: the same in every image that has it."""
     return LayerId("sha256-" + diff_id.hex)
+
+
+def note_image_layers(records: LayerRecords, layers: LayerStore, origin: str, image: ResolvedImage) -> tuple[str, ...]:
+    """Write down where each layer of an image can be had, and return their names, bottom first.
+
+    Nothing is fetched: perhaps nothing reads it. A layer that is unpacked under another name, because
+    it was made here, is that one. `origin` is the source's identifier.
+    """
+    known = records.named(diff_id for diff_id, _ in image.layers)
+    names = []
+    for diff_id, blob in image.layers:
+        name = next((name for name in known.get(diff_id, ()) if layers.has(LayerId(name))), None)
+        if name is None:
+            name = image_layer_id(diff_id)
+            record = records.get([name]).get(name)
+            if record is None or not record.origin:
+                records.put(
+                    replace(record or LayerRecord(id=name, created=""), diff_id=diff_id, blob=blob, origin=origin)
+                )
+        names.append(name)
+    return tuple(names)
 
 
 class Stacks:
@@ -56,11 +77,10 @@ class Stacks:
         missing = [layer for layer in ref if not self._layers.has(LayerId(layer))]
         if missing:
             known = await run_blocking(self._records.get, missing)
-            async with anyio.create_task_group() as group:
-                for layer in missing:
-                    if layer not in known:
-                        raise StoreError(f"layer {layer} is gone from the state folder", hint="build with --no-cache")
-                    group.start_soon(self._unpack, known[layer], report)
+            for layer in missing:
+                if layer not in known:
+                    raise StoreError(f"layer {layer} is gone from the state folder", hint="build with --no-cache")
+            await _all([partial(self._unpack, record, report) for record in known.values()])
         return Snapshot(tuple(LayerId(layer) for layer in ref))
 
     async def blobs(self, ref: Sequence[str], report: Report) -> tuple[LayerBlob, ...]:
@@ -69,24 +89,11 @@ class Stacks:
         blobs: dict[str, LayerBlob] = {}
 
         async def prepare(layer: str) -> None:
-            blobs[layer] = await self._blob(known.get(layer) or LayerRecord(id=layer, created=now()), report)
+            record = known.get(layer) or LayerRecord(id=layer, created=now())
+            blobs[layer] = ready_blob(record, self._content) or await self._blob(record, report)
 
-        async with anyio.create_task_group() as group:
-            for layer in set(ref):
-                ready = self.ready_blob(known.get(layer))
-                if ready is None:
-                    group.start_soon(prepare, layer)
-                else:
-                    blobs[layer] = ready
+        await _all([partial(prepare, layer) for layer in dict.fromkeys(ref)])
         return tuple(blobs[layer] for layer in ref)
-
-    def ready_blob(self, record: LayerRecord | None) -> LayerBlob | None:
-        """The blob of a layer if it is in the content store already."""
-        if record is None or record.blob is None or record.diff_id is None:
-            return None
-        if not self._content.has(record.blob.digest, record.blob.size_bytes):
-            return None
-        return LayerBlob(diff_id=record.diff_id, descriptor=record.blob, created=record.created)
 
     async def _unpack(self, record: LayerRecord, report: Report) -> None:
         async with self._once(record.id):
@@ -98,6 +105,8 @@ class Stacks:
             report(f"extracting {blob.digest.short}", blob.size_bytes, blob.size_bytes)
 
     def _extract(self, record: LayerRecord, blob: Descriptor) -> None:
+        from .layer import extract_layer  # with its decompressors: only for who unpacks
+
         active = self._layers.begin()
         try:
             with self._content.open(blob.digest) as stream:
@@ -119,15 +128,17 @@ class Stacks:
     async def _blob(self, record: LayerRecord, report: Report) -> LayerBlob:
         async with self._once(record.id):
             known = (await run_blocking(self._records.get, [record.id])).get(record.id, record)
-            ready = self.ready_blob(known)
+            ready = ready_blob(known, self._content)
             if ready is None and known.origin:
                 await self._fetched(known, report)
-                ready = self.ready_blob(known)
+                ready = ready_blob(known, self._content)
             if ready is None:
                 ready = await run_blocking(self._pack, known)
             return ready
 
     def _pack(self, record: LayerRecord) -> LayerBlob:
+        from .layer import Compression, pack_layer
+
         with self._content.ingest() as ingest:
             packed = pack_layer(self._layers.folder(LayerId(record.id)), ingest.write, Compression.GZIP)
             ingest.commit(packed.digest)
@@ -139,3 +150,13 @@ class Stacks:
     async def _once(self, layer: str) -> AsyncIterator[None]:
         async with self._busy.setdefault(layer, anyio.Lock()):
             yield
+
+
+async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
+    """Await all of them at once; the first error stops the others and is raised as it is."""
+    try:
+        async with anyio.create_task_group() as group:
+            for call in calls:
+                group.start_soon(call)
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from None

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 
 from ..errors import SandboxError
+from ..values import frozen
 from .syscalls import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, unshare
 
 __all__ = [
@@ -24,7 +24,7 @@ _CAP_SYS_ADMIN = 21
 _EVERY_ID = ["0", "0", "4294967295"]  # what uid_map says outside any user namespace, user_namespaces(7)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UserNamespace:
     """Whom the ids inside stand for: uid 0 and gid 0 are these, seen from outside."""
 

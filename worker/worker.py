@@ -13,7 +13,7 @@ from .fileop import run_file_op
 from .prober import Prober
 from .records import LayerRecord, now
 from .snapshot import MergedTree, Snapshot, content_digest
-from .stacks import Stacks, image_layer_id
+from .stacks import Stacks, note_image_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..platforms import Platform
     from .executor import Executor
     from .snapshot import FolderTree
-    from .source import ImageSource, ResolvedImage
+    from .source import ImageSource
 
     Ref: TypeAlias = tuple[str, ...]
 
@@ -58,7 +58,7 @@ class LocalWorker(Prober):
 
     async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
         resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
-        return f"image@{resolved.digest}"
+        return f"image@{resolved.target.digest}"
 
     async def content_digest(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
         tree = await self._tree(ref, _silent)
@@ -97,28 +97,7 @@ class LocalWorker(Prober):
             self._locals[name] = op
             return (name,)
         resolved = await self._images.resolve(op.identifier, vertex.platform or host_platform(), _mode(op))
-        return await run_blocking(self._note_layers, op, resolved)
-
-    def _note_layers(self, op: SourceOp, resolved: ResolvedImage) -> Ref:
-        """Write down where each layer of an image can be had. Nothing is fetched: perhaps nothing reads it."""
-        names = [image_layer_id(diff_id) for diff_id, _ in resolved.layers]
-        known = self.records.get(names)
-        for name, (diff_id, blob) in zip(names, resolved.layers, strict=True):
-            record = known.get(name)
-            if record is None or not record.origin:
-                created = record.created if record else ""
-                unpacked = record.unpacked_bytes if record else 0
-                self.records.put(
-                    LayerRecord(
-                        id=name,
-                        created=created,
-                        diff_id=diff_id,
-                        blob=blob,
-                        unpacked_bytes=unpacked,
-                        origin=op.identifier,
-                    )
-                )
-        return tuple(names)
+        return await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
 
     async def _file(self, op: FileOp, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
         sources: list[Snapshot | FolderTree] = []

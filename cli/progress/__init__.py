@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-    from ...solver.events import Event
+    from ...solver import Event
     from .trace import Trace as Trace
     from .trace import VertexState as VertexState
 

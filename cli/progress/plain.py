@@ -13,7 +13,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ...solver.events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ..text import single_line
 from ..units import human_size
 from .trace import Trace, offset
 
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from ...digest import Digest
-    from ...solver.events import Event
+    from ...solver import Event
     from .trace import VertexState
 
 __all__ = ["PlainDisplay"]
 
 TURN_S = 5.0  # how long the others wait at most for the floor
 SILENCE_S = 1.0  # after which a silent vertex loses it
+ANNOUNCE_S = 0.1  # a vertex that has nothing to tell is announced if it lasts that long
 _HELD_BACK_CHARS = 65536  # more than that is not held back
 _PROGRESS_EVERY_S = 5.0
 _FLUSH_EVERY_S = 0.1
@@ -94,8 +96,10 @@ class PlainDisplay:
         """Give the floor to whoever has waited for too long. Call it now and then, at most 10 times a second."""
         now = self._clock()
         waiting = [voice for voice in self._running.values() if voice.held_since is not None]
-        if waiting:
-            self._consider(min(waiting, key=_waiting_since), now)
+        overdue = [voice for voice in waiting if now - _waiting_since(voice) >= TURN_S]
+        candidates = overdue or [voice for voice in waiting if _presentable(voice, now)]
+        if candidates:
+            self._consider(min(candidates, key=lambda voice: (not voice.held, _waiting_since(voice))), now)
         self._flush()
 
     def close(self) -> None:
@@ -121,12 +125,15 @@ class PlainDisplay:
     def _consider(self, voice: _Voice, now: float) -> None:
         """Let `voice`, which waits, take the floor if it may."""
         floor = self._floor
-        if floor is not None and voice.held_chars < _HELD_BACK_CHARS and now - _waiting_since(voice) < TURN_S:
-            silent = now - floor.spoke_at >= SILENCE_S
-            if not (silent and voice.held):
-                return
-        self._take_floor(voice)
-        voice.spoke_at = now
+        if floor is None:
+            may = _presentable(voice, now)
+        elif voice.held and now - floor.spoke_at >= SILENCE_S:
+            may = True
+        else:
+            may = voice.held_chars >= _HELD_BACK_CHARS or now - _waiting_since(voice) >= TURN_S
+        if may:
+            self._take_floor(voice)
+            voice.spoke_at = now
 
     def _end(self, voice: _Voice, outcome: str, now: float) -> None:
         voice.held += [outcome] if outcome else []
@@ -135,7 +142,7 @@ class PlainDisplay:
             return
         self._take_floor(voice)
         self._floor = None
-        waiting = [other for other in self._running.values() if other.held_since is not None]
+        waiting = [other for other in self._running.values() if _presentable(other, now)]
         if waiting:  # those with something to tell come first, then the longest waiting
             successor = min(waiting, key=lambda other: (not other.held, _waiting_since(other)))
             self._take_floor(successor)
@@ -171,6 +178,11 @@ class PlainDisplay:
         self._flushed_at = self._clock()
 
 
+def _presentable(voice: _Voice, now: float) -> bool:
+    """Whether it waits, and has something to tell or has at least lasted for a moment."""
+    return voice.held_since is not None and (bool(voice.held) or now - voice.held_since >= ANNOUNCE_S)
+
+
 def _waiting_since(voice: _Voice) -> float:
     return voice.held_since if voice.held_since is not None else float("inf")
 
@@ -182,7 +194,7 @@ def _progress_lines(voice: _Voice, event: VertexProgress) -> list[str]:
         return []
     voice.progress_at[event.id] = event.at
     started, _ = voice.state.progress[event.id]
-    parts = [event.id, _amount(event)]
+    parts = [single_line(event.id), _amount(event)]
     if event.at - started > 0.01:
         parts.append(f"{event.at - started:.1f}s")
     if event.done:
@@ -201,5 +213,5 @@ def _outcome(state: VertexState, event: VertexCompleted) -> str:
     if state.canceled:
         return "CANCELED"
     if event.error:
-        return f"ERROR: {' '.join(event.error.split())}"
+        return f"ERROR: {single_line(event.error)}"
     return f"DONE {state.elapsed(event.at):.1f}s"

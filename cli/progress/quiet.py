@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .trace import Trace
 
 if TYPE_CHECKING:
-    from ...solver.events import Event
+    from ...solver import Event
 
 __all__ = ["QuietDisplay"]
 

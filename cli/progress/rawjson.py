@@ -6,13 +6,13 @@ import json
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from ...solver.events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
 from .trace import Trace
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from ...solver.events import Event
+    from ...solver import Event
     from .trace import VertexState
 
 __all__ = ["RawJsonDisplay", "rfc3339"]
@@ -28,8 +28,7 @@ class RawJsonDisplay:
     def display(self, event: Event) -> None:
         """Show one event."""
         state, _ = self.trace.update(event)
-        json.dump(_status(event, state), self._stream, separators=(",", ":"))
-        self._stream.write("\n")
+        self._stream.write(json.dumps(_status(event, state), separators=(",", ":")) + "\n")
         self._stream.flush()
 
     def refresh(self) -> None:

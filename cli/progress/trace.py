@@ -6,14 +6,14 @@ from codecs import getincrementaldecoder
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
-from ...solver.events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
 from ..text import harmless, single_line
 
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
 
     from ...digest import Digest
-    from ...solver.events import Event
+    from ...solver import Event
 
 __all__ = ["CANCELED", "Line", "OutputLines", "Trace", "VertexState", "offset"]
 
@@ -58,6 +58,11 @@ class OutputLines:
         self._pending = pending
         return lines
 
+    @property
+    def unfinished(self) -> str:
+        """The line so far: a prompt, a progress bar."""
+        return _overwritten(self._pending)
+
     def finish(self) -> list[Line]:
         """The last line, when the output did not end with a newline."""
         text = _overwritten(self._pending + self._decoder.decode(b"", final=True))
@@ -100,6 +105,11 @@ class VertexState:
             return 0.0
         return max(0.0, (now if self.completed is None else self.completed) - self.started)
 
+    def screen(self, height: int) -> list[str]:
+        """The last `height` lines, with those that have not ended yet."""
+        unfinished = [stream.unfinished for stream in self.streams.values()]
+        return [*(text for _, text in self.tail), *filter(None, unfinished)][-height:]
+
     def tail_text(self) -> tuple[str, ...]:
         """The last lines of output, each with its time since the start."""
         return tuple(f"{offset(at, self.started)} {text}" for at, text in self.tail)
@@ -108,12 +118,13 @@ class VertexState:
 class Trace:
     """All vertices seen so far, in order of appearance."""
 
-    __slots__ = ("completed_count", "failed", "vertices")
+    __slots__ = ("canceled", "completed_count", "failed", "vertices")
 
     def __init__(self) -> None:
         self.vertices: dict[Digest, VertexState] = {}
         self.completed_count = 0
-        self.failed = False  # some vertex ended with an error, be it "canceled"
+        self.failed = False  # some vertex ended with an error of its own
+        self.canceled = False  # some vertex was stopped
 
     def update(self, event: Event) -> tuple[VertexState, list[Line]]:
         """Take an event in. Returns the vertex it is about, and the lines of output it completed."""
@@ -138,7 +149,8 @@ class Trace:
                 vertex.progress[event.id] = (first, event)
             case VertexCompleted():
                 vertex.error = event.error
-                self.failed = self.failed or bool(event.error)
+                self.canceled = self.canceled or vertex.canceled
+                self.failed = self.failed or bool(event.error and not vertex.canceled)
                 lines = [line for stream in vertex.streams.values() for line in stream.finish()]
                 self._complete(vertex, event.at)
         vertex.tail.extend(lines)

@@ -15,8 +15,8 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...solver.events import VertexCached, VertexCompleted
-from ..text import cell_width, clip
+from ...solver import VertexCached, VertexCompleted
+from ..text import cell_width, clip, single_line
 from ..units import human_size
 from .trace import Trace
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
-    from ...solver.events import Event, VertexProgress
+    from ...solver import Event, VertexProgress
     from .paint import Painter
     from .trace import VertexState
 
@@ -120,8 +120,8 @@ def header(trace: Trace, elapsed_s: float, width: int, *, last: bool = False) ->
     """`[+] Building 3.2s (4/9)`, and at the end how it went."""
     word = ""
     if last:
-        unfinished = trace.completed_count < len(trace.vertices)
-        word = " FAILED" if trace.failed else " STOPPED" if unfinished else " FINISHED"
+        stopped = trace.canceled or trace.completed_count < len(trace.vertices)
+        word = " FAILED" if trace.failed else " STOPPED" if stopped else " FINISHED"
     text = f"[+] Building {elapsed_s:.1f}s ({trace.completed_count}/{len(trace.vertices)}){word}"
     return Row(clip(text, width - 1), "error" if word == " FAILED" else "header")
 
@@ -146,9 +146,9 @@ def live_rows(running: list[VertexState], now: float, width: int, height: int) -
     room = height - len(shown) - (len(running) > len(shown))
     details: dict[str, list[Row]] = {}
     for state in sorted(shown, key=_spoke_at, reverse=True):
-        rows = _detail(state, now, width)[:room]
-        details[state.digest] = rows
-        room -= len(rows)
+        rows = _detail(state, now, width)
+        details[state.digest] = rows[max(0, len(rows) - room) :]
+        room -= len(details[state.digest])
     lines: list[Row] = []
     for state in shown:
         lines.append(Row(_aligned(f" => {state.name}", state.elapsed(now), width)))
@@ -162,10 +162,9 @@ def _detail(state: VertexState, now: float, width: int) -> list[Row]:
     rows = []
     for first_seen, transfer in state.progress.values():
         if not transfer.done:
-            text = f" => => {clip(transfer.id, 24)} {_amount(transfer)}"
+            text = f" => => {clip(single_line(transfer.id), 24)} {_amount(transfer)}"
             rows.append(Row(_aligned(text, max(0.0, now - first_seen), width), "faint"))
-    for _, line in list(state.tail)[-OUTPUT_LINES:]:
-        rows.append(Row(clip(f" => => # {line}", width - 1), "faint"))
+    rows += [Row(clip(f" => => # {line}", width - 1), "faint") for line in state.screen(OUTPUT_LINES)]
     return rows
 
 

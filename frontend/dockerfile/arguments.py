@@ -6,11 +6,11 @@ Words still hold their quotes and variables: those belong to expansion.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from json.decoder import scanstring
+import re
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
+from ...values import frozen
 from .source import BLANKS, Line, Word
 from .words import SPACES
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Arguments", "Pair", "blank_words", "read_arguments"]
 
+_WORD = re.compile(f"[^{BLANKS}]+")
 _JSON_BLANKS = " \t\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Pair:
     """`key=value` of ENV and LABEL; `legacy` is the old form `key value`."""
 
@@ -31,7 +32,7 @@ class Pair:
     legacy: bool = False
 
 
-@dataclass(slots=True)
+@frozen(kw_only=False)
 class Arguments:
     """`rest` is the text as it stands; `words` what it was cut into."""
 
@@ -61,15 +62,7 @@ def read_arguments(name: str, line: Line, start: int, end: int, escape: str) -> 
 
 def blank_words(rest: Word) -> Iterator[Word]:
     """The words between blanks, whatever they hold."""
-    text, at, end = rest.text, 0, len(rest.text)
-    while at < end:
-        while at < end and text[at] in BLANKS:
-            at += 1
-        start = at
-        while at < end and text[at] not in BLANKS:
-            at += 1
-        if at > start:
-            yield rest.part(start, at)
+    return (rest.part(*match.span()) for match in _WORD.finditer(rest.text))
 
 
 def _json_or_one(rest: Word) -> Arguments:
@@ -98,14 +91,16 @@ def _json(rest: Word) -> Arguments | None:
     if not text.startswith("["):
         return None
     words: list[Word] = []
+    decoder = json.JSONDecoder()
     at, end = _skip(text, 1), len(text)
     if text.startswith("]", at):
         return Arguments(rest, json=True) if at + 1 == end else None
     while True:
         if not text.startswith('"', at):
-            return _not_strings(rest)
+            _refuse_other_json(rest)
+            return None
         try:
-            value, after = scanstring(text, at + 1)
+            value, after = decoder.raw_decode(text, at)
         except ValueError:
             return None
         words.append(_replaced(rest.part(at, after), value))
@@ -129,15 +124,13 @@ def _replaced(word: Word, value: str) -> Word:
     return word
 
 
-def _not_strings(rest: Word) -> None:
+def _refuse_other_json(rest: Word) -> None:
     """Well-formed JSON with something else than strings in it is an error, not text."""
     try:
         json.loads(rest.text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return
-    raise DockerfileError(
-        "a JSON array must hold strings only", at=rest.at, hint='quote every element: ["cmd", "1"]'
-    )
+    raise DockerfileError("a JSON array must hold strings only", at=rest.at, hint='quote every element: ["cmd", "1"]')
 
 
 def _refuse(constant: str) -> None:

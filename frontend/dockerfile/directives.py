@@ -5,10 +5,9 @@ They end at the first line that is none: a blank line, an instruction, any other
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from ...errors import DockerfileError
 from ...span import Span
+from ...values import frozen
 from .words import SPACES
 
 __all__ = ["Directive", "DirectiveReader", "Directives"]
@@ -16,18 +15,20 @@ __all__ = ["Directive", "DirectiveReader", "Directives"]
 _KEYS = ("syntax", "escape", "check")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Directive:
     value: str
     at: Span
 
 
-@dataclass(slots=True)
 class Directives:
     """What the directives said."""
 
-    escape: str = "\\"
-    found: dict[str, Directive] = field(default_factory=dict)
+    __slots__ = ("escape", "found")
+
+    def __init__(self) -> None:
+        self.escape = "\\"
+        self.found: dict[str, Directive] = {}
 
     @property
     def syntax(self) -> Directive | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
@@ -19,17 +18,19 @@ _FORM = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)")
 _TABS = re.compile(r"^\t+", re.MULTILINE)
 
 
-@dataclass(slots=True)
 class Heredoc:
     """One inline document. `content` is raw: leading tabs are still there."""
 
-    word: Word
-    name: str
-    expand: bool  # the delimiter is not quoted: variables count
-    chomp: bool  # `<<-`: leading tabs go
-    descriptor: int = 0
-    content: str = ""
-    first_line: int = 0
+    __slots__ = ("chomp", "content", "descriptor", "expand", "first_line", "name", "word")
+
+    def __init__(self, word: Word, name: str, *, expand: bool, chomp: bool, descriptor: int) -> None:
+        self.word = word
+        self.name = name
+        self.expand = expand  # the delimiter is not quoted: variables count
+        self.chomp = chomp  # `<<-`: leading tabs go
+        self.descriptor = descriptor
+        self.content = ""
+        self.first_line = 0
 
     @property
     def text(self) -> str:

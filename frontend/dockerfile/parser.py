@@ -8,11 +8,11 @@ it is not doubled, heredoc bodies follow the line that opens them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...span import Span
+from ...values import frozen
 from .arguments import read_arguments
 from .directives import DirectiveReader, Directives
 from .heredoc import Heredoc, may_hold_heredocs, read_heredocs
@@ -27,29 +27,44 @@ if TYPE_CHECKING:
 __all__ = ["Document", "Node", "parse", "parse_trigger"]
 
 
-@dataclass(slots=True)
 class Node:
     """One instruction as written."""
 
-    line: Line
-    keyword: Word
-    flags: tuple[Word, ...]
-    arguments: Arguments
-    heredocs: tuple[Heredoc, ...]
-    comments: tuple[str, ...]  # the comment lines right above, directives left out
-    trigger: Node | None  # what an ONBUILD holds
-    blank_in_continuation: bool
+    __slots__ = (
+        "arguments",
+        "blank_in_continuation",
+        "comments",
+        "flags",
+        "heredocs",
+        "keyword",
+        "line",
+        "trigger",
+    )
+
+    def __init__(self, line: Line, keyword: Word, flags: tuple[Word, ...], arguments: Arguments) -> None:
+        self.line = line
+        self.keyword = keyword
+        self.flags = flags
+        self.arguments = arguments
+        self.heredocs: tuple[Heredoc, ...] = ()
+        self.comments: tuple[str, ...] = ()  # the comment lines right above, directives left out
+        self.trigger: Node | None = None  # what an ONBUILD holds
+        self.blank_in_continuation = False
 
     @property
     def name(self) -> str:
         return self.keyword.text.upper()
 
+    @property
+    def text(self) -> str:
+        """As written, continuations joined."""
+        return self.line.text.strip(SPACES)
 
-@dataclass(slots=True)
+
+@frozen
 class Document:
     """A parsed Dockerfile."""
 
-    path: str
     directives: Directives
     nodes: list[Node]
 
@@ -63,7 +78,7 @@ def parse(data: bytes, path: str) -> Document:
     if not nodes:
         at = Span(path, max(1, len(reader.lines)))
         raise DockerfileError("the file holds no instruction", at=at, hint="begin with FROM image")
-    return Document(path, reader.directives.result, nodes)
+    return Document(directives=reader.directives.result, nodes=nodes)
 
 
 def parse_trigger(text: str, at: Span, escape: str = "\\") -> Node:
@@ -79,8 +94,7 @@ def parse_trigger(text: str, at: Span, escape: str = "\\") -> Node:
 
 
 def _relocate(line: Line, at: Span) -> None:
-    line.path, line.first, line.last = at.path, at.line, at.last_line
-    line.starts, line.origins = [0], [(at.line, at.column)]
+    line.pinned = at
 
 
 class _Reader:
@@ -148,9 +162,8 @@ class _Reader:
             starts.append(size)
             origins.append((number, 1))
             size += len(text)
-        line = Line(self.path, "".join(pieces), starts, origins, origins[0][0], self.at)
-        self._demand_utf8(line)
-        return line, blank
+        joined = "".join(pieces)
+        return Line(self.path, _without_surrogates(joined), starts, origins, self.at), blank
 
     def _trim(self, text: str) -> tuple[str, bool]:
         """The text without its continuation mark, and whether it had one."""
@@ -160,19 +173,9 @@ class _Reader:
             return end[:-1], True
         return text, False
 
-    def _demand_utf8(self, line: Line) -> None:
-        try:
-            line.text.encode()
-        except UnicodeEncodeError as error:
-            byte = ord(line.text[error.start]) & 0xFF
-            raise DockerfileError(
-                f"byte 0x{byte:02x} is not UTF-8",
-                at=line.span(error.start, error.start + 1),
-                hint="save the file as UTF-8",
-            ) from None
-
     def _node(self, line: Line, comments: tuple[str, ...], blank: bool) -> Node:
-        node = _read_node(line, 0, self.directives.result.escape, comments)
+        node = _read_node(line, 0, self.directives.result.escape)
+        node.comments = comments
         node.blank_in_continuation = blank
         holder = node.trigger or node
         if may_hold_heredocs(holder.name, holder.arguments) and "<<" in line.text:
@@ -204,9 +207,17 @@ class _Reader:
             yield heredoc
 
 
-def _read_node(line: Line, start: int, escape: str, comments: tuple[str, ...]) -> Node:
+def _without_surrogates(text: str) -> str:
+    """Bytes that were not UTF-8 become U+FFFD, one each, as in BuildKit. Heredoc bodies keep theirs."""
+    if text.isascii():
+        return text
+    return "".join("\ufffd" if "\udc80" <= char <= "\udcff" else char for char in text)
+
+
+def _read_node(line: Line, start: int, escape: str) -> Node:
     """Cut keyword, flags and arguments out of the line from `start` on."""
     text = line.text
+    inner = start > 0
     end = len(text.rstrip(SPACES))
     while start < end and text[start] in SPACES:
         start += 1
@@ -221,15 +232,18 @@ def _read_node(line: Line, start: int, escape: str, comments: tuple[str, ...]) -
         at += 1
     name = keyword.text.upper()
     trigger = None
-    if name == "ONBUILD" and at < end and start == 0:
-        trigger = _read_node(line, at, escape, ())
+    if name == "ONBUILD" and at < end and not inner:  # one level is all there can be
+        trigger = _read_node(line, at, escape)
     arguments = read_arguments(name, line, at, end, escape)
-    return Node(line, keyword, flags, arguments, (), comments, trigger, blank_in_continuation=False)
+    node = Node(line, keyword, flags, arguments)
+    node.trigger = trigger
+    return node
 
 
 def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word, ...], int]:
     """The words that begin with `--`, quotes and escapes taken off, and where the rest begins."""
-    text, flags = line.text, []
+    text = line.text
+    flags: list[Word] = []
     while True:
         while at < end and text[at] in SPACES:
             at += 1

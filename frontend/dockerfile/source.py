@@ -6,7 +6,6 @@ Every character of a logical line still knows where it stood, so errors can poin
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 
 from ...errors import DockerfileError
 from ...span import Span
@@ -19,24 +18,31 @@ MAX_LINE = 65535  # BuildKit's; a longer line is a sign of something that is not
 BLANKS = "\t\v\f\r "
 
 
-@dataclass(slots=True)
 class Line:
     """One instruction's text. `starts[i]` is the offset in `text` of its i-th physical piece."""
 
-    path: str
-    text: str
-    starts: list[int]
-    origins: list[tuple[int, int]]  # (line, column) of each piece, from 1
-    first: int  # physical lines, heredoc bodies included
-    last: int
+    __slots__ = ("first", "last", "origins", "path", "pinned", "starts", "text")
+
+    def __init__(self, path: str, text: str, starts: list[int], origins: list[tuple[int, int]], last: int) -> None:
+        self.path = path
+        self.text = text
+        self.starts = starts
+        self.origins = origins  # (line, column) of each piece, from 1
+        self.first = origins[0][0]  # physical lines, heredoc bodies included
+        self.last = last
+        self.pinned: Span | None = None  # an ONBUILD trigger's every place is the FROM that runs it
 
     @property
     def at(self) -> Span:
         """The whole instruction, as whole lines."""
+        if self.pinned is not None:
+            return self.pinned
         return Span(self.path, self.first, 1, self.last, 0)
 
     def span(self, start: int, end: int) -> Span:
         """Where `text[start:end]` stands in the file."""
+        if self.pinned is not None:
+            return self.pinned
         line, column = self._position(start)
         end_line, end_column = self._position(max(start, end - 1))
         return Span(self.path, line, column, end_line, end_column + 1)

@@ -9,10 +9,11 @@ stack. What a word may grow to is bounded: doubling a variable forty times must 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
 from typing import TYPE_CHECKING
 
-from .glob import GlobError, replace_pattern, trim_prefix, trim_suffix
+from ...values import frozen
+from .shellglob import GlobError, replace_pattern, trim_prefix, trim_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,12 @@ __all__ = ["MAX_WORD", "SPACES", "Expansion", "WordError", "expand", "split_fiel
 
 MAX_WORD = 1 << 20
 # What Go's unicode.IsSpace knows. str.isspace() would add U+001C..U+001F.
-SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+# Characters that are plain wherever they stand; a run of them is taken in one step.
+_PLAIN = re.compile(r"[^$'\"<}/\\`]*")
 _SPECIAL_NAMES = "@*#?-$!0"
 
 
@@ -34,14 +40,14 @@ class WordError(ValueError):
         self.offset = offset
 
 
-@dataclass(slots=True)
+@frozen
 class Expansion:
     """What a word became, and which variables it asked for."""
 
     text: str
-    fields: list[str] = field(default_factory=list)
-    found: set[str] = field(default_factory=set)
-    missing: set[str] = field(default_factory=set)
+    fields: tuple[str, ...] = ()
+    found: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
     work: int = 0  # characters of values read: what a caller bounds over a whole file
 
 
@@ -60,7 +66,7 @@ def expand(
     keep_unset: `$X` stays when X is not set. Raises WordError.
     """
     if "$" not in word and escape not in word and (not quotes or ("'" not in word and '"' not in word)):
-        return Expansion(word.removeprefix("\ufeff"))
+        return Expansion(text=word.removeprefix("\ufeff"))
     machine = _Machine(word, env, escape)
     machine.quotes = quotes
     machine.keep_quotes = keep_quotes
@@ -83,7 +89,7 @@ def split_fields(
     machine.keep_escapes = keep_escapes
     machine.keep_unset = keep_unset
     machine.split = True
-    return machine.run().fields
+    return list(machine.run().fields)
 
 
 class _Frame:
@@ -91,7 +97,7 @@ class _Frame:
 
     __slots__ = ("keep_escapes", "modifier", "name", "opened", "out", "pattern", "stop")
 
-    def __init__(self, stop: str, keep_escapes: bool, opened: int) -> None:
+    def __init__(self, stop: str, *, keep_escapes: bool, opened: int) -> None:
         self.stop = stop  # what ends it: "" is the end of the word
         self.keep_escapes = keep_escapes
         self.opened = opened
@@ -123,7 +129,7 @@ class _Machine:
         self.in_field = False
 
     def run(self) -> Expansion:
-        top = _Frame("", self.keep_escapes, 0)
+        top = _Frame("", keep_escapes=self.keep_escapes, opened=0)
         stack = [top]
         word, end = self.word, len(self.word)
         while True:
@@ -143,7 +149,7 @@ class _Machine:
             elif char == "'" and self.quotes:
                 self._single_quote(frame, stack)
             elif char == '"' and self.quotes:
-                stack.append(_Frame('"', frame.keep_escapes, self.at))
+                stack.append(_Frame('"', keep_escapes=frame.keep_escapes, opened=self.at))
                 self.at += 1
             elif char == self.escape:
                 self._escaped(frame, stack)
@@ -152,17 +158,20 @@ class _Machine:
             else:
                 self._plain(frame, stack)
         self._end_field()
-        return Expansion("".join(top.out), self.fields, self.found, self.missing, self.work)
+        return Expansion(
+            text="".join(top.out),
+            fields=tuple(self.fields),
+            found=frozenset(self.found),
+            missing=frozenset(self.missing),
+            work=self.work,
+        )
 
     def _plain(self, frame: _Frame, stack: list[_Frame]) -> None:
         """A run of characters that mean themselves."""
-        word, start, end = self.word, self.at, len(self.word)
-        stop, escape = frame.stop, self.escape
-        at = start + 1
-        while at < end and (char := word[at]) not in "$'\"<" and char != stop and char != escape:
-            at += 1
-        self.at = at
-        text = word[start:at]
+        match = _PLAIN.match(self.word, self.at + 1)
+        assert match is not None
+        text = self.word[self.at : match.end()]
+        self.at = match.end()
         frame.out.append(text)
         if len(stack) == 1 and self.split:
             self._blank_separated(text)
@@ -238,7 +247,7 @@ class _Machine:
             raise WordError(f"bad substitution: a variable's name must follow '${{', not {following!r}", start)
         name = self._name()
         modifier = word[self.at : self.at + 1]
-        if not modifier:
+        if modifier in ("", "\n"):
             raise WordError("'${' has no closing '}'", start)
         self.at += 1
         if modifier == "}":
@@ -254,7 +263,7 @@ class _Machine:
             raise WordError(
                 f"{modifier!r} is not an operator of '${{…}}'; there are :- - :+ + :? ? # ## % %% / //", start
             )
-        frame = _Frame("}", modifier in "#%", start)
+        frame = _Frame("}", keep_escapes=modifier in "#%", opened=start)
         if modifier == "/":
             frame.stop, frame.keep_escapes = "/", True
             if self.word.startswith("/", self.at):
@@ -271,7 +280,7 @@ class _Machine:
             self._raw(stack[-1], stack, f'"{text}"' if self.keep_quotes else text)
             return
         if frame.modifier in ("/", "//") and frame.pattern is None:
-            rest = _Frame("}", True, frame.opened)
+            rest = _Frame("}", keep_escapes=True, opened=frame.opened)
             rest.name, rest.modifier, rest.pattern = frame.name, frame.modifier, text
             stack.append(rest)
             return

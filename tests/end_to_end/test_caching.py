@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
 from llbuild.tests.end_to_end.oci import read_image
 
 if TYPE_CHECKING:
@@ -80,3 +81,20 @@ def test_dockerignore_keeps_files_out(llbuild: Llbuild, context: Callable[..., P
     (folder / ".dockerignore").write_text("secret\nDockerfile\n.dockerignore\n")
     llbuild.build("-o", f"type=local,dest={tmp_path / 'out'}", folder)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["keep"]
+
+
+# What costs more to import than a fully cached build may take. The test of the same list for folders: test_imports.py
+HEAVY = {"anyio", "asyncio", "httpx", "networkx", "rich", "ssl", "structlog", "tarfile", "trio", "zstandard"}
+
+
+def test_a_fully_cached_build_imports_nothing_heavy(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    folder = context(DOCKERFILE, input="text")
+    llbuild.build("-t", "x", folder)
+    heavy = llbuild.modules_after("build", "--progress=plain", "-t", "x", folder) & HEAVY
+    assert not heavy
+
+
+@pytest.mark.parametrize("command", [["--version"], ["images"], ["history", "busybox"], ["inspect", "busybox"]])
+def test_a_listing_imports_nothing_heavy(llbuild: Llbuild, command: list[str]) -> None:
+    heavy = llbuild.modules_after(*command) & HEAVY
+    assert not heavy

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llbuild.digest import sha256_digest
 from llbuild.exporter import AssembledImage, assemble
 from llbuild.image import ContainerConfig, Descriptor, History, ImageConfig, LayerBlob, MediaType
 from llbuild.platforms import Platform
 from llbuild.worker.content import ContentStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AMD64 = Platform(os="linux", architecture="amd64")
 CREATED = "2024-05-01T10:20:30.12Z"

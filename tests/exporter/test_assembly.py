@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-
 from llbuild.digest import sha256_digest
 from llbuild.exporter import assemble
 from llbuild.exporter.history import align_history
 from llbuild.image import Descriptor, History, LayerBlob, decode_config, decode_manifest
 from llbuild.tests.exporter.samples import AMD64, open_store, put_layer, sample_config
+from llbuild.values import replace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T0, T1, T2, T3 = (f"2024-01-0{day}T00:00:00Z" for day in (1, 2, 3, 4))
 

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-
 from llbuild.errors import CorruptError, ExportError, NotFoundError
 from llbuild.exporter import assemble, export_oci_folder, export_oci_tar, export_store, stream_oci_tar
+from llbuild.exporter.receipts import note_written
 from llbuild.image import Reference, parse_reference
 from llbuild.tests.exporter.samples import open_store, put_layer, sample_config, sample_image
 from llbuild.tests.exporter.validate import validate_archive, validate_layout
-from llbuild.worker.content import ContentStore
+from llbuild.tests.tools import require_tool, run_tool
+
+if TYPE_CHECKING:
+    from llbuild.worker.content import ContentStore
 
 HELLO = parse_reference("hello:1")
 
@@ -22,17 +25,6 @@ HELLO = parse_reference("hello:1")
 @pytest.fixture(name="store")
 def _store(tmp_path: Path) -> ContentStore:
     return open_store(tmp_path)
-
-
-def tool(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"{name} is not installed")
-    return path
-
-
-def run(*arguments: str | Path) -> bytes:
-    return subprocess.run([str(argument) for argument in arguments], check=True, capture_output=True).stdout
 
 
 def test_the_store_holds_a_valid_image_under_its_full_name(store: ContentStore) -> None:
@@ -80,6 +72,40 @@ def test_equal_images_give_equal_archives(store: ContentStore, tmp_path: Path) -
     for name in ("a.tar", "b.tar"):
         export_oci_tar(sample_image(store), store, [HELLO], str(tmp_path / name))
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+def test_an_archive_that_is_there_already_only_gets_a_new_time(store: ContentStore, tmp_path: Path) -> None:
+    image, out = sample_image(store), tmp_path / "out.tar"
+    export_oci_tar(image, store, [HELLO], str(out))
+    first = out.stat()
+    os.utime(out, (0, 0))
+    export_oci_tar(image, store, [HELLO], str(out))
+    assert out.stat().st_ino != first.st_ino  # somebody touched it, so it was written again
+    first = out.stat()
+    for layer in image.layers:
+        store.remove(layer.digest)  # nor is a layer read
+    export_oci_tar(image, store, [HELLO], str(out))
+    again = out.stat()
+    assert again.st_ino == first.st_ino
+    assert again.st_mtime_ns > first.st_mtime_ns
+    export_oci_tar(image, store, [HELLO], str(out))
+    assert out.stat().st_ino == first.st_ino
+    validate_archive(out, tmp_path / "unpacked")
+
+
+def test_an_archive_of_another_name_is_written(store: ContentStore, tmp_path: Path) -> None:
+    for name in ("hello:1", "hello:2"):
+        export_oci_tar(sample_image(store), store, [parse_reference(name)], str(tmp_path / "out.tar"))
+    (image,) = validate_archive(tmp_path / "out.tar", tmp_path / "unpacked")
+    assert image.ref_name == "2"
+
+
+def test_receipts_do_not_pile_up(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    for number in range(210):
+        (tmp_path / f"link{number}").hardlink_to(tmp_path / "f")
+        note_written(str(tmp_path / "exports"), str(tmp_path / f"link{number}"), "plan")
+    assert len(os.listdir(tmp_path / "exports")) == 200
 
 
 def test_an_archive_through_a_pipe_is_the_same(store: ContentStore, tmp_path: Path) -> None:
@@ -144,33 +170,33 @@ def test_a_torn_blob_in_a_folder_is_put_right(store: ContentStore, tmp_path: Pat
 
 
 def test_skopeo_and_umoci_read_what_is_exported(store: ContentStore, tmp_path: Path) -> None:
-    skopeo, umoci = tool("skopeo"), tool("umoci")
+    skopeo, umoci = require_tool("skopeo"), require_tool("umoci")
     image = sample_image(store)
     export_store(image, store, [HELLO])
     export_oci_tar(image, store, [HELLO], str(tmp_path / "out.tar"))
     export_oci_folder(image, store, [HELLO], str(tmp_path / "layout"))
     for source in (f"oci:{store.folder}:{HELLO}", f"oci-archive:{tmp_path}/out.tar:1", f"oci:{tmp_path}/layout:1"):
-        seen = json.loads(run(skopeo, "inspect", source))
+        seen = json.loads(run_tool([skopeo, "inspect", source]))
         assert seen["Digest"] == image.manifest_descriptor.digest
         assert seen["Layers"] == [layer.digest for layer in image.layers]
-    run(skopeo, "copy", "--insecure-policy", f"oci-archive:{tmp_path}/out.tar", f"oci:{tmp_path}/copied:there")
+    run_tool([skopeo, "copy", "--insecure-policy", f"oci-archive:{tmp_path}/out.tar", f"oci:{tmp_path}/copied:there"])
     assert [found.digest for found in validate_layout(tmp_path / "copied")] == [image.manifest_descriptor.digest]
-    run(umoci, "unpack", "--rootless", "--image", f"{tmp_path}/copied:there", tmp_path / "bundle")
+    run_tool([umoci, "unpack", "--rootless", "--image", f"{tmp_path}/copied:there", tmp_path / "bundle"])
     assert (tmp_path / "bundle/rootfs/hello").read_bytes() == b"#!/bin/sh\necho hello\n"
 
 
 def test_skopeo_adds_to_a_folder_we_wrote_and_we_to_one_it_wrote(store: ContentStore, tmp_path: Path) -> None:
-    skopeo = tool("skopeo")
+    skopeo = require_tool("skopeo")
     image = sample_image(store)
     export_oci_folder(image, store, [HELLO], str(tmp_path / "layout"))
-    run(skopeo, "copy", "--insecure-policy", f"oci:{tmp_path}/layout:1", f"oci:{tmp_path}/layout:second")
+    run_tool([skopeo, "copy", "--insecure-policy", f"oci:{tmp_path}/layout:1", f"oci:{tmp_path}/layout:second"])
     export_oci_folder(image, store, [parse_reference("hello:3")], str(tmp_path / "layout"))
     assert sorted(found.ref_name for found in validate_layout(tmp_path / "layout")) == ["1", "3", "second"]
 
 
 BAD_DESTINATIONS = [
     ("missing/out.tar", "No such file or directory", "make its folder first"),
-    ("folder", "it is a folder", "name a file; for a folder add tar=false"),
+    ("folder", "it is a folder", "name a file"),
     ("file/out.tar", "Not a directory", ""),
 ]
 
@@ -205,10 +231,10 @@ def test_a_failed_export_leaves_the_old_archive_and_nothing_else(store: ContentS
     before = (out / "a.tar").read_bytes()
     os.truncate(store.path(image.layers[0].digest), 10)
     with pytest.raises(CorruptError):
-        export_oci_tar(image, store, [HELLO], str(out / "a.tar"))
+        export_oci_tar(image, store, [], str(out / "a.tar"))
     store.remove(image.layers[0].digest)
     with pytest.raises(NotFoundError):
-        export_oci_tar(image, store, [HELLO], str(out / "a.tar"))
+        export_oci_tar(image, store, [], str(out / "a.tar"))
     with pytest.raises(NotFoundError):
         export_oci_folder(image, store, [HELLO], str(out / "folder"))
     assert (out / "a.tar").read_bytes() == before

@@ -11,10 +11,12 @@ import io
 import json
 import tarfile
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zstandard
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def _validate_image(path: Path, descriptor: dict[str, Any]) -> ValidImage:
     filled = [entry for entry in config["history"] if not entry.get("empty_layer")]
     assert len(filled) == len(layers)
     for layer in layers:
-        tarfile.open(fileobj=io.BytesIO(layer), mode="r:").getmembers()
+        with tarfile.open(fileobj=io.BytesIO(layer), mode="r:") as tar:
+            tar.getmembers()
     if descriptor.get("platform"):
         assert descriptor["platform"]["os"] == config["os"]
         assert descriptor["platform"]["architecture"] == config["architecture"]
@@ -90,7 +93,7 @@ def _validate_image(path: Path, descriptor: dict[str, Any]) -> ValidImage:
 
 def _blob(path: Path, descriptor: dict[str, Any]) -> bytes:
     algorithm, _, digits = descriptor["digest"].partition(":")
-    data = (path / "blobs" / algorithm / digits).read_bytes()
+    data: bytes = (path / "blobs" / algorithm / digits).read_bytes()
     assert len(data) == descriptor["size"]
     assert hashlib.new(algorithm, data).hexdigest() == digits
     return data
@@ -101,7 +104,7 @@ def _uncompressed(data: bytes, media_type: str) -> bytes:
         case "gzip":
             return gzip.decompress(data)
         case "zstd":
-            return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+            return bytes(zstandard.ZstdDecompressor().decompressobj().decompress(data))
         case _:
             assert media_type.endswith(".tar")
             return data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import fields, replace
 
 import msgpack
 import pytest
@@ -57,6 +56,7 @@ from llbuild.llb import (
 )
 from llbuild.platforms import Platform
 from llbuild.span import Span
+from llbuild.values import replace, value_fields
 
 AMD64 = Platform(os="linux", architecture="amd64")
 
@@ -130,7 +130,7 @@ def test_every_field_of_every_op_is_part_of_its_digest() -> None:
     exec_op = EVERY_OP[1]
     assert isinstance(exec_op, ExecOp)
     plain = make_vertex(ExecOp(args=exec_op.args)).digest
-    for item in fields(ExecOp):
+    for item in value_fields(ExecOp):
         value = getattr(exec_op, item.name)
         if value != item.default and item.name != "args":
             assert make_vertex(replace(ExecOp(args=exec_op.args), **{item.name: value})).digest != plain, item.name

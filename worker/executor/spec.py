@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from ...llb import NetMode
+from ...values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ __all__ = [
 DEFAULT_HOSTNAME = "buildkitsandbox"  # BuildKit's; scripts are known to look for it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RootMount:
     """The root filesystem: layer folders in overlay form, bottom first, and where changes go.
 
@@ -44,7 +44,7 @@ class RootMount:
     readonly: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BindMount:
     """A folder or file of this machine, seen at `dest`.
 
@@ -57,7 +57,7 @@ class BindMount:
     readonly: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OverlayMount:
     """Layers seen at `dest`: read-only, or with changes going to `upper` (see RootMount)."""
 
@@ -69,7 +69,7 @@ class OverlayMount:
     readonly: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TmpfsMount:
     """Memory at `dest`, gone with the process. Its mode is that of the folder it covers, else 1777."""
 
@@ -88,7 +88,7 @@ class Stdio(Enum):
     TERMINAL = "terminal"  # a terminal of its own, joined to the caller's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExecSpec:
     """One process. Ids are numbers already; `env` is complete (PATH and HOME included)."""
 
@@ -109,7 +109,7 @@ class ExecSpec:
     stdio: Stdio = Stdio.PIPES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ExitStatus:
     """How a process ended, and what it took (its waited-for children included)."""
 

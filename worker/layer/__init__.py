@@ -1,1 +1,60 @@
-"""."""
+"""Layers as tar archives: folders in overlay form packed into blobs, and blobs unpacked into folders.
+
+Also plain archives (ADD), root filesystems coming in (import) and file trees going out (`-o type=local|tar`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .archive import is_archive as is_archive
+    from .archive import unpack_archive as unpack_archive
+    from .compression import Compression as Compression
+    from .extract import ExtractedLayer as ExtractedLayer
+    from .extract import extract_layer as extract_layer
+    from .measure import files_size as files_size
+    from .pack import PackedLayer as PackedLayer
+    from .pack import pack_layer as pack_layer
+    from .rootfs import pack_tree as pack_tree
+    from .tarreader import TarLimits as TarLimits
+    from .treeout import tree_to_folder as tree_to_folder
+    from .treeout import tree_to_tar as tree_to_tar
+
+_HOME = {
+    "Compression": "compression",
+    "ExtractedLayer": "extract",
+    "PackedLayer": "pack",
+    "TarLimits": "tarreader",
+    "extract_layer": "extract",
+    "files_size": "measure",
+    "is_archive": "archive",
+    "pack_layer": "pack",
+    "pack_tree": "rootfs",
+    "tree_to_folder": "treeout",
+    "tree_to_tar": "treeout",
+    "unpack_archive": "archive",
+}
+
+__all__ = [
+    "Compression",
+    "ExtractedLayer",
+    "PackedLayer",
+    "TarLimits",
+    "extract_layer",
+    "files_size",
+    "is_archive",
+    "pack_layer",
+    "pack_tree",
+    "tree_to_folder",
+    "tree_to_tar",
+    "unpack_archive",
+]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .identifier import parse_identifier as parse_identifier
+    from .identifier import resolve_local as resolve_local
     from .images import ImageSource as ImageSource
-    from .images import ResolveMode as ResolveMode
     from .oci_layout import OciLayoutSource as OciLayoutSource
     from .resolved import ResolvedImage as ResolvedImage
-    from .resolved import resolve_local as resolve_local
 
 # Lazy (PEP 562): a cached build resolves its images from the store and loads no event loop.
 _HOME = {
     "ImageSource": "images",
     "OciLayoutSource": "oci_layout",
-    "ResolveMode": "images",
     "ResolvedImage": "resolved",
-    "resolve_local": "resolved",
+    "parse_identifier": "identifier",
+    "resolve_local": "identifier",
 }
-__all__ = ["ImageSource", "OciLayoutSource", "ResolveMode", "ResolvedImage", "resolve_local"]
+__all__ = ["ImageSource", "OciLayoutSource", "ResolvedImage", "parse_identifier", "resolve_local"]
 
 
 def __getattr__(name: str) -> object:

@@ -2,20 +2,23 @@
 
 `resolve` fetches manifests and configs only, into the content store; `fetch_layer` brings one layer,
 when something must read it. Asking again costs nothing: what is here is not asked for. The part that
-never waits, `resolve_local`, lives in `resolved.py`, so that a cached build does not load this module.
+never waits, `resolve_local`, lives in `identifier.py`, so that a cached build does not load this module.
 """
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import anyio
+import anyio.from_thread
 
 from ...blocking import run_blocking
 from ...errors import CorruptError, SourceError
-from ...image import Descriptor, Reference, RegistryClient, parse_reference
-from .resolved import MissingBlobError, descriptor_of, load_image, read_stored, resolve_local
+from ...image import Descriptor, Reference, RegistryClient
+from .identifier import LayoutImage, parse_identifier, resolve_local
+from .oci_layout import OciLayoutSource
+from .resolved import MissingBlobError, descriptor_of, load_image, read_stored
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,12 +27,9 @@ if TYPE_CHECKING:
     from ...digest import Digest
     from ...platforms import Platform
     from ..content import ContentStore, Ingest
-    from .resolved import Progress, ResolvedImage
+    from .resolved import Report, ResolvedImage
 
-__all__ = ["ImageSource", "ResolveMode"]
-
-# BuildKit's image.resolvemode: the store first; the registry always; the store only
-ResolveMode: TypeAlias = Literal["default", "pull", "local"]
+__all__ = ["ImageSource"]
 
 
 class ImageSource:
@@ -38,7 +38,7 @@ class ImageSource:
     async with ImageSource(store) as images:
         image = await images.resolve("busybox", platform)
         for _, layer in image.layers:
-            await images.fetch_layer(image.ref, layer)
+            await images.fetch_layer(image.ref, layer, report)
     """
 
     def __init__(self, store: ContentStore) -> None:
@@ -55,50 +55,62 @@ class ImageSource:
     ) -> None:
         await self._stack.aclose()
 
-    async def resolve(self, ref: str, platform: Platform, mode: ResolveMode = "default") -> ResolvedImage:
-        """What `ref` stands for on `platform`. Raises SourceError when it cannot be had."""
-        reference = parse_reference(ref)
-        if mode != "pull" or reference.digest is not None:
-            found = await run_blocking(resolve_local, self._store, reference, platform)
+    async def resolve(self, text: str, platform: Platform, mode: str = "default") -> ResolvedImage:
+        """What an identifier or a bare reference stands for on `platform`.
+
+        mode: BuildKit's image.resolvemode. "default" asks the registry unless the store has an image of that
+        name; "local" is also content with what the registry said earlier; "pull" asks it in any case.
+        Raises SourceError when the image cannot be had.
+        """
+        image = await run_blocking(parse_identifier, text)
+        pinned = image.digest is not None
+        if mode != "pull" or pinned or isinstance(image, LayoutImage):
+            # An image that somebody put into the store under this name is meant; what a registry once said may be old.
+            found = await run_blocking(self._here, text, platform, mode == "local")
             if found is not None:
                 return found
-        if mode == "local":
-            raise SourceError(
-                f"{reference.familiar()} is not in the local store",
-                ref=ref,
-                hint="`llbuild images` lists what is; `llbuild import` adds a root filesystem",
-            )
-        target = await self._target(reference)
-        image = await self._walk(reference, target, platform)
-        if reference.digest is None:
-            await run_blocking(self._store.put_source, str(reference), target)
-        return image
+        assert isinstance(image, Reference), "a layout is always at hand"
+        target = await self._target(image)
+        resolved = await self._walk(image, target, platform)
+        if not pinned:
+            await run_blocking(self._store.put_source, str(image), target)
+        return resolved
 
-    async def fetch_layer(self, ref: str, layer: Descriptor, progress: Progress | None = None) -> None:
-        """Bring a layer into the store, unless it is there. `progress` hears how many bytes have come.
+    async def fetch_layer(self, text: str, layer: Descriptor, report: Report) -> None:
+        """Bring a layer of an image into the store, unless it is there.
 
-        Tasks that want the same layer wait for one download. Raises SourceError; a broken download leaves nothing.
+        text: the image, as it was given to `resolve`. Tasks that want the same layer wait for one
+        download. Raises SourceError; a broken download leaves nothing.
         """
-        reference = parse_reference(ref)
+        image = await run_blocking(parse_identifier, text)
         async with self._fetching.setdefault(layer.digest, anyio.Lock()):
             if await run_blocking(self._store.has, layer.digest, layer.size_bytes):
                 return
+            if isinstance(image, LayoutImage):
+                # in a thread, while whoever listens lives in the event loop
+
+                def tell(what: str, current: int, total: int) -> None:
+                    anyio.from_thread.run_sync(report, what, current, total)
+
+                await run_blocking(OciLayoutSource(image.path, self._store).fetch_layer, layer, tell)
+                return
             ingest = await run_blocking(self._begin, layer.digest)
             try:
-                await self._download(reference, layer, ingest, progress)
+                await self._download(image, layer, ingest, report)
             finally:
-                ingest.abort()
+                with anyio.CancelScope(shield=True):
+                    await run_blocking(ingest.abort)
+
+    def _here(self, text: str, platform: Platform, sources: bool) -> ResolvedImage | None:
+        return resolve_local(self._store, text, platform, sources=sources)
 
     def _begin(self, digest: Digest) -> Ingest:
         return self._store.ingest(algorithm=digest.algorithm)
 
-    async def _download(
-        self, reference: Reference, layer: Descriptor, ingest: Ingest, progress: Progress | None
-    ) -> None:
+    async def _download(self, reference: Reference, layer: Descriptor, ingest: Ingest, report: Report) -> None:
         async def write(chunk: bytes) -> None:
             await run_blocking(ingest.write, chunk)
-            if progress is not None:
-                progress(ingest.size_bytes)
+            report(f"downloading {layer.digest.short}", ingest.size_bytes, layer.size_bytes)
 
         await self._registry().blob(reference, layer, write)
         try:

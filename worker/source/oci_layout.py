@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import CorruptError, SourceError
-from ...image import decode_layout
-from ...image.layout import blob_name
-from ...image.strict_json import MAX_DOCUMENT_BYTES
+from ...image import MAX_DOCUMENT_BYTES, blob_name, decode_layout
 from .archive import read_members
 from .resolved import MissingBlobError, load_image, read_stored
 
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from ...platforms import Platform
     from ..content import ContentStore
     from .archive import Member
-    from .resolved import Progress, ResolvedImage
+    from .resolved import Report, ResolvedImage
 
 __all__ = ["OciLayoutSource"]
 
@@ -44,12 +42,11 @@ class OciLayoutSource:
         self._store = store
         self._members: dict[str, Member] | None = None  # of an archive
 
-    def resolve(self, name: str, platform: Platform) -> ResolvedImage:
+    def resolve(self, ref: str, name: str, platform: Platform) -> ResolvedImage:
         """The image called `name`: a tag, a full name or a digest; "" when there is but one.
 
-        Raises SourceError.
+        ref: what to call it in the result and in errors. Raises SourceError.
         """
-        ref = f"{self.path}:{name}" if name else self.path
         target = self._target(name).descriptor
 
         def load(descriptor: Descriptor) -> bytes:
@@ -61,10 +58,10 @@ class OciLayoutSource:
 
         return load_image(load, target, platform, ref=ref)
 
-    def fetch_layer(self, layer: Descriptor, progress: Progress | None = None) -> None:
+    def fetch_layer(self, layer: Descriptor, report: Report | None = None) -> None:
         """Copy a layer into the store, unless it is there. Raises SourceError."""
         if not self._store.has(layer.digest, layer.size_bytes):
-            self._copy(layer, limit=layer.size_bytes, progress=progress)
+            self._copy(layer, limit=layer.size_bytes, report=report)
 
     def _target(self, name: str) -> LayoutEntry:
         with self._open("index.json") as (file, size):
@@ -76,7 +73,7 @@ class OciLayoutSource:
             found = list(entries)
         if len({entry.descriptor.digest for entry in found}) == 1:
             return found[0]
-        there = ", ".join(sorted({entry.name or entry.ref_name or str(entry.descriptor.digest) for entry in entries}))
+        there = ", ".join(sorted({entry.best_name or str(entry.descriptor.digest) for entry in entries}))
         what = f"{len(found)} images" if found else "no image"
         raise SourceError(
             f"{self.path} holds {what}" + (f" called {name!r}" if name else ""),
@@ -84,7 +81,7 @@ class OciLayoutSource:
             hint=f"name one of them: {there}" if there else "",
         )
 
-    def _copy(self, descriptor: Descriptor, *, limit: int, progress: Progress | None = None) -> None:
+    def _copy(self, descriptor: Descriptor, *, limit: int, report: Report | None = None) -> None:
         """Bring a blob into the store, verified."""
         wanted = descriptor.size_bytes
         with self._open(blob_name(descriptor.digest)) as (file, size):
@@ -93,8 +90,8 @@ class OciLayoutSource:
             with self._store.ingest(algorithm=descriptor.digest.algorithm) as ingest:
                 while ingest.size_bytes < wanted and (data := file.read(min(_CHUNK_BYTES, wanted - ingest.size_bytes))):
                     ingest.write(data)
-                    if progress is not None:
-                        progress(ingest.size_bytes)
+                    if report is not None:
+                        report(f"reading {descriptor.digest.short}", ingest.size_bytes, wanted)
                 try:
                     ingest.commit(descriptor.digest)
                 except CorruptError as error:
@@ -107,9 +104,11 @@ class OciLayoutSource:
     def _open(self, name: str) -> Iterator[tuple[BinaryIO, int]]:
         """A file of the layout, at its beginning, and its size. Raises SourceError."""
         try:
-            is_folder = os.path.isdir(self.path)
-            with Path(f"{self.path}/{name}" if is_folder else self.path).open("rb") as file:
-                if not is_folder:
+            mode = os.stat(self.path).st_mode
+            if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):  # to open a pipe would wait for its writer
+                raise SourceError(f"{self.path} is neither a folder nor a file", ref=self.path)
+            with Path(f"{self.path}/{name}" if stat.S_ISDIR(mode) else self.path).open("rb") as file:
+                if stat.S_ISREG(mode):
                     member = self._member(file, name)
                     file.seek(member.offset)
                     yield file, member.size_bytes
@@ -124,8 +123,6 @@ class OciLayoutSource:
 
     def _member(self, file: BinaryIO, name: str) -> Member:
         if self._members is None:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise SourceError(f"{self.path} is neither a folder nor a file", ref=self.path)
             self._members = read_members(file, ref=self.path)
         if name not in self._members:
             docker = name == "index.json" and "manifest.json" in self._members

@@ -7,11 +7,11 @@ path reads the store and never waits. Layers are not looked at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import NotFoundError, SourceError
 from ...image import Descriptor, Index, decode_config, decode_manifest, select_platform
+from ...values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,27 +22,20 @@ if TYPE_CHECKING:
     from ...platforms import Platform
     from ..content import ContentStore
 
-Progress: TypeAlias = "Callable[[int], object]"  # hears how many bytes have come
+    Report: TypeAlias = Callable[[str, int, int], object]  # what, bytes so far, bytes in all
 
-__all__ = [
-    "MissingBlobError",
-    "Progress",
-    "ResolvedImage",
-    "descriptor_of",
-    "load_image",
-    "read_stored",
-    "resolve_local",
-]
+__all__ = ["MissingBlobError", "Report", "ResolvedImage", "descriptor_of", "load_image", "read_stored", "resolve_known"]
 
 _MAX_INDEX_DEPTH = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ResolvedImage:
     """What a reference stands for.
 
-    `target` is what the name points at (an index, or a manifest); `manifest` the one image in it for the
-    platform. `layers` pairs diff ids with blobs, bottom first.
+    `ref` is canonical: a reference, or `oci-layout://PATH[:NAME]`. `target` is what the name points at (an
+    index, or a manifest); `manifest` the one image in it for the platform. `layers` pairs diff ids with
+    blobs, bottom first.
     """
 
     ref: str
@@ -50,6 +43,11 @@ class ResolvedImage:
     manifest: Descriptor
     config: ImageConfig
     layers: tuple[tuple[Digest, Descriptor], ...]
+
+    @property
+    def digest(self) -> Digest:
+        """What to pin the reference to: the same for every platform."""
+        return self.target.digest
 
 
 class MissingBlobError(NotFoundError):
@@ -99,7 +97,7 @@ def _select(index: Index, platform: Platform, ref: str) -> Descriptor:
     return found
 
 
-def resolve_local(
+def resolve_known(
     store: ContentStore, reference: Reference, platform: Platform, *, sources: bool = True
 ) -> ResolvedImage | None:
     """The image as the store knows it, without asking anyone; None when it does not.
@@ -107,7 +105,7 @@ def resolve_local(
     sources: also believe what a registry said earlier. Raises SourceError and CorruptError when the store
     has the image, but broken.
     """
-    target = _local_target(store, reference, sources=sources)
+    target = _known_target(store, reference, sources=sources)
     if target is None:
         return None
     try:
@@ -124,7 +122,7 @@ def read_stored(store: ContentStore, descriptor: Descriptor) -> bytes:
         raise MissingBlobError(descriptor) from None
 
 
-def _local_target(store: ContentStore, reference: Reference, *, sources: bool) -> Descriptor | None:
+def _known_target(store: ContentStore, reference: Reference, *, sources: bool) -> Descriptor | None:
     if reference.digest is not None:
         # The digest says it all: whatever name the blob came under, it is the same image.
         return descriptor_of(store, reference.digest)

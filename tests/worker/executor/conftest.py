@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from llbuild.values import replace
 from llbuild.worker.executor import ExecSpec, ExitStatus, RootMount, SandboxExecutor
 from llbuild.worker.userns import enter_user_namespace, in_user_namespace, needs_user_namespace
 

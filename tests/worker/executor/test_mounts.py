@@ -7,13 +7,13 @@ import stat
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.errors import SandboxError
 from llbuild.tests.worker.executor.conftest import tree
+from llbuild.values import replace
 from llbuild.worker.executor import BindMount, OverlayMount, RootMount, TmpfsMount
 
 if TYPE_CHECKING:

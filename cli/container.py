@@ -1,0 +1,104 @@
+"""`llbuild run`: a command in an image of the store, with the caller's own terminal. Nothing of it is kept."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..blocking import run_blocking
+from ..errors import UsageError
+from ..platforms import host_platform
+from ..worker import Stacks, note_image_layers, resolve_user
+from ..worker.executor import ExecSpec, RootMount, SandboxExecutor, Stdio
+from ..worker.snapshot import MergedTree
+from ..worker.source import ImageSource
+from .state import open_state
+
+if TYPE_CHECKING:
+    from ..image import ContainerConfig
+    from ..worker.snapshot import Snapshot
+    from .options import Pairs
+    from .run import RunOptions
+    from .state import State
+
+__all__ = ["run_container"]
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+HOSTNAME = "llbuild"
+
+
+def run_container(options: RunOptions) -> int:
+    """Run the image's command, or another one in it; returns its exit code. Raises LlbuildError."""
+    state = open_state(options.globals.root)
+    if os.geteuid() != 0:
+        from ..worker import enter_user_namespace
+
+        enter_user_namespace()
+    return anyio.run(_run, options, state)
+
+
+async def _run(options: RunOptions, state: State) -> int:
+    async with ImageSource(state.content) as images:
+        resolved = await images.resolve(f"docker-image://{options.image}", host_platform(), "default")
+        origin = f"docker-image://{options.image}"
+        ref = await run_blocking(note_image_layers, state.records, state.layers, origin, resolved)
+        stacks = Stacks(layers=state.layers, content=state.content, records=state.records, images=images)
+        snapshot = await stacks.unpacked(ref, _quiet)
+    active = await run_blocking(state.layers.begin)
+    try:
+        root = RootMount(lowers=_folders(state, snapshot), upper=active.fs, work=active.work)
+        spec = await run_blocking(_spec, options, resolved.config.config, state, root)
+        async with SandboxExecutor(state.root) as executor:
+            return (await executor.run(spec)).code
+    finally:
+        with anyio.CancelScope(shield=True):
+            await run_blocking(state.layers.discard, active)
+
+
+def _folders(state: State, snapshot: Snapshot) -> tuple[str, ...]:
+    return tuple(state.layers.folder(layer) for layer in snapshot.layers)
+
+
+def _spec(options: RunOptions, config: ContainerConfig, state: State, root: RootMount) -> ExecSpec:
+    """What the image says, and the options over it."""
+    args = _command(options, config)
+    tree = MergedTree(root.lowers, userxattr=state.layers.userxattr)
+    identity = resolve_user(tree, options.user or config.user)
+    env = _environment(config, options.env, home=identity.home, terminal=options.terminal)
+    return ExecSpec(
+        args=args,
+        root=root,
+        env=env,
+        cwd=options.workdir or config.working_dir or "/",
+        uid=identity.uid,
+        gid=identity.gid,
+        groups=identity.groups,
+        hostname=HOSTNAME,
+        stdio=Stdio.TERMINAL if options.terminal else Stdio.INHERIT,
+    )
+
+
+def _command(options: RunOptions, config: ContainerConfig) -> tuple[str, ...]:
+    """Entrypoint and command as docker joins them: another entrypoint forgets the image's command."""
+    if options.entrypoint is not None:
+        args = (*((options.entrypoint,) if options.entrypoint else ()), *options.command)
+    else:
+        args = (*(config.entrypoint or ()), *(options.command or config.cmd or ()))
+    if not args:
+        raise UsageError("the image names no command", hint="say what to run: llbuild run IMAGE COMMAND")
+    return args
+
+
+def _environment(config: ContainerConfig, extra: Pairs, *, home: str, terminal: bool) -> tuple[str, ...]:
+    found = {"PATH": DEFAULT_PATH, "HOSTNAME": HOSTNAME, "HOME": home}
+    if terminal:
+        found["TERM"] = os.environ.get("TERM", "xterm")
+    found.update(entry.partition("=")[::2] for entry in config.env)
+    found.update(extra)
+    return tuple(f"{name}={value}" for name, value in found.items())
+
+
+def _quiet(what: str, current: int, total: int) -> None:
+    """Progress nobody watches: the terminal belongs to the command."""

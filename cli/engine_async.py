@@ -1,0 +1,139 @@
+"""The second gear of a build: ask registries, run what must run, pack layers, export. With an event loop."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..blocking import run_blocking
+from ..errors import LlbuildError
+from ..frontend import MoreNeeded
+from ..llb import ExecOp
+from ..solver import Limits, execute, make_plan, resolve_sources, unresolved_sources
+from ..worker import LocalWorker
+from ..worker.executor import SandboxExecutor
+from ..worker.source import ImageSource
+from .engine import BuildResult
+from .exports import export_image, export_tree, image_outputs, tree_outputs
+from .phases import phase
+
+if TYPE_CHECKING:
+    from ..frontend import Compiled
+    from ..platforms import Platform
+    from ..solver import Plan, Ref
+    from .engine import Build
+    from .state import State
+
+__all__ = ["run_build"]
+
+_REFRESH_S = 0.1
+
+
+def run_build(job: Build, compiled: Compiled | None, plan: Plan | None) -> BuildResult:
+    """Do what is left of a build. `compiled` and `plan`: how far the first gear got."""
+    if os.geteuid() != 0:
+        from ..worker import enter_user_namespace
+
+        enter_user_namespace()  # before there is a second thread: the kernel insists
+    return anyio.run(_build, job, compiled, plan)
+
+
+async def _build(job: Build, compiled: Compiled | None, plan: Plan | None) -> BuildResult:
+    """Work, with the display's clock beside it."""
+    failure: LlbuildError | None = None
+    result = BuildResult()
+    async with anyio.create_task_group() as group:
+        group.start_soon(_tick, job)
+        try:
+            result = await _work(job, compiled, plan)
+        except LlbuildError as error:  # kept out of the group, which would wrap it
+            failure = error
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return result
+
+
+async def _work(job: Build, compiled: Compiled | None, plan: Plan | None) -> BuildResult:
+    async with AsyncExitStack() as stack:
+        images = await stack.enter_async_context(ImageSource(job.state.content))
+        if compiled is None:
+            compiled = await _compile(job, images)
+        await run_blocking(_sweep, job.state)
+        executor = SandboxExecutor(job.state.root)
+        worker = LocalWorker(job.prober, images=images, executor=executor, cache_mounts=job.state.cache_mounts)
+        if plan is None:
+            plan = await _plan(job, compiled, worker)
+        if any(isinstance(plan.graph.vertices[digest].op, ExecOp) for digest in plan.todo):
+            await stack.enter_async_context(executor)
+        refs = await execute(plan, worker, job.state.cache, job.display.display, _limits(job))
+        root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
+        return await _export(job, compiled, root, worker)
+
+
+def _sweep(state: State) -> None:
+    """Remove what builds that were killed left half-made."""
+    state.layers.sweep()
+    state.content.sweep()
+
+
+async def _tick(job: Build) -> None:
+    """Clocks on the display go on while processes are silent."""
+    while True:
+        await anyio.sleep(_REFRESH_S)
+        job.display.refresh()
+
+
+async def _compile(job: Build, images: ImageSource) -> Compiled:
+    """Look up what the frontend misses, all of it at once, until it is content."""
+    while True:
+        questions = list(job.lookup.missing)
+        if not questions:
+            raise AssertionError("the frontend asks for more, but did not say for what") from MoreNeeded()
+        async with anyio.create_task_group() as group:
+            for ref, platform in questions:
+                group.start_soon(_look_up, job, images, ref, platform)
+        compiled = job.compile()
+        if compiled is not None:
+            return compiled
+
+
+async def _look_up(job: Build, images: ImageSource, ref: str, platform: Platform) -> None:
+    identifier = ref if "://" in ref else f"docker-image://{ref}"
+    try:
+        with phase(f"[internal] load metadata for {ref}", job.display.display):
+            job.lookup.learn((ref, platform), await images.resolve(identifier, platform, job.input.mode))
+    except LlbuildError as error:
+        job.lookup.learn((ref, platform), error)  # raised at the line that asks for it
+
+
+async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
+    definitions = [result.definition for result in compiled.results]
+    graph, sources, unknown = unresolved_sources(definitions, worker)
+    sources.update(await resolve_sources(unknown, worker))
+    return await run_blocking(make_plan, graph, sources, worker, job.state.cache)
+
+
+def _limits(job: Build) -> Limits:
+    return Limits(execs=job.options.max_parallelism) if job.options.max_parallelism else Limits()
+
+
+async def _export(job: Build, compiled: Compiled, root: Ref, worker: LocalWorker) -> BuildResult:
+    result = BuildResult()
+    emit = job.display.display
+    if image_outputs(job.options):
+        with phase("exporting image", emit) as reporter:
+            layers = await worker.blobs(root, reporter)
+            image = await run_blocking(export_image, compiled.results[0].image, layers, job.options, job.state.content)
+        result = BuildResult(
+            manifest=image.manifest_descriptor,
+            config_digest=image.config_descriptor.digest,
+            names=job.options.tags,
+        )
+    for output in tree_outputs(job.options):
+        with phase(f"exporting files to {output.dest}", emit) as reporter:
+            await run_blocking(export_tree, await worker.tree(root, reporter), output)
+    return result

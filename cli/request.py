@@ -1,0 +1,125 @@
+"""From command line options to what a frontend is asked: its request, and the folders it may look into."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import SourceError
+from ..frontend import Request, load_frontend
+from ..platforms import host_platform
+from ..values import frozen
+from .options import STDIN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..frontend import CompilingFrontend
+    from .options import BuildOptions
+
+__all__ = ["BuildInput", "build_input"]
+
+_REMOTE = ("http://", "https://", "git://", "git@", "github.com/", "ssh://")
+
+
+@frozen
+class BuildInput:
+    """What is compiled, by which frontend, and the client's folders by name."""
+
+    frontend: CompilingFrontend
+    request: Request
+    folders: Mapping[str, Path]
+    stdin: bytes | None  # the build file, when it comes from there
+    mode: str  # BuildKit's image.resolvemode
+
+
+def build_input(options: BuildOptions) -> BuildInput:
+    """Check the paths and put the request together.
+
+    Raises SourceError for a context that is not there, FrontendError for an unknown frontend.
+    """
+    context = _context_folder(options.context)
+    folders = {"context": context}
+    filename, folders["dockerfile"] = _build_file(options.file, context)
+    wanted = {"filename": filename} if filename else {}
+    if options.target:
+        wanted["target"] = options.target
+    wanted.update((f"build-arg:{name}", value) for name, value in options.build_args)
+    wanted.update((f"label:{name}", value) for name, value in options.labels)
+    if options.no_cache:
+        wanted["no-cache"] = ""
+    if options.pull:
+        wanted["image-resolve-mode"] = "pull"
+    for name, source in options.build_contexts:
+        wanted[f"context:{name}"] = _named_context(name, source, folders)
+    wanted.update(options.frontend_options)
+    platform = options.platform or host_platform()
+    return BuildInput(
+        frontend=_frontend(options.frontend),
+        request=Request(options=wanted, platform=platform, build_platform=host_platform()),
+        folders=folders,
+        stdin=sys.stdin.buffer.read() if options.file == STDIN else None,
+        mode="pull" if options.pull else "default",
+    )
+
+
+def _frontend(name: str) -> CompilingFrontend:
+    if name:
+        return load_frontend(name)
+    # What the entry point `dockerfile` names; scanning the installed packages for it costs 15 ms a build.
+    from ..frontend.dockerfile import FRONTEND
+
+    return FRONTEND
+
+
+def _context_folder(text: str) -> Path:
+    if text == STDIN:
+        raise SourceError("a context from stdin is not supported yet", ref=text, hint="unpack it into a folder")
+    if text.startswith(_REMOTE):
+        raise SourceError(f"remote contexts are not supported yet: {text}", ref=text, hint="clone or unpack it first")
+    path = Path(text)
+    _check_folder(path, f"build context {text!r}")
+    return path
+
+
+def _check_folder(path: Path, what: str) -> None:
+    try:
+        with os.scandir(path):
+            pass
+    except FileNotFoundError:
+        raise SourceError(f"{what} does not exist", ref=str(path)) from None
+    except NotADirectoryError:
+        raise SourceError(f"{what} is not a folder", ref=str(path), hint="name the build file with -f") from None
+    except OSError as error:
+        raise SourceError(f"{what} cannot be read: {error.strerror}", ref=str(path)) from None
+
+
+def _build_file(text: str, context: Path) -> tuple[str, Path]:
+    """The build file's name and its folder; "" where the frontend's default is meant."""
+    if not text or text == STDIN:
+        return "", context
+    folder, name = os.path.split(text)
+    if not name:
+        raise SourceError(f"build file {text!r} is a folder; expected a file", ref=text)
+    path = Path(folder or ".")
+    if not path.is_dir():
+        raise SourceError(f"build file {text!r} does not exist: there is no folder {folder}", ref=text)
+    return name, path
+
+
+def _named_context(name: str, source: str, folders: dict[str, Path]) -> str:
+    """The option's value: folders are handed over under the context's own name."""
+    if source.startswith("oci-layout://"):
+        return "oci-layout://" + os.path.abspath(source.removeprefix("oci-layout://"))
+    if source.startswith("docker-image://"):
+        return source
+    if source.startswith(_REMOTE) or "://" in source:
+        raise SourceError(
+            f"build context {name}={source}: only folders, docker-image:// and oci-layout:// yet", ref=source
+        )
+    path = Path(source)
+    _check_folder(path, f"build context {name}={source}")
+    folders[name] = path
+    return f"local:{name}"

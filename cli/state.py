@@ -1,0 +1,64 @@
+"""The state folder, opened: what every command that touches the store begins with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import solver
+from ..database import open_database
+from ..errors import StoreError
+from ..solver import CacheStore
+from ..values import frozen
+from ..worker import SCHEMA as LAYERS_SCHEMA
+from ..worker import ContentStore, LayerRecords
+from ..worker.snapshot import LayerStore
+
+if TYPE_CHECKING:
+    from ..database import Database
+
+__all__ = ["State", "open_state"]
+
+
+@frozen
+class State:
+    """The stores of one state folder. DESIGN of the folder: docs/architecture.md."""
+
+    root: Path
+    database: Database
+    content: ContentStore
+    layers: LayerStore
+    records: LayerRecords
+    cache: CacheStore
+
+    @property
+    def cache_mounts(self) -> Path:
+        return self.root / "cache-mounts"
+
+
+def open_state(root: str) -> State:
+    """Open the state folder, making it when it is not there.
+
+    Raises StoreError when it cannot be made, written or read.
+    """
+    path = Path(root)
+    try:
+        path.mkdir(mode=0o711, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot make the state folder {root}: {error.strerror}", hint="choose another with --root DIR"
+        ) from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise StoreError(f"the state folder {root} is not writable", hint="choose another with --root DIR")
+    database = open_database(path / "state.db", [solver.SCHEMA, LAYERS_SCHEMA])
+    # Only root may set trusted.* attributes; in a user namespace overlay keeps its marks in user.*.
+    layers = LayerStore(path, userxattr=os.geteuid() != 0)
+    return State(
+        root=path,
+        database=database,
+        content=ContentStore(path),
+        layers=layers,
+        records=LayerRecords(database),
+        cache=CacheStore(database),
+    )

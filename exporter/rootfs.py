@@ -1,0 +1,93 @@
+"""Root filesystems: a result's files written out as they are, and files from elsewhere made an image."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import LlbuildError
+from ..image import Descriptor, History, ImageConfig, LayerBlob
+from ..worker.layer import Compression, pack_tree, tree_to_folder, tree_to_tar
+from ..worker.source import resolve_local
+from .assembly import assemble
+from .outfile import refusals, replacing
+from .targets import export_store
+from .transfer import write_all
+
+if TYPE_CHECKING:
+    from ..image import Reference
+    from ..platforms import Platform
+    from ..worker import ContentStore
+    from ..worker.snapshot import Tree
+    from .assembly import AssembledImage
+
+__all__ = ["export_rootfs_folder", "export_rootfs_tar", "import_rootfs", "stream_rootfs_tar"]
+
+_CREATED_BY = "llbuild import"
+
+
+def export_rootfs_folder(tree: Tree, path: str) -> None:
+    """Write the files into a folder. One that holds files keeps what is not overwritten, as BuildKit has it.
+
+    A new or empty folder appears whole or not at all. Raises ExportError.
+    """
+    with refusals(path):
+        if os.path.isdir(path) and os.listdir(path):
+            tree_to_folder(tree, path)
+        else:
+            _new_folder(tree, os.path.realpath(path))
+
+
+def _new_folder(tree: Tree, path: str) -> None:
+    temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)[:200]}-{os.urandom(4).hex()}"
+    os.makedirs(temporary)
+    try:
+        tree_to_folder(tree, temporary)
+        os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def export_rootfs_tar(tree: Tree, path: str) -> None:
+    """Write the files as a tar. Raises ExportError."""
+    with replacing(path) as descriptor:
+        tree_to_tar(tree, partial(write_all, descriptor))
+
+
+def stream_rootfs_tar(tree: Tree, descriptor: int) -> None:
+    """Write the files as a tar into a file descriptor, which may be a pipe. Raises ExportError."""
+    with refusals("the archive"):
+        tree_to_tar(tree, partial(write_all, descriptor))
+
+
+def import_rootfs(source: str, name: Reference, platform: Platform, store: ContentStore) -> Descriptor:
+    """Make an image of one layer and keep it in the store; its manifest.
+
+    source: a folder, a tar (compressed or not), or "-" for a tar on standard input. Files that were
+    imported under this name before give the same image again, so that builds on it stay cached.
+    """
+    with store.ingest(verify=False) as blob:
+        packed = pack_tree(Path("/dev/stdin" if source == "-" else source), blob.write, Compression.GZIP)
+        blob.commit(packed.digest)
+    descriptor = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def image(created: str) -> AssembledImage:
+        layer = LayerBlob(diff_id=packed.diff_id, descriptor=descriptor, created=created, created_by=_CREATED_BY)
+        history = (History(created=created, created_by=_CREATED_BY),)
+        return assemble(ImageConfig(platform=platform, history=history), [layer])
+
+    made = image(now)
+    with contextlib.suppress(LlbuildError):  # what bears the name now is broken, or for another platform
+        there = resolve_local(store, str(name), platform, sources=False)
+        if there is not None and there.config.diff_ids == made.config.diff_ids:
+            again = image(there.config.created)
+            made = again if again.manifest_descriptor.digest == there.manifest.digest else made
+    export_store(made, store, [name])
+    return made.manifest_descriptor

@@ -1,0 +1,90 @@
+"""One compilation: what was asked, what is known, and what has been said about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import DockerfileError, SourceError
+from ..contract import NoSuchFile
+from .expander import Expander
+from .stage import StageTable
+
+if TYPE_CHECKING:
+    from ...platforms import Platform
+    from ...span import Span
+    from ..contract import BuildWarning, Lookup, ResolvedImage
+    from .drafts import SourceDraft
+    from .options import Options
+    from .stage import StageState
+
+__all__ = ["Build"]
+
+
+class Build:
+    """Shared by everything that compiles one platform of one Dockerfile."""
+
+    def __init__(
+        self,
+        options: Options,
+        lookup: Lookup,
+        *,
+        escape: str,
+        target: Platform | None,
+        platforms: tuple[Platform, Platform],
+        not_yet: frozenset[str],
+    ) -> None:
+        self.options = options
+        self.lookup = lookup
+        self.expander = Expander(escape)
+        self.explicit_target = target is not None  # the user asked for the platform
+        wanted, self.build_platform = platforms
+        self.target: Platform = wanted if target is None else target
+        self.not_yet = not_yet
+        self.stages = StageTable()
+        self.global_args: dict[str, str] = {}
+        self.epoch: int | None = None  # SOURCE_DATE_EPOCH, seconds
+        self.warnings: list[BuildWarning] = []
+        self.waiting = False  # some lookup has not answered yet
+        self.links = 0
+        self.context: SourceDraft
+        self.context_paths: set[str] = set()
+
+    @property
+    def created(self) -> str:
+        """The time of history entries; "" leaves it to the exporter."""
+        if self.epoch is None:
+            return ""
+        from datetime import UTC, datetime  # only with SOURCE_DATE_EPOCH
+
+        return datetime.fromtimestamp(self.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def demand(self, feature: str, at: Span) -> None:
+        """Refuse what cannot be built yet, at its place."""
+        if feature in self.not_yet:
+            raise DockerfileError(f"{feature} is not supported yet", at=at)
+
+    def image(self, ref: str, platform: Platform, at: Span) -> ResolvedImage | None:
+        """None: not known yet, asked for."""
+        try:
+            found = self.lookup.image(ref, platform)
+        except SourceError as error:
+            raise DockerfileError(error.message, at=at, hint=error.hint) from error
+        self.waiting |= found is None
+        return found
+
+    def file(self, context: str, path: str) -> bytes | None:
+        """b"" also when there is no such file; None: not known yet, asked for."""
+        try:
+            found = self.lookup.file(context, path)
+        except NoSuchFile:
+            return b""
+        self.waiting |= found is None
+        return found
+
+    def platform_label(self, state: StageState, platform: Platform | None) -> str:
+        """What stands before the stage's name when several platforms are built."""
+        if not self.options.multi_platform or platform is None:
+            return ""
+        from .crossnames import platform_prefix
+
+        return platform_prefix(platform, state.env)

@@ -1,0 +1,276 @@
+"""A request to LLB: read, resolve, run through the stages, and make the graph."""
+
+from __future__ import annotations
+
+from posixpath import basename, dirname
+from typing import TYPE_CHECKING
+
+from ...errors import DockerfileError, SourceError, UsageError
+from ...llb import FileMkdir, Metadata, SourceFile, marshal
+from ...values import replace
+from ..contract import Compiled, MoreNeeded, NoSuchFile, PlatformResult
+from . import instructions as ins
+from .build import Build
+from .contexts import local_attrs, remote_context
+from .copying import apply_copy
+from .drafts import FileDraft, SourceDraft, finish
+from .ignorefile import parse_ignore_file
+from .metadata import apply_metadata
+from .options import Options, read_options
+from .owner import parse_owner
+from .parser import parse
+from .paths import clean, default_path_env, from_slash, join, normalize, to_slash
+from .platformargs import automatic_args
+from .reader import read_stages
+from .resolve import find_target, plan_stages, register_stages, resolve_stages
+from .run import apply_run, step_label
+from .support import NOT_YET
+
+if TYPE_CHECKING:
+    from ...platforms import Platform
+    from ...span import Span
+    from ..contract import Lookup, Request
+    from .imagedraft import ImageDraft
+    from .parser import Document
+    from .stage import Planned, StageState
+
+__all__ = ["compile_request"]
+
+
+def compile_request(request: Request, lookup: Lookup, *, not_yet: frozenset[str] = NOT_YET) -> Compiled:
+    """What `docker build` makes of the request. Pure; see `frontend.contract` for `lookup` and MoreNeeded.
+
+    not_yet: features to refuse, by the names in `support`.
+    """
+    options = read_options(request)
+    path, data = _dockerfile(options, lookup)
+    excludes = _ignored(options, lookup)
+    if data is None or excludes is None:
+        raise MoreNeeded
+    source = SourceFile(path=path, data=data)
+    document = parse(data, path)
+    builds = [
+        _Compilation(request, options, lookup, document, excludes, platform, not_yet)
+        for platform in options.platforms or (None,)
+    ]
+    targets = [build.resolve() for build in builds]
+    if any(build.waiting for build in builds):
+        raise MoreNeeded
+    results = [build.finish(target, source) for build, target in zip(builds, targets, strict=True)]
+    return Compiled(results=tuple(results), warnings=tuple(builds[0].build.warnings))
+
+
+def _dockerfile(options: Options, lookup: Lookup) -> tuple[str, bytes | None]:
+    """Its path and contents; None: not known yet. `dockerfile` serves where `Dockerfile` is missing."""
+    local, path = options.dockerfile_local, options.filename
+    try:
+        return path, lookup.file(local, path)
+    except NoSuchFile:
+        pass
+    if basename(path) == "Dockerfile":
+        lower = join(dirname(path), "dockerfile")
+        try:
+            return lower, lookup.file(local, lower)
+        except NoSuchFile:
+            pass
+    raise SourceError(f"there is no {path} to build from", ref=path, hint="name the Dockerfile with -f")
+
+
+def _ignored(options: Options, lookup: Lookup) -> tuple[str, ...] | None:
+    """The ignore patterns of the main context: `<Dockerfile>.dockerignore`, else its `.dockerignore`."""
+    if options.context:
+        return ()
+    answers: list[bytes | None] = []
+    for local, path in ((options.dockerfile_local, options.filename + ".dockerignore"), ("context", ".dockerignore")):
+        try:
+            answers.append(lookup.file(local, path))
+        except NoSuchFile:
+            answers.append(b"")
+            continue
+        if answers[-1] is not None:
+            break
+    if None in answers:
+        return None
+    return parse_ignore_file(answers[-1] or b"")
+
+
+class _Compilation:
+    """One platform's way through the Dockerfile."""
+
+    def __init__(
+        self,
+        request: Request,
+        options: Options,
+        lookup: Lookup,
+        document: Document,
+        excludes: tuple[str, ...],
+        platform: Platform | None,
+        not_yet: frozenset[str],
+    ) -> None:
+        self.document = document
+        self.build = Build(
+            options,
+            lookup,
+            escape=document.directives.escape,
+            target=platform,
+            platforms=(request.platform, request.build_platform),
+            not_yet=not_yet,
+        )
+        self.build.context = self._context(options, excludes, not_yet)
+
+    @property
+    def waiting(self) -> bool:
+        return self.build.waiting
+
+    def _context(self, options: Options, excludes: tuple[str, ...], not_yet: frozenset[str]) -> SourceDraft:
+        """The build context. Which of its files are wanted is known when all stages have been run through."""
+        if options.context:
+            draft = remote_context(options.context, "[internal] load remote build context")
+            if draft is None:
+                raise UsageError(f"option context: {options.context!r} is neither a git repository nor a URL")
+            feature = "a git build context" if draft.identifier.startswith("git://") else "a build context from a URL"
+            if feature in not_yet:
+                raise UsageError(f"{feature} is not supported yet: {options.context}")
+            return draft
+        return SourceDraft(
+            identifier="local://context",
+            attrs=lambda: local_attrs(options, "context", "context", excludes, self.build.context_paths),
+            platform=None,
+            metadata=Metadata(name="[internal] load build context"),
+        )
+
+    def resolve(self) -> StageState:
+        """Ask for all that is needed; the target stage."""
+        build = self.build
+        global_args, stages = read_stages(self.document)
+        target_name = build.options.target or stages[-1].name
+        build.global_args = automatic_args(build.build_platform, build.target, target_name, build.options.build_args)
+        for instruction in global_args:
+            _declare(build, instruction)
+        _read_epoch(build, stages[-1].start.at)
+        register_stages(build, stages)
+        target = find_target(build)
+        plan_stages(build)
+        self.reachable = resolve_stages(build, target)
+        return target
+
+    def finish(self, target: StageState, source: SourceFile) -> PlatformResult:
+        """Run through the reachable stages and make the graph of the target."""
+        build = self.build
+        for state in build.stages.states:
+            if state in self.reachable and not state.dispatched:
+                state.inherit()
+                state.dispatched = True
+                _run_through(build, state)
+                self.build.context_paths |= state.context_paths
+        target.paths.add("/")
+        image = target.image
+        assert image is not None
+        image.labels.update(build.options.labels)
+        if build.explicit_target:
+            image.platform = _image_platform(build.target, image.platform)
+        definition = marshal(finish(target.draft), (source,))
+        return PlatformResult(platform=build.target, definition=definition, image=image.freeze())
+
+
+def _declare(build: Build, instruction: ins.Arg) -> None:
+    """A global ARG: build arguments win over its default."""
+    for arg in instruction.args:
+        key = arg.key.text
+        value = build.options.build_args.get(key)
+        if value is None and arg.default is not None:
+            value = build.expander.word(arg.default, build.global_args)
+        if value is not None:
+            build.global_args.pop(key, None)
+            build.global_args[key] = value
+
+
+def _read_epoch(build: Build, at: Span) -> None:
+    name = "SOURCE_DATE_EPOCH"
+    text = build.options.build_args.get(name, build.global_args.get(name, ""))
+    if not text:
+        return
+    digits = text[1:] if text[0] in "+-" else text
+    if not (digits.isascii() and digits.isdecimal()):
+        if text.isidentifier():
+            build.demand("SOURCE_DATE_EPOCH from a context or stage", at)
+        raise DockerfileError(f"SOURCE_DATE_EPOCH is a number of seconds, not {text!r}", at=at)
+    if len(digits) > 11 or not -62135596800 <= int(text) <= 253402300799:
+        raise DockerfileError(f"SOURCE_DATE_EPOCH {text} is no time between the years 1 and 9999", at=at)
+    build.epoch = int(text)
+    text = str(build.epoch)
+    for values in (build.options.build_args, build.global_args):
+        if name in values:
+            values[name] = text
+
+
+def _run_through(build: Build, state: StageState) -> None:
+    """All commands of a stage, triggers of its base first."""
+    image = state.image
+    assert image is not None
+    state.platform = state.platform or build.target
+    if not any(item.partition("=")[0] == "PATH" for item in image.env) and state.platform.os != "windows":
+        image.env.append("PATH=" + default_path_env(state.platform.os))
+    for item in image.env:
+        key, _, value = item.partition("=")
+        state.set_env(key, value)
+    if build.options.hostname:
+        state.hostname = build.options.hostname
+    if image.working_dir:
+        _enter_folder(state, image, image.working_dir, state.at)
+    if image.user:
+        state.user = image.user
+    state.network = build.options.network
+    for planned in state.planned:
+        _apply(build, state, planned)
+
+
+def _apply(build: Build, state: StageState, planned: Planned) -> None:
+    command = planned.command
+    if isinstance(command, ins.Run):
+        apply_run(build, state, planned, command)
+    elif isinstance(command, (ins.Copy, ins.Add)):
+        apply_copy(build, state, planned, command)
+    elif isinstance(command, ins.Workdir):
+        _workdir(build, state, planned, command)
+    else:
+        apply_metadata(build, state, command)
+
+
+def _workdir(build: Build, state: StageState, planned: Planned, command: ins.Workdir) -> None:
+    """A layer of its own: the folder is made, for the current user."""
+    image, platform = state.image, state.platform
+    assert image is not None
+    assert platform is not None
+    path = _enter_folder(state, image, build.expander.word(command.path, state.env), command.path.at)
+    if path != "/":
+        owner = parse_owner(image.user, -1 if state.draft is None else 0) if image.user else None
+        stamp = -1 if build.epoch is None else build.epoch * 10**9
+        action = FileMkdir(path=clean(path), mode=0o755, make_parents=True, owner=owner, timestamp=stamp)
+        title = build.expander.display(command.text, state.env)
+        metadata = Metadata(name=step_label(build, state, planned, title), spans=(command.at,))
+        state.draft = FileDraft(base=state.draft, steps=[(action, None)], metadata=metadata)
+    image.commit(f"WORKDIR {path}", build.created, layer=path != "/")
+
+
+def _enter_folder(state: StageState, image: ImageDraft, path: str, at: Span) -> str:
+    """Make the folder the current one; its path with forward slashes."""
+    system = state.platform.os if state.platform is not None else ""
+    try:
+        path = normalize(image.working_dir, path, system, keep_slash=False)
+    except ValueError as error:
+        raise DockerfileError(f"working directory {error}", at=at) from None
+    image.working_dir = from_slash(path, system)
+    state.cwd = to_slash(image.working_dir, system)
+    return state.cwd
+
+
+def _image_platform(target: Platform, image: Platform) -> Platform:
+    """The asked-for platform, with what only the image knows of it."""
+    same = (target.os, target.architecture) == (image.os, image.architecture)
+    return replace(
+        target,
+        variant=target.variant or (image.variant if same else ""),
+        os_version=target.os_version or (image.os_version if same else ""),
+        os_features=target.os_features or image.os_features,
+    )

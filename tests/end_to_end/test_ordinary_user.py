@@ -1,0 +1,78 @@
+"""The same program for somebody who is not root. (Where the tests are run by an ordinary user, they all show this.)"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgpack
+import pytest
+from llbuild.tests.end_to_end.driver import Llbuild, overlap, processes_of
+from llbuild.tests.tools import ROOT, require_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOBODY = 65534
+
+pytestmark = pytest.mark.needs_root  # to become somebody else
+
+
+@pytest.fixture
+def home(busybox_rootfs: Path) -> Iterator[Path]:
+    """A folder that nobody owns and can reach, with a copy of the base image's files in it."""
+    folder = Path(tempfile.mkdtemp(prefix="llbuild-nobody-"))
+    shutil.copytree(busybox_rootfs, folder / "rootfs", symlinks=True)
+    for place, _, files in os.walk(folder):
+        for name in (place, *(os.path.join(place, file) for file in files)):
+            os.lchown(name, NOBODY, NOBODY)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def nobodys(home: Path) -> Iterator[Llbuild]:
+    prefix = (require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    # The tests' own Python may lie in root's home; any other of the same version can use the same libraries.
+    libraries = str(Path(msgpack.__file__).parents[1])
+    path = f"{ROOT / '.typing'}:{libraries}"
+    readable = "import os, sys, llbuild, msgpack, blake3; os.stat(os.path.realpath(sys.executable))"
+    found = (shutil.which(f"python{sys.version_info[0]}.{sys.version_info[1]}", path="/usr/bin:/usr/local/bin"),)
+    pythons = [sys.executable, *filter(None, found)]
+    for python in pythons:
+        probe = [*prefix, python, "-c", readable]
+        if subprocess.run(probe, env={"PYTHONPATH": path}, capture_output=True, check=False).returncode == 0:
+            break
+    else:
+        pytest.skip(f"needs a Python and a checkout that every user can read (not {', '.join(pythons)})")
+    environment = {"HOME": str(home), "PYTHONPATH": path}
+    llbuild = Llbuild(root=home / "state", prefix=prefix, environment=environment, python=python)
+    llbuild("import", home / "rootfs", "busybox")
+    yield llbuild
+    assert not processes_of(llbuild.root)
+
+
+def test_an_ordinary_user_builds_and_runs_the_hello_example(nobodys: Llbuild) -> None:
+    outcome = nobodys.build("-t", "hello", ROOT / "examples/hello")
+    assert overlap(outcome.named("RUN sleep 1")) == 3
+    assert "Hello from llbuild" in nobodys("run", "hello").stdout
+    assert nobodys.build("-t", "hello", ROOT / "examples/hello").ran() == []
+
+
+def test_an_ordinary_user_is_root_inside_and_whiteouts_work(nobodys: Llbuild, home: Path) -> None:
+    context = home / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(
+        "FROM busybox\nRUN id -u > /id && rm -r /home && mkdir /home && echo new > /home/file && rm /bin/vi\n"
+        "RUN cat /id /home/file && ! test -e /bin/vi && rm /id\n"
+    )
+    nobodys.build("-o", f"type=local,dest={home / 'out'}", context)
+    assert (home / "out/home/file").read_text() == "new\n"
+    assert not (home / "out/id").exists()
+    assert not (home / "out/bin/vi").is_symlink()
+    assert (home / "out/home/file").stat().st_uid == NOBODY

@@ -1,0 +1,72 @@
+"""How a layer's tar is compressed: the choice, its media type and the compressors behind it.
+
+Reading compressed streams lives in `decompress`, because it must also cope with what others wrote.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from ...image import MediaType
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Buffer: TypeAlias = bytes | bytearray | memoryview
+
+__all__ = ["Compression", "Compressor", "new_compressor"]
+
+_GZIP_LEVEL = 2  # ISA-L's own default of 0-3
+_GZIP_WRAPPER = 31  # zlib's code for "a gzip header and trailer around it"
+_ZSTD_LEVEL = 3
+
+
+class Compression(Enum):
+    """What is done to a layer's tar before it becomes a blob."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+    @property
+    def media_type(self) -> str:
+        return _MEDIA_TYPES[self]
+
+
+_MEDIA_TYPES = {
+    Compression.NONE: MediaType.OCI_LAYER,
+    Compression.GZIP: MediaType.OCI_LAYER_GZIP,
+    Compression.ZSTD: MediaType.OCI_LAYER_ZSTD,
+}
+
+
+class Compressor(Protocol):
+    """A stream of bytes in, another out; what zlib, ISA-L and zstandard have in common."""
+
+    def compress(self, data: Buffer, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
+class _Plain:
+    def compress(self, data: Buffer, /) -> bytes:
+        return bytes(data)
+
+    def flush(self) -> bytes:
+        return b""
+
+
+def new_compressor(compression: Compression) -> Compressor:
+    """A fresh stream. Equal input gives equal bytes: no time, name or thread count gets into them."""
+    match compression:
+        case Compression.NONE:
+            return _Plain()
+        case Compression.GZIP:
+            from isal import isal_zlib
+
+            gzip: Compressor = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WRAPPER)
+            return gzip
+        case Compression.ZSTD:
+            from zstandard import ZstdCompressor
+
+            return ZstdCompressor(level=_ZSTD_LEVEL).compressobj()

@@ -1,0 +1,55 @@
+"""A layer folder in overlay form to a layer blob in OCI form, in one streaming pass.
+
+Whiteouts (0/0 character devices) become `.wh.NAME` files, opaque folders get a `.wh..wh..opq` inside.
+Spec: OCI image-spec 1.1, layer.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...values import frozen
+from .blobwriter import BlobWriter
+from .tarstream import TarStream
+from .treewalk import TreeWriter
+
+if TYPE_CHECKING:
+    from ...digest import Digest
+    from .blobwriter import Sink
+    from .compression import Compression
+
+__all__ = ["PackedLayer", "pack_layer"]
+
+
+@frozen
+class PackedLayer:
+    """What an image says about a layer. `unpacked_bytes` is the size of the tar."""
+
+    diff_id: Digest
+    digest: Digest
+    size_bytes: int
+    unpacked_bytes: int
+    media_type: str
+
+
+def pack_layer(folder: str, sink: Sink, compression: Compression) -> PackedLayer:
+    """Write the layer in `folder` as a blob to `sink`, which takes bytes in order, perhaps from another thread.
+
+    The folder itself is no member: its mode and owner belong to the root of the stack, as in BuildKit's layers.
+    Sockets are left out. Raises StoreError when a file changes or cannot be read while it is being packed.
+    """
+    with BlobWriter(sink, compression) as blob:
+        TreeWriter(TarStream(blob.write), overlay=True).write(folder)
+        return finish_layer(blob, compression)
+
+
+def finish_layer(blob: BlobWriter, compression: Compression) -> PackedLayer:
+    """Describe a blob whose tar is complete."""
+    diff_id, digest = blob.finish()
+    return PackedLayer(
+        diff_id=diff_id,
+        digest=digest,
+        size_bytes=blob.blob_bytes,
+        unpacked_bytes=blob.tar_bytes,
+        media_type=compression.media_type,
+    )

@@ -1,0 +1,59 @@
+"""Which extended attributes belong to a layer, and how to reach those of a symbolic link.
+
+Kept: everything a file's owner or the image meant (user.*, security.capability, ACLs). Left out: overlayfs's
+own bookkeeping, and labels that the host's security policy put there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Final
+
+__all__ = ["OPAQUE_XATTRS", "belongs", "by_folder", "link_xattrs", "opaque_xattr", "read_xattrs"]
+
+_OVERLAY = ("trusted.overlay.", "user.overlay.")
+OPAQUE_XATTRS: Final = ("trusted.overlay.opaque", "user.overlay.opaque")
+_ABSENT = {errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES}
+
+
+def opaque_xattr(*, userxattr: bool) -> str:
+    """The attribute that makes a folder opaque to an overlay mount of that kind."""
+    return OPAQUE_XATTRS[userxattr]
+
+
+def belongs(name: str) -> bool:
+    """Whether the attribute is part of the layer's content."""
+    if name.startswith("security."):
+        return name == "security.capability"
+    return not name.startswith(_OVERLAY)
+
+
+def read_xattrs(file: int | bytes, *, follow: bool = True) -> tuple[tuple[bytes, bytes], ...]:
+    """Those of an open file that belong to the layer, sorted."""
+    try:
+        names = os.listxattr(file, follow_symlinks=follow)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return ()
+        raise
+    if not names:
+        return ()
+    found: list[tuple[bytes, bytes]] = []
+    for name in sorted(filter(belongs, names)):
+        try:
+            found.append((os.fsencode(name), os.getxattr(file, name, follow_symlinks=follow)))
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+    return tuple(found)
+
+
+def link_xattrs(parent: int, name: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """Those of a symbolic link or special file, which must not be opened."""
+    return read_xattrs(by_folder(parent, name), follow=False)
+
+
+def by_folder(parent: int, name: bytes) -> bytes:
+    """A path to what must not be opened: Python has no setxattrat. The first part leads to the very folder."""
+    return b"/proc/self/fd/%d/%b" % (parent, name)

@@ -1,0 +1,158 @@
+"""What overlayfs would show of a stack of layers, read from their folders: no mount, no privilege.
+
+Layers never change once they are committed, so what a folder is made of is remembered. Rules:
+kernel.org/doc/html/latest/filesystems/overlayfs.html, "Upper and Lower", "whiteouts and opaque directories".
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from ...errors import SourceError
+from .tree import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["OPAQUE", "MergedTree", "is_opaque", "is_whiteout", "own_xattrs"]
+
+OPAQUE = {False: "trusted.overlay.opaque", True: "user.overlay.opaque"}  # by `userxattr`
+_OVERLAY_PREFIXES = ("trusted.overlay.", "user.overlay.")
+_KEEP_FOLDERS = 50_000  # remembered per tree; each costs ~300 bytes
+
+
+class MergedTree:
+    """Layer folders laid over each other."""
+
+    owners = True
+
+    def __init__(self, folders: Sequence[str], *, userxattr: bool) -> None:
+        """folders: layer contents in overlay form, bottom first; none is an empty tree."""
+        self._opaque = OPAQUE[userxattr]
+        self._stacks: dict[str, tuple[str, ...]] = {"": tuple(reversed(folders))}
+
+    def stat(self, path: str) -> os.stat_result | None:
+        if not path:
+            stack = self._stacks[""]
+            return os.lstat(stack[0]) if stack else None
+        found = self.find(path)
+        return None if found is None else found[1]
+
+    def directory(self, path: str) -> MergedDirectory:
+        stack = self.stack(path)
+        if not stack and path:
+            raise SourceError(f"/{path} is not a folder", ref=path)
+        return MergedDirectory(stack, self._opaque)
+
+    def find(self, path: str) -> tuple[str, os.stat_result] | None:
+        """Where the path's topmost version lies on this machine, and what it is."""
+        parent, _, name = path.rpartition("/")
+        for folder in self.stack(parent):
+            place = f"{folder}/{name}"
+            try:
+                found = os.lstat(place)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            return None if is_whiteout(found) else (place, found)
+        return None
+
+    def stack(self, path: str) -> tuple[str, ...]:
+        """The folders that together are the folder at `path`, topmost first; () when it is none."""
+        known = self._stacks.get(path)
+        if known is None:
+            parent, _, name = path.rpartition("/")
+            known = self._stack(self.stack(parent), name)
+            if len(self._stacks) < _KEEP_FOLDERS:
+                self._stacks[path] = known
+        return known
+
+    def _stack(self, parents: Sequence[str], name: str) -> tuple[str, ...]:
+        stack = []
+        for folder in parents:
+            place = f"{folder}/{name}"
+            try:
+                found = os.lstat(place)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if not stat.S_ISDIR(found.st_mode):
+                break  # a file or a whiteout: nothing below it shows
+            stack.append(place)
+            if is_opaque(place, self._opaque):
+                break
+        return tuple(stack)
+
+
+class MergedDirectory:
+    """One folder of a MergedTree."""
+
+    def __init__(self, stack: Sequence[str], opaque: str) -> None:
+        self._stack = stack
+        self._opaque = opaque
+
+    def entries(self) -> list[Entry]:
+        found: dict[str, os.stat_result] = {}
+        for folder in self._stack:
+            with os.scandir(folder) as scan:
+                for item in scan:
+                    if item.name not in found:
+                        found[item.name] = item.stat(follow_symlinks=False)
+        names = sorted(found, key=os.fsencode)
+        return [Entry(name, found[name]) for name in names if not is_whiteout(found[name])]
+
+    def open(self, name: str) -> int:
+        return os.open(self._place(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def readlink(self, name: str) -> str:
+        return os.readlink(self._place(name))
+
+    def xattrs(self, name: str) -> Mapping[str, bytes]:
+        return own_xattrs(self._place(name) if name else self._stack[0])
+
+    def _place(self, name: str) -> str:
+        for folder in self._stack:
+            place = f"{folder}/{name}"
+            if os.path.lexists(place):
+                return place
+        raise SourceError(f"{name} is not there any more", ref=name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is held open."""
+
+
+def is_whiteout(found: os.stat_result) -> bool:
+    """A deletion, as overlayfs marks it."""
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
+
+
+def is_opaque(folder: str, attribute: str) -> bool:
+    """Whether a layer's folder hides what lower layers have at its place."""
+    try:
+        return os.getxattr(folder, attribute, follow_symlinks=False) == b"y"
+    except OSError:
+        return False
+
+
+def own_xattrs(place: str | int) -> dict[str, bytes]:
+    """Extended attributes that belong to the file, not to overlayfs; by name. Links have none that matter."""
+    follow = isinstance(place, int)
+    try:
+        names = os.listxattr(place, follow_symlinks=follow)
+    except OSError:
+        return {}
+    found = {}
+    for name in sorted(names):
+        if not name.startswith(_OVERLAY_PREFIXES) and name != "security.selinux":
+            try:
+                found[name] = os.getxattr(place, name, follow_symlinks=follow)
+            except OSError:
+                continue  # listed but not readable for us (trusted.* in a user namespace)
+    return found

@@ -1,0 +1,162 @@
+"""Layer folders: `snapshots/<layer>/fs`, each a diff in overlayfs form.
+
+Life of a layer: `begin` gives an active one, a private folder nobody else sees; its content is
+written; `commit` renames it to its name, and from then on it never changes; or `discard` drops it.
+
+    active = store.begin()
+    …write below active.fs…
+    layer = store.commit(active)
+
+An active layer's folder is called tmp-<pid>-<start time>-<random>: `sweep` removes those whose
+process is gone. In overlay form a deletion is a character device 0/0, and a folder that hides all
+below it carries the attribute `trusted.overlay.opaque` (`user.overlay.opaque` where the kernel mounts
+with `userxattr`, as in a user namespace).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING, NewType
+
+from ...errors import NotFoundError, StoreError
+from ...values import frozen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ActiveLayer", "LayerId", "LayerStore", "Snapshot"]
+
+_ROOT_MODE = 0o755  # of a filesystem nobody made a root folder for
+_SEARCHABLE = 0o711  # processes of other users must get through to what they may read
+_PREFIX = "tmp-"
+
+LayerId = NewType("LayerId", str)  # "sha256-<diffID hex>" of an image's layers, "run-<random hex>" of made ones
+
+
+@frozen(kw_only=False)
+class Snapshot:
+    """A filesystem state: layers, bottom first. None at all is scratch."""
+
+    layers: tuple[LayerId, ...] = ()
+
+
+@frozen(kw_only=False)
+class ActiveLayer:
+    """A layer being written. `fs` is its content, `work` overlayfs's own folder beside it."""
+
+    key: str
+    fs: str
+    work: str
+
+
+class LayerStore:
+    """The layer folders below `<root>/snapshots`. Synchronous; safe for many processes at once."""
+
+    def __init__(self, root: Path, *, userxattr: bool) -> None:
+        self._folder = os.fspath(root / "snapshots")
+        self.userxattr = userxattr
+
+    def folder(self, layer: LayerId) -> str:
+        """Where the layer's content is, if it is here."""
+        return f"{self._folder}/{layer}/fs"
+
+    def has(self, layer: LayerId) -> bool:
+        return os.path.isdir(f"{self._folder}/{layer}/fs")
+
+    def begin(self) -> ActiveLayer:
+        """A new, empty layer. Raises StoreError when the state folder cannot be written."""
+        key = f"{_PREFIX}{os.getpid()}-{_start_time(os.getpid())}-{secrets.token_hex(8)}"
+        path = f"{self._folder}/{key}"
+        try:
+            try:
+                os.mkdir(path, 0o700)
+            except FileNotFoundError:
+                os.makedirs(self._folder, 0o711, exist_ok=True)
+                os.mkdir(path, 0o700)
+            os.mkdir(path + "/fs", 0o755)
+            os.chmod(path + "/fs", _ROOT_MODE)  # whatever the umask
+            os.mkdir(path + "/work", 0o700)
+        except OSError as error:
+            raise StoreError(f"cannot make a layer in {self._folder}: {error.strerror}") from None
+        return ActiveLayer(key=key, fs=path + "/fs", work=path + "/work")
+
+    def commit(self, active: ActiveLayer, layer: LayerId | None = None) -> LayerId:
+        """The layer as it is now, under its name. A layer of that name that is there already stays."""
+        name = layer or LayerId("run-" + secrets.token_hex(16))
+        path = f"{self._folder}/{active.key}"
+        _remove_tree(active.work)
+        try:
+            os.chmod(path, _SEARCHABLE)
+            os.rename(path, f"{self._folder}/{name}")
+        except OSError as error:
+            self.discard(active)
+            if layer is None or not self.has(layer):
+                raise StoreError(f"cannot keep a layer in {self._folder}: {error.strerror}") from None
+        return name
+
+    def discard(self, active: ActiveLayer) -> None:
+        """Forget an active layer. Discarding twice, or after a commit, does nothing."""
+        _remove_tree(f"{self._folder}/{active.key}")
+
+    def remove(self, layer: LayerId) -> None:
+        """Delete a layer: first out of sight, then its files, so that no half of one is ever seen."""
+        grave = f"{self._folder}/{_PREFIX}{os.getpid()}-{_start_time(os.getpid())}-{secrets.token_hex(8)}"
+        try:
+            os.rename(f"{self._folder}/{layer}", grave)
+        except FileNotFoundError:
+            raise NotFoundError(f"no layer {layer}") from None
+        _remove_tree(grave)
+
+    def sweep(self) -> int:
+        """Remove what processes that died left behind; returns how many layers that were."""
+        swept = 0
+        try:
+            names = os.listdir(self._folder)
+        except FileNotFoundError:
+            return 0
+        for name in names:
+            if name.startswith(_PREFIX) and not _is_alive(name):
+                _remove_tree(f"{self._folder}/{name}")
+                swept += 1
+        return swept
+
+
+def _start_time(pid: int) -> str:
+    """When a process started, in clock ticks since boot (proc(5), stat field 22); "" when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  pathlib is slow to open things
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        return ""
+
+
+def _is_alive(name: str) -> bool:
+    _, pid, started, *_ = [*name.split("-"), "", ""]
+    return pid.isdecimal() and bool(started) and _start_time(int(pid)) == started
+
+
+def _remove_tree(path: str) -> None:
+    """Delete a folder with anything in it; folders without permissions are opened first (no root needed)."""
+    for empty in (path + "/work", path):  # what overlayfs mostly leaves; spares importing shutil
+        try:
+            os.rmdir(empty)
+        except OSError:
+            continue
+    if not os.path.lexists(path):
+        return
+    import shutil
+
+    def unlock(function: object, failed: str, error: BaseException) -> None:
+        del function
+        if isinstance(error, FileNotFoundError):
+            return
+        for folder in (os.path.dirname(failed), failed):
+            if os.path.isdir(folder) and not os.path.islink(folder):
+                os.chmod(folder, 0o700)
+        if os.path.isdir(failed) and not os.path.islink(failed):
+            shutil.rmtree(failed, ignore_errors=True)
+        elif os.path.lexists(failed):
+            os.unlink(failed)
+
+    shutil.rmtree(path, onerror=lambda function, failed, info: unlock(function, failed, info[1]))
