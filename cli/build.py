@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import LlbuildError, UsageError
+from ..values import replace
 from . import engine
 from .options import parse_build
 from .parser import start_log
@@ -101,9 +102,9 @@ def _facts(view: BuildView, trace: Trace) -> BuildFacts:
     """Join what the definition and the events know of the steps."""
     from .report import BuildFacts, StepFacts
 
-    said = view.definition.metadata_of() if view.definition is not None else {}
-    steps = {}
+    said = view.definition.metadata if view.definition is not None else ()
+    steps = {digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None) for digest, meta in said}
     for digest, state in trace.vertices.items():
-        spans = said[digest].spans if digest in said else ()
-        steps[digest] = StepFacts(name=state.name, at=spans[0] if spans else None, output=state.tail_text())
+        known = steps.get(digest) or StepFacts(name=state.name)
+        steps[digest] = replace(known, name=state.name, output=state.tail_text())
     return BuildFacts(sources=view.sources, steps=steps)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..platforms import Platform
     from ..solver import Plan, Ref
     from .engine import Build
+    from .state import State
 
 __all__ = ["run_build"]
 
@@ -34,7 +35,7 @@ _REFRESH_S = 0.1
 def run_build(job: Build, compiled: Compiled | None, plan: Plan | None) -> BuildResult:
     """Do what is left of a build. `compiled` and `plan`: how far the first gear got."""
     if os.geteuid() != 0:
-        from ..worker.userns import enter_user_namespace
+        from ..worker import enter_user_namespace
 
         enter_user_namespace()  # before there is a second thread: the kernel insists
     return anyio.run(_build, job, compiled, plan)
@@ -61,6 +62,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None) -> Bui
         images = await stack.enter_async_context(ImageSource(job.state.content))
         if compiled is None:
             compiled = await _compile(job, images)
+        await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root)
         worker = LocalWorker(job.prober, images=images, executor=executor, cache_mounts=job.state.cache_mounts)
         if plan is None:
@@ -70,6 +72,12 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None) -> Bui
         refs = await execute(plan, worker, job.state.cache, job.display.display, _limits(job))
         root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
         return await _export(job, compiled, root, worker)
+
+
+def _sweep(state: State) -> None:
+    """Remove what builds that were killed left half-made."""
+    state.layers.sweep()
+    state.content.sweep()
 
 
 async def _tick(job: Build) -> None:

@@ -6,16 +6,18 @@ import contextlib
 import os
 import shutil
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ExportError, LlbuildError
+from ..errors import LlbuildError
 from ..image import Descriptor, History, ImageConfig, LayerBlob
 from ..worker.layer import Compression, pack_tree, tree_to_folder, tree_to_tar
 from ..worker.source import resolve_local
 from .assembly import assemble
+from .outfile import refusals, replacing
 from .targets import export_store
-from .transfer import replacing, write_all
+from .transfer import write_all
 
 if TYPE_CHECKING:
     from ..image import Reference
@@ -34,18 +36,16 @@ def export_rootfs_folder(tree: Tree, path: str) -> None:
 
     A new or empty folder appears whole or not at all. Raises ExportError.
     """
-    try:
+    with refusals(path):
         if os.path.isdir(path) and os.listdir(path):
             tree_to_folder(tree, path)
         else:
             _new_folder(tree, os.path.realpath(path))
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _new_folder(tree: Tree, path: str) -> None:
     temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)[:200]}-{os.urandom(4).hex()}"
-    os.mkdir(temporary)
+    os.makedirs(temporary)
     try:
         tree_to_folder(tree, temporary)
         os.rename(temporary, path)
@@ -57,12 +57,13 @@ def _new_folder(tree: Tree, path: str) -> None:
 def export_rootfs_tar(tree: Tree, path: str) -> None:
     """Write the files as a tar. Raises ExportError."""
     with replacing(path) as descriptor:
-        stream_rootfs_tar(tree, descriptor)
+        tree_to_tar(tree, partial(write_all, descriptor))
 
 
 def stream_rootfs_tar(tree: Tree, descriptor: int) -> None:
-    """Write the files as a tar into a file descriptor, which may be a pipe."""
-    tree_to_tar(tree, lambda data: write_all(descriptor, data))
+    """Write the files as a tar into a file descriptor, which may be a pipe. Raises ExportError."""
+    with refusals("the archive"):
+        tree_to_tar(tree, partial(write_all, descriptor))
 
 
 def import_rootfs(source: str, name: Reference, platform: Platform, store: ContentStore) -> Descriptor:

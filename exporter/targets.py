@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from ..digest import sha256_digest
 from ..errors import ExportError, NotFoundError
-from ..image import Layout, encode_layout
-from ..image.layout import LAYOUT_FILE, blob_name, named
+from ..image import LAYOUT_FILE, Layout, blob_name, encode_layout, named
 from ..values import replace
+from .outfile import refusals, replacing
 from .receipts import note_written, still_written
 from .tar_stream import TarStream
-from .transfer import place_file, replacing, write_all
+from .transfer import place_file, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..image import Descriptor, Reference
-    from ..worker.content import ContentStore
+    from ..worker import ContentStore
     from .assembly import AssembledImage
 
 __all__ = ["export_oci_folder", "export_oci_tar", "export_store", "stream_oci_tar"]
@@ -50,7 +50,7 @@ def export_oci_tar(image: AssembledImage, store: ContentStore, names: Sequence[R
             os.utime(path)
     else:
         with replacing(path) as descriptor:
-            stream_oci_tar(image, store, names, descriptor)
+            _write_archive(image, store, names, TarStream(descriptor))
     note_written(receipts, path, plan)
 
 
@@ -61,11 +61,15 @@ def _plan(image: AssembledImage, names: Sequence[Reference]) -> str:
 
 
 def stream_oci_tar(image: AssembledImage, store: ContentStore, names: Sequence[Reference], descriptor: int) -> None:
-    """Write an OCI archive into a file descriptor, which may be a pipe.
+    """Write an OCI archive into a file descriptor, which may be a pipe. Raises ExportError.
 
     Members are sorted by name, so the blobs come before `index.json`, as in BuildKit's.
     """
-    tar = TarStream(descriptor)
+    with refusals("the archive"):
+        _write_archive(image, store, names, TarStream(descriptor))
+
+
+def _write_archive(image: AssembledImage, store: ContentStore, names: Sequence[Reference], tar: TarStream) -> None:
     tar.folder("blobs")
     tar.folder("blobs/sha256")
     small = {found.digest: data for found, data in image.small_blobs()}
@@ -87,7 +91,7 @@ def export_oci_folder(image: AssembledImage, store: ContentStore, names: Sequenc
     The index comes last: a reader never sees an image that is not whole. Raises ExportError.
     """
     layout = Layout(path)
-    try:
+    with refusals(path):
         _check_folder(path)
         layout.create()
         for layer in image.layers:
@@ -98,8 +102,6 @@ def export_oci_folder(image: AssembledImage, store: ContentStore, names: Sequenc
             _place_bytes(layout.blob_path(descriptor.digest), data)
         for descriptor in _listed(image, names):
             layout.put(descriptor)
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _listed(image: AssembledImage, names: Sequence[Reference]) -> tuple[Descriptor, ...]:

@@ -10,14 +10,10 @@ import stat
 import struct
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..errors import CorruptError, ExportError
+from ..errors import CorruptError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["copy_bytes", "place_file", "replacing", "write_all"]
+__all__ = ["copy_bytes", "place_file", "write_all"]
 
 _FICLONE = 0x40049409  # linux/fs.h; Python has no names for these before 3.12
 _FICLONERANGE = 0x4020940D
@@ -145,52 +141,3 @@ def _hard_link(source: str, target: str) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def replacing(path: str) -> Iterator[int]:
-    """A file descriptor to write `path` with; the file appears whole at the end, or not at all.
-
-    What is there and no plain file (a pipe, a device) is written to directly. What the operating system
-    refuses is raised as ExportError.
-    """
-    try:
-        with _replacing(path) as descriptor:
-            yield descriptor
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror}", hint=_hint(error)) from error
-
-
-@contextlib.contextmanager
-def _replacing(path: str) -> Iterator[int]:
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        mode = stat.S_IFREG
-    if stat.S_ISDIR(mode):
-        raise ExportError(f"cannot write {path}: it is a folder", hint="name a file; for a folder add tar=false")
-    if not stat.S_ISREG(mode):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-        return
-    path = os.path.realpath(path)  # a link to the file stays a link
-    temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)[:200]}-{os.urandom(4).hex()}"
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        yield descriptor
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _hint(error: OSError) -> str:
-    if error.errno == errno.ENOENT:
-        return "make its folder first"
-    return "free some space on that disk" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["MAX_DOCUMENT_BYTES", "JsonObject", "decode_json", "encode_json"]
 
 # Spec: OCI distribution-spec 1.1, "Pushing Manifests": registries should enforce a limit of at least 4 MiB.
 MAX_DOCUMENT_BYTES = 4 << 20
+_MAX_DEPTH = 64  # an image config needs 5
 _MAX_INTEGER = 2**63 - 1
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
@@ -53,9 +54,27 @@ def decode_json(data: bytes, *, what: str, ref: str) -> JsonObject:
         raise SourceError(f"{what} is nested too deeply", ref=ref) from None
     except ValueError as error:  # JSONDecodeError, UnicodeDecodeError, an integer of thousands of digits
         raise SourceError(f"{what} is not JSON: {error}", ref=ref) from None
+    if _is_deeper(value, data, _MAX_DEPTH):
+        raise SourceError(f"{what} is nested deeper than {_MAX_DEPTH}", ref=ref)
     if not isinstance(value, dict):
         raise SourceError(f"{what}: expected a JSON object, found {_kind(value)}", ref=ref)
     return JsonObject(value, what=what, ref=ref)
+
+
+def _is_deeper(value: object, data: bytes, limit: int) -> bool:
+    """Whether a document is nested deeper than `limit`; most have too few brackets to be."""
+    if data.count(b"[") + data.count(b"{") <= limit:
+        return False
+    level = [value]
+    for _ in range(limit + 1):
+        level = [item for outer in level if isinstance(outer, dict | list) for item in _items_of(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _items_of(outer: dict[object, object] | list[object]) -> Iterable[object]:
+    return outer.values() if isinstance(outer, dict) else outer
 
 
 def _refuse_constant(text: str) -> object:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["mode_change"]
 
-_CLAUSE = re.compile(r"([ugoa]*)((?:[-+=][rwxXst]*)+)")
-_PART = re.compile(r"([-+=])([rwxXst]*)")
+_CLAUSE = re.compile(r"([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)")
+_PART = re.compile(r"([-+=])([ugo]|[rwxXst]*)")
 _BITS = {"r": 0o444, "w": 0o222, "x": 0o111}
+_SHIFT = {"u": 6, "g": 3, "o": 0}
 _WHO = {"u": 0o4700, "g": 0o2070, "o": 0o1007, "a": 0o7777}
 
 
@@ -61,6 +62,8 @@ def _bits(letters: str, mode: int, value: int) -> int:
             bits |= 0o6000
         elif letter == "t":
             bits |= 0o1000
+        elif letter in _SHIFT:  # g=u: what the other one may
+            bits |= 0o111 * (value >> _SHIFT[letter] & 7)
         else:
             bits |= _BITS[letter]
     return bits

@@ -10,16 +10,17 @@ import stat
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
-from ..llb import ChownOptions, FileCopy, FileMkdir, FileMkfile, FileOp, FileRm, FileSymlink, NamedUser
+from ..llb import ChownOptions, FileCopy, FileOp, FileRm, NamedUser
 from .filemode import mode_change
+from .fileop_edit import edit, make_folders, require_parent
 from .identity import find_group, find_user
-from .snapshot import CopySettings, FolderTree, LayerWriter, MergedTree, Snapshot, copy_picked, pick, resolve, set_owner
+from .snapshot import CopySettings, FolderTree, LayerWriter, MergedTree, Snapshot, copy_picked, pick, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..llb import FileAction, FileStep
-    from .snapshot import ActiveLayer, LayerStore, Tree
+    from .snapshot import ActiveLayer, LayerStore, Picked, Tree
 
 __all__ = ["run_file_op"]
 
@@ -36,7 +37,7 @@ def run_file_op(op: FileOp, inputs: Sequence[Snapshot | FolderTree], store: Laye
         return run.commit()
     except OSError as error:
         run.discard()
-        raise LlbuildError(f"{error.strerror}: {error.filename or 'while copying'}") from error
+        raise LlbuildError(f"{run.shown(error.filename)}: {error.strerror}") from error
     except BaseException:
         run.discard()
         raise
@@ -72,7 +73,7 @@ class _Run:
             case FileCopy() as action:
                 self._copy(action, stage, self._tree(step.secondary_input))
             case action:
-                _edit(action, stage.writer, self._owner(_owner_of(action), stage))
+                edit(action, stage.writer, self._owner(_owner_of(action), stage))
 
     def commit(self) -> tuple[Snapshot, ...]:
         outputs = {
@@ -90,8 +91,17 @@ class _Run:
             if stage.committed is None:
                 self._store.discard(stage.active)
 
+    def shown(self, filename: object) -> str:
+        """A path an operation failed on, as the build knows it."""
+        path = os.fsdecode(filename) if isinstance(filename, str | bytes) else "a file"
+        for stage in self._stages:
+            if path.startswith(stage.active.fs):
+                return path.removeprefix(stage.active.fs) or "/"
+        return path
+
     def _finish(self, stage: _Stage) -> Snapshot:
         if stage.committed is None:
+            stage.writer.finish()
             layer = self._store.commit(stage.active)
             stage.committed = Snapshot((*stage.base.layers, layer))
         return stage.committed
@@ -119,7 +129,9 @@ class _Run:
 
     def _tree(self, number: int) -> Tree:
         if number >= len(self._inputs):
-            return self._stages[number - len(self._inputs)].writer
+            writer = self._stages[number - len(self._inputs)].writer
+            writer.finish()
+            return writer
         found: Snapshot | FolderTree = self._inputs[number] if number >= 0 else Snapshot()
         if isinstance(found, Snapshot):
             folders = [self._store.folder(layer) for layer in found.layers]
@@ -154,20 +166,36 @@ class _Run:
             return
         dest = resolve(writer, action.dest)
         is_folder = action.dest.endswith(("/", "/.")) or not dest
-        if is_folder and action.create_dest_path:
-            writer.make_folder(dest, owner=owner or (0, 0))
-        elif action.create_dest_path and "/" in dest:
-            _make_parents(writer, dest.rpartition("/")[0], owner or (0, 0))
+        parent = dest if is_folder else dest.rpartition("/")[0]
+        if action.create_dest_path:
+            settings.made = make_folders(writer, parent, owner=owner or (0, 0), timestamp=action.timestamp)
+        else:
+            require_parent(writer, dest)
         for source in picked:
-            there = writer.stat(dest)
-            inside = there is not None and stat.S_ISDIR(there.st_mode)
-            source_is_folder = stat.S_ISDIR(source.stat.st_mode)
-            if action.attempt_unpack and stat.S_ISREG(source.stat.st_mode) and _unpack(tree, source.path, writer, dest):
+            if action.attempt_unpack and _unpack(tree, source, writer, dest, settings):
                 continue
             target = dest
-            if inside and not (source_is_folder and action.dir_copy_contents):
-                target = f"{dest}/{source.name}" if dest else source.name
+            there = writer.stat(dest)
+            if there is not None and stat.S_ISDIR(there.st_mode):
+                into = not (stat.S_ISDIR(source.stat.st_mode) and action.dir_copy_contents)
+                target = f"{dest}/{source.name}".strip("/") if into else dest
             copy_picked(tree, source, writer, target, settings)
+
+
+def _unpack(tree: Tree, source: Picked, writer: LayerWriter, dest: str, settings: CopySettings) -> bool:
+    """Unpack the source into the folder `dest` if it is an archive; says whether it was."""
+    if not stat.S_ISREG(source.stat.st_mode):
+        return False
+    from .layer import is_archive, unpack_archive
+
+    parent, _, name = source.path.rpartition("/")
+    with tree.directory(parent) as folder, os.fdopen(folder.open(name), "rb") as file:
+        if not is_archive(file):
+            return False
+        file.seek(0)
+        make_folders(writer, dest, owner=settings.owner or (0, 0), timestamp=settings.copy.timestamp)
+        unpack_archive(file, writer, dest, owner=settings.owner)
+    return True
 
 
 def _uses(op: FileOp, inputs: int) -> list[int]:
@@ -182,85 +210,3 @@ def _uses(op: FileOp, inputs: int) -> list[int]:
 
 def _owner_of(action: FileAction) -> ChownOptions | None:
     return None if isinstance(action, FileRm) else action.owner
-
-
-def _edit(action: FileAction, writer: LayerWriter, owner: tuple[int, int] | None) -> None:
-    match action:
-        case FileMkdir():
-            _mkdir(action, writer, owner or (0, 0))
-        case FileMkfile():
-            place = writer.clear(resolve(writer, action.path))
-            handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(action.data)
-                set_owner(handle, owner or (0, 0))
-                os.fchmod(handle, action.mode & 0o7777)
-            _stamp(place, action.timestamp)
-        case FileSymlink():
-            place = writer.clear(resolve(writer, action.new_path, follow_last=False))
-            os.symlink(action.old_path, place)
-            set_owner(place, owner or (0, 0))
-            _stamp(place, action.timestamp)
-        case FileRm():
-            _rm(action, writer)
-        case FileCopy():
-            raise AssertionError("copies are not edits")
-
-
-def _mkdir(action: FileMkdir, writer: LayerWriter, owner: tuple[int, int]) -> None:
-    path = resolve(writer, action.path)
-    if writer.stat(path) is not None and action.make_parents:
-        writer.make_folder(path)  # raises when it is no folder
-        return
-    if writer.stat(path) is not None:
-        raise LlbuildError(f"cannot make the folder /{path}: it exists")
-    made = _make_parents(writer, path, owner, mode=action.mode) if action.make_parents else []
-    if not action.make_parents:
-        writer.make_folder(path, mode=action.mode, owner=owner)
-        made = [path]
-    for folder in reversed(made):
-        _stamp(writer.place(folder), action.timestamp)
-
-
-def _make_parents(writer: LayerWriter, path: str, owner: tuple[int, int], *, mode: int = 0o755) -> list[str]:
-    """The folder and whatever is missing above it; returns the new ones, topmost first."""
-    made = []
-    parts = path.split("/")
-    for count in range(1, len(parts) + 1):
-        folder = "/".join(parts[:count])
-        if folder and writer.make_folder(folder, mode=mode, owner=owner):
-            made.append(folder)
-    return made
-
-
-def _rm(action: FileRm, writer: LayerWriter) -> None:
-    try:
-        picked = pick(
-            writer, FileCopy(src=action.path, dest="/", allow_wildcard=action.allow_wildcard, allow_empty_wildcard=True)
-        )
-    except LlbuildError:
-        if action.allow_not_found:
-            return
-        raise
-    for found in picked:
-        if found.path:
-            writer.remove(found.path)
-
-
-def _unpack(tree: Tree, path: str, writer: LayerWriter, dest: str) -> bool:
-    """Unpack the file into the folder `dest` if it is an archive; says whether it was."""
-    from .layer import is_archive, unpack_archive
-
-    parent, _, name = path.rpartition("/")
-    with tree.directory(parent) as folder, os.fdopen(folder.open(name), "rb") as file:
-        if not is_archive(file):
-            return False
-        file.seek(0)
-        _make_parents(writer, dest, (0, 0))
-        unpack_archive(file, writer, dest)
-    return True
-
-
-def _stamp(place: str, timestamp: int) -> None:
-    if timestamp >= 0:
-        os.utime(place, ns=(timestamp, timestamp), follow_symlinks=False)

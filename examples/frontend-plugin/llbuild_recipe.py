@@ -1,11 +1,10 @@
 """A build language of one's own: a base image on the first line, a shell command on every other."""
 
-from dataclasses import replace
-
 from llbuild.errors import FrontendError
 from llbuild.frontend import Compiled, CompilingFrontend, Lookup, MoreNeeded, PlatformResult, Request
 from llbuild.image import History
 from llbuild.llb import image
+from llbuild.values import replace
 
 
 def compile_recipe(request: Request, lookup: Lookup) -> Compiled:

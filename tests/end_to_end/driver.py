@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from llbuild.tests.tools import ROOT
 
 _ENTRY = "from llbuild.cli.main import program; program()"
 _TIMEOUT_S = 240
+_INSTRUCTION = re.compile(r"\[[^]]*\d/\d+\] (?!FROM )|(?!\[|exporting|importing)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Step:
         return self.started is not None and not self.cached
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
     """A finished command."""
 
@@ -46,8 +48,18 @@ class Outcome:
     stdout: str
     stderr: str
 
-    def __str__(self) -> str:
-        return f"$ llbuild {' '.join(self.command)}\n{self.stdout}{self.stderr}[exit code {self.exit_code}]"
+    def __repr__(self) -> str:
+        text = "".join(f"{line}\n" for line in self.stderr.splitlines() if not line.startswith("{"))
+        return (
+            f"$ llbuild {' '.join(self.command)}\n{self._told_steps()}{self.stdout}{text}[exit code {self.exit_code}]"
+        )
+
+    def _told_steps(self) -> str:
+        return "".join(
+            f"  {step.name}: {'cached' if step.cached else step.error or ('ran' if step.ran else 'never started')}\n"
+            + step.output.decode(errors="replace")
+            for step in self.steps
+        )
 
     @property
     def steps(self) -> list[Step]:
@@ -68,8 +80,8 @@ class Outcome:
         return found[0]
 
     def ran(self) -> list[str]:
-        """The names of the instructions that ran, without what was cached and without loading and exporting."""
-        return [step.name for step in self.steps if step.ran and step.name.startswith("[") and "] " in step.name]
+        """The names of the steps that changed files or ran a process: no cached ones, no loading and exporting."""
+        return [step.name for step in self.steps if step.ran and _INSTRUCTION.match(step.name)]
 
 
 def _take(status: dict[str, Any], steps: dict[str, Step]) -> None:
@@ -94,6 +106,7 @@ class Llbuild:
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()  # a program to run it under
+    python: str = sys.executable
 
     def __call__(
         self, *arguments: str | Path, exit_code: int = 0, cwd: Path | None = None, env: dict[str, str] | None = None
@@ -101,7 +114,7 @@ class Llbuild:
         """Run to the end; anything but the expected exit code fails the test with all that was said."""
         words = tuple(str(word) for word in arguments)
         done = subprocess.run(
-            [*self.prefix, sys.executable, "-c", _ENTRY, *words],
+            [*self.prefix, self.python, "-c", _ENTRY, *words],
             cwd=cwd,
             env=self._environment(env),
             stdin=subprocess.DEVNULL,
@@ -127,7 +140,7 @@ class Llbuild:
             f"open({str(told)!r}, 'w').write(' '.join(sys.modules)); sys.exit(code)"
         )
         done = subprocess.run(
-            [*self.prefix, sys.executable, "-c", code, *map(str, arguments)],
+            [*self.prefix, self.python, "-c", code, *map(str, arguments)],
             env=self._environment(None),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -140,7 +153,7 @@ class Llbuild:
     def start(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.Popen[bytes]:
         """Start and return at once; in a process group of its own, as a shell would."""
         return subprocess.Popen(
-            [*self.prefix, sys.executable, "-c", _ENTRY, *map(str, arguments)],
+            [*self.prefix, self.python, "-c", _ENTRY, *map(str, arguments)],
             cwd=cwd,
             env=self._environment(None),
             stdin=subprocess.DEVNULL,
@@ -153,7 +166,8 @@ class Llbuild:
         return json.loads(self(*arguments).stdout)
 
     def image_names(self) -> list[str]:
-        return sorted(self("images").stdout.splitlines()[1:])
+        """Name, tag and id of every image of the store."""
+        return sorted(" ".join(line.split()[:3]) for line in self("images").stdout.splitlines()[1:])
 
     def _environment(self, extra: dict[str, str] | None) -> dict[str, str]:
         return {

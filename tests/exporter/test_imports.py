@@ -20,7 +20,8 @@ from llbuild.worker.source import resolve_local
 folder, platform, name = sys.argv[1], Platform(os="linux", architecture="amd64"), parse_reference("x")
 store = ContentStore(Path(folder))
 blob = store.write(b"layer")
-layer = LayerBlob(diff_id=blob.digest, descriptor=Descriptor(media_type=MediaType.OCI_LAYER, digest=blob[0], size_bytes=5))
+descriptor = Descriptor(media_type=MediaType.OCI_LAYER, digest=blob.digest, size_bytes=blob.size_bytes)
+layer = LayerBlob(diff_id=blob.digest, descriptor=descriptor)
 for _ in range(2):
     image = assemble(ImageConfig(platform=platform), [layer])
     export_store(image, store, [name])

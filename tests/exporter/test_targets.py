@@ -196,7 +196,7 @@ def test_skopeo_adds_to_a_folder_we_wrote_and_we_to_one_it_wrote(store: ContentS
 
 BAD_DESTINATIONS = [
     ("missing/out.tar", "No such file or directory", "make its folder first"),
-    ("folder", "it is a folder", "name a file; for a folder add tar=false"),
+    ("folder", "it is a folder", "name a file"),
     ("file/out.tar", "Not a directory", ""),
 ]
 

@@ -126,6 +126,7 @@ BAD = [
     (b'{"a":NaN}', "image config is not JSON: NaN is not a JSON value"),
     (b"{" * 100_000, "image config is not JSON: Expecting property name enclosed in double quotes: line 1 column 2"),
     (b'{"a":' * 100_000, "image config is nested too deeply"),
+    (b'{"a":' * 200 + b"1" + b"}" * 200, "image config is nested deeper than 64"),
     (b'{"a":' + b"9" * 5000 + b"}", "image config is not JSON: Exceeds the limit (4300 digits) for integer string"),
     (b" " * (5 << 20), "image config is larger than 4 MiB (5242880 bytes)"),
     (b"{}", "image config: rootfs: expected the list of layers, found none"),

@@ -73,6 +73,27 @@ def test_a_refusal_names_what_to_change() -> None:
     assert message == "this machine does not permit a user namespace: No space left on device"
 
 
+EXECUTOR = """
+import anyio, sys
+from llbuild.errors import SandboxError
+from llbuild.worker.executor import SandboxExecutor
+async def main():
+    async with SandboxExecutor("/tmp/never-made"):
+        pass
+try:
+    anyio.run(main)
+except SandboxError as exc:
+    print(exc.message)
+    print(exc.hint)
+"""
+
+
+def test_an_executor_without_the_right_to_mount_says_what_is_missing() -> None:
+    message, hint = as_ordinary_user(EXECUTOR).splitlines()
+    assert message == "cannot prepare the sandbox: Operation not permitted"
+    assert hint == "llbuild must run as root, or enter a user namespace first"
+
+
 def test_trying_it_out_changes_nothing() -> None:
     before = os.readlink("/proc/self/ns/user"), os.readlink("/proc/self/ns/mnt")
     probe_namespaces()

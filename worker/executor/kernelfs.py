@@ -66,46 +66,56 @@ def new_cgroup(*, writable: bool) -> int:
 
 
 class DeviceFolder:
-    """A /dev in the making: some parts must be taken from the machine's before the root changes."""
+    """A /dev in the making.
+
+    Root in a step may make device nodes (CAP_MKNOD, as with Docker). Where Docker has a device cgroup decide which of
+    them work, here every mount a step can write is "nodev"; so each device is a mount of its own, of a node that
+    lies on a tmpfs out of its reach.
+    """
 
     def __init__(self, host: Host, *, insecure: bool) -> None:
-        wanted = _DEVICES + (_INSECURE_DEVICES if insecure and not host.in_userns else ())
-        options = ((b"mode", b"0755"), (b"size", b"65536k"))
-        self._tree = filesystem(b"tmpfs", options, syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_STRICTATIME)
-        self._borrowed: list[tuple[bytes, int]] = []
-        if host.in_userns:  # where nobody may make device nodes: show the machine's
-            self._borrowed = [(name, bind(b"/dev/" + name)) for name, _, _ in wanted]
+        attributes = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_STRICTATIME
+        attributes |= 0 if insecure else syscalls.MOUNT_ATTR_NODEV
+        self._tree = filesystem(b"tmpfs", ((b"mode", b"0755"), (b"size", b"65536k")), attributes)
+        if host.in_userns:  # where nobody may make device nodes, and the machine's cannot be changed
+            self._nodes = [(name, bind(b"/dev/" + name)) for name, _, _ in _DEVICES]
         else:
-            for name, major, minor in wanted:
-                self._make_node(name, major, minor)
+            self._nodes = _make_nodes(_DEVICES + (_INSECURE_DEVICES if insecure else ()), host)
         for name, target in _LINKS:
             os.symlink(target, name, dir_fd=self._tree)
         self._below = [(b"pts", _new_pts(host)), (b"mqueue", filesystem(b"mqueue", (), QUIET))]
-        for name in (b"pts", b"mqueue", b"shm"):
-            os.mkdir(name, 0o755, dir_fd=self._tree)
+        for name in (b"pts", b"mqueue", b"shm", b"net"):
+            if name != b"net" or insecure:
+                os.mkdir(name, 0o755, dir_fd=self._tree)
+        for name, _ in self._nodes:
+            os.close(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666, dir_fd=self._tree))
 
     def add_shm(self, size: int) -> None:
         self._below.append((b"shm", filesystem(b"tmpfs", ((b"mode", b"1777"), (b"size", b"%d" % size)), QUIET)))
 
     def attach(self, mount_point: int) -> None:
         syscalls.move_mount(self._tree, dir_fd=mount_point)
-        for name, tree in self._below:
-            syscalls.move_mount(tree, name, dir_fd=self._tree)
-            os.close(tree)
-        for name, tree in self._borrowed:
-            os.close(os.open(name, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666, dir_fd=self._tree))
+        for name, tree in (*self._below, *self._nodes):
             syscalls.move_mount(tree, name, dir_fd=self._tree)
             os.close(tree)
         os.close(self._tree)
 
-    def _make_node(self, name: bytes, major: int, minor: int) -> None:
-        folder = name.rpartition(b"/")[0]
-        if folder:
-            os.mkdir(folder, 0o755, dir_fd=self._tree)
-        try:
-            os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=self._tree)
-        except OSError as exc:
-            raise explained(f"cannot make the device /dev/{os.fsdecode(name)}", exc) from exc
+
+def _make_nodes(devices: tuple[tuple[bytes, int, int], ...], host: Host) -> list[tuple[bytes, int]]:
+    """The devices by name, each a detached mount of a node; the nodes' filesystem goes with the machine's tree."""
+    attributes = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC
+    nodes = filesystem(b"tmpfs", ((b"mode", b"0700"), (b"size", b"64k")), attributes)
+    syscalls.move_mount(nodes, host.stage)  # before Linux 6.15 only an attached mount can be cloned
+    made = []
+    try:
+        for name, major, minor in devices:
+            node = b"%d.%d" % (major, minor)
+            os.mknod(node, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=nodes)
+            made.append((name, syscalls.open_tree(node, dir_fd=nodes)))
+    except OSError as exc:
+        raise explained("cannot make device nodes", exc) from exc
+    os.close(nodes)
+    return made
 
 
 def _new_pts(host: Host) -> int:

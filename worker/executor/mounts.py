@@ -12,6 +12,10 @@ import os
 from .. import syscalls
 from .failure import SetupError, explained
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .host import Host
+
 __all__ = ["QUIET", "bind", "filesystem", "inside", "overlay"]
 
 QUIET = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_ATTR_NOEXEC
@@ -35,11 +39,8 @@ def filesystem(kind: bytes, options: tuple[tuple[bytes, bytes], ...] = (), attri
         os.close(context)
 
 
-def overlay(lowers: list[bytes], upper: bytes, work: bytes, *, stage: bytes, userxattr: bool) -> int:
-    """Layers, bottom first, with changes going to `upper` (b"": none can be made).
-
-    `stage` is where the kernels before 6.8 need it mounted for a moment.
-    """
+def overlay(lowers: list[bytes], upper: bytes, work: bytes, *, host: Host) -> int:
+    """Layers, bottom first, with changes going to `upper` (b"": none can be made)."""
     try:
         context = syscalls.fsopen(b"overlay")
     except OSError as exc:
@@ -52,7 +53,7 @@ def overlay(lowers: list[bytes], upper: bytes, work: bytes, *, stage: bytes, use
         if upper:
             syscalls.fsconfig_string(context, b"upperdir", _short(upper, opened))
             syscalls.fsconfig_string(context, b"workdir", _short(work, opened))
-        for key, value in _options(upper=upper, userxattr=userxattr):
+        for key, value in _options(upper=upper, userxattr=host.in_userns):
             if value:
                 syscalls.fsconfig_string(context, key, value)
             else:
@@ -62,7 +63,7 @@ def overlay(lowers: list[bytes], upper: bytes, work: bytes, *, stage: bytes, use
     except OSError as exc:
         log = _kernel_log(context)
         if b"'lowerdir+'" in log:
-            return _overlay_of_old(lowers, upper, work, stage=stage, userxattr=userxattr)
+            return _overlay_of_old(lowers, upper, work, host=host)
         if log:
             raise SetupError(f"cannot mount {len(lowers)} layers: {os.fsdecode(log)}") from exc
         raise explained(f"cannot mount {len(lowers)} layers", exc) from exc
@@ -93,7 +94,7 @@ def _short(path: bytes, opened: list[int]) -> bytes:
     return b"/proc/self/fd/%d" % opened[-1]
 
 
-def _overlay_of_old(lowers: list[bytes], upper: bytes, work: bytes, *, stage: bytes, userxattr: bool) -> int:
+def _overlay_of_old(lowers: list[bytes], upper: bytes, work: bytes, *, host: Host) -> int:
     """The same by mount(2), whose options must fit into one page: so layers are named by their descriptors.
 
     Relative to /proc/self/fd a name is 2 to 4 bytes, enough for the 500 layers overlayfs can take.
@@ -104,19 +105,19 @@ def _overlay_of_old(lowers: list[bytes], upper: bytes, work: bytes, *, stage: by
         if path:
             opened.append(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
             options.append(key + b"=%d" % opened[-1])
-    for key, value in _options(upper=upper, userxattr=userxattr):
+    for key, value in _options(upper=upper, userxattr=host.in_userns):
         options.append(key + b"=" + value if value else key)
     before = os.open(b".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.chdir(b"/proc/self/fd")
-        syscalls.mount(b"overlay", stage, b"overlay", 0, b",".join(options))
+        syscalls.mount(b"overlay", host.stage, b"overlay", 0, b",".join(options))
     except OSError as exc:
         raise explained(f"cannot mount {len(lowers)} layers", exc) from exc
     finally:
         os.fchdir(before)
         for fd in (before, *opened):
             os.close(fd)
-    return syscalls.open_tree(stage)
+    return syscalls.open_tree(host.stage)
 
 
 def bind(source: bytes, *, dir_fd: int = syscalls.AT_FDCWD, attributes: int = 0) -> int:

@@ -62,9 +62,11 @@ class RootFilesystem:
         self.mount_points.use(root["upper"])
         if root["lowers"] or root["upper"]:
             lowers = [host.stubs, *root["lowers"]]
-            self._root = overlay(lowers, root["upper"], root["work"], stage=host.stage, userxattr=host.in_userns)
+            self._root = overlay(lowers, root["upper"], root["work"], host=host)
         else:  # overlayfs refuses a single layer
             self._root = bind(host.stubs)
+        if not self._insecure:
+            syscalls.mount_setattr(self._root, attributes=syscalls.MOUNT_ATTR_NODEV)
 
     def enter(self) -> None:
         """Change the root and let go of the machine's tree, after pivot_root(2), "pivot_root(".", ".")"."""
@@ -108,6 +110,7 @@ class RootFilesystem:
 
     def _prepare_extra(self, wanted: Mount) -> int:
         attributes = _RDONLY if wanted["readonly"] else 0
+        attributes |= 0 if self._insecure else syscalls.MOUNT_ATTR_NODEV
         try:
             if wanted["kind"] == "tmpfs":
                 options = ((b"size", b"%d" % wanted["size"]),) if wanted["size"] else ()
@@ -133,7 +136,7 @@ class RootFilesystem:
         lowers = [empty, *wanted["lowers"]]
         if len(lowers) == 1 and not wanted["upper"]:
             return bind(empty)
-        return overlay(lowers, wanted["upper"], wanted["work"], stage=host.stage, userxattr=host.in_userns)
+        return overlay(lowers, wanted["upper"], wanted["work"], host=host)
 
     def _attach(self, path: bytes, tree: int) -> None:
         mount_point = self._plain_folder(path)

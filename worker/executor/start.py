@@ -82,7 +82,7 @@ def start_helper(folder: str) -> HelperProcess:
         pid = os.posix_spawn(
             f"/proc/self/fd/{interpreter}",
             # -X utf8: text the helper makes of paths, for messages, must not depend on the locale.
-            [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOT, package, libraries, str(_CONTROL_FD), folder],
+            [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, package, libraries, str(_CONTROL_FD), folder],
             {},  # nothing of the user's environment may be found in the memory of what runs as root of a step
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, null, 0),
@@ -115,7 +115,7 @@ def _read_only_interpreter() -> int:
         mount_setattr(tree, attributes=MOUNT_ATTR_RDONLY)
     except OSError as exc:
         raise SandboxError(
-            f"cannot prepare the sandbox: {exc.strerror}",
+            f"cannot prepare the sandbox: {os.strerror(exc.errno or 0)}",
             hint="llbuild must run as root, or enter a user namespace first",
         ) from exc
     return tree

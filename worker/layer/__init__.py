@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .compression import Compression as Compression
     from .extract import ExtractedLayer as ExtractedLayer
     from .extract import extract_layer as extract_layer
+    from .measure import files_size as files_size
     from .pack import PackedLayer as PackedLayer
     from .pack import pack_layer as pack_layer
     from .rootfs import pack_tree as pack_tree
@@ -26,6 +27,7 @@ _HOME = {
     "PackedLayer": "pack",
     "TarLimits": "tarreader",
     "extract_layer": "extract",
+    "files_size": "measure",
     "is_archive": "archive",
     "pack_layer": "pack",
     "pack_tree": "rootfs",
@@ -40,6 +42,7 @@ __all__ = [
     "PackedLayer",
     "TarLimits",
     "extract_layer",
+    "files_size",
     "is_archive",
     "pack_layer",
     "pack_tree",

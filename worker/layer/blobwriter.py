@@ -25,9 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["BlobWriter"]
 
-CHUNK_BYTES = 1 << 20
 # Three threads cost about half a millisecond to start: a fifth of what this much data takes without them.
 _THREADS_FROM_BYTES = 4 << 20
+
+
+class _SinkError(Exception):
+    """Carries the sink's own error past those who would take it for one of reading the files."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 class BlobWriter:
@@ -44,8 +51,6 @@ class BlobWriter:
         self._compressor = new_compressor(compression)
         self._tar_hash = hashlib.sha256()
         self._blob_hash = hashlib.sha256()
-        self._pieces: list[Buffer] = []
-        self._pending = 0
         self._stages: tuple[Stage[Buffer], Stage[Buffer], Stage[bytes]] | None = None
 
     def __enter__(self) -> Self:
@@ -56,17 +61,23 @@ class BlobWriter:
     ) -> None:
         for stage in self._stages or ():
             stage.abandon()
+        if isinstance(error, _SinkError):
+            raise error.cause from None
 
     def write(self, data: Buffer) -> None:
-        """Append to the tar. `data` must not change afterwards."""
-        self._pieces.append(data)
-        self._pending += len(data)
-        if self._pending >= CHUNK_BYTES:
-            self._flush()
+        """Append to the tar: large pieces are best. `data` must not change afterwards."""
+        self.tar_bytes += len(data)
+        if self._stages is None and self.tar_bytes >= _THREADS_FROM_BYTES:
+            self._start_threads()
+        if self._stages is None:
+            self._tar_hash.update(data)
+            self._emit(self._compressor.compress(data))
+        else:
+            self._stages[0].put(data)
+            self._stages[1].put(data)
 
     def finish(self) -> tuple[Digest, Digest]:
         """The diffID and the blob's digest, once everything has gone through."""
-        self._flush()
         if self._stages is None:
             self._emit(self._compressor.flush())
         else:
@@ -76,22 +87,6 @@ class BlobWriter:
             emitting.put(self._compressor.flush())
             emitting.join()
         return Digest("sha256:" + self._tar_hash.hexdigest()), Digest("sha256:" + self._blob_hash.hexdigest())
-
-    def _flush(self) -> None:
-        if not self._pieces:
-            return
-        chunk = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces = []
-        self.tar_bytes += self._pending
-        self._pending = 0
-        if self._stages is None and self.tar_bytes >= _THREADS_FROM_BYTES:
-            self._start_threads()
-        if self._stages is None:
-            self._tar_hash.update(chunk)
-            self._emit(self._compressor.compress(chunk))
-        else:
-            self._stages[0].put(chunk)
-            self._stages[1].put(chunk)
 
     def _start_threads(self) -> None:
         emitting = Stage(self._emit, name="layer-blob")
@@ -105,4 +100,7 @@ class BlobWriter:
         if blob:
             self.blob_bytes += len(blob)
             self._blob_hash.update(blob)
-            self._sink(blob)
+            try:
+                self._sink(blob)
+            except OSError as error:
+                raise _SinkError(error) from error

@@ -48,6 +48,8 @@ def sniff(start: bytes) -> str:
 def iter_decompressed(stream: IO[bytes]) -> Iterator[bytes]:
     """The decompressed bytes in pieces of at most 1 MiB. Raises CorruptError on a broken or cut stream."""
     start = stream.read(_FEED_BYTES)
+    while 0 < len(start) < SNIFF_BYTES and (more := stream.read(_FEED_BYTES)):
+        start += more
     kind = sniff(start)
     match kind:
         case "":

@@ -38,7 +38,7 @@ def copy_file(source: int, target: int) -> None:
     except OSError as error:
         if error.errno not in _NOT_BETWEEN_THESE:
             raise
-        while os.sendfile(target, source, None, 1 << 30):  # None: from where it stands
+        while os.sendfile(target, source, None, 1 << 30):  # from where it stands
             pass
 
 

@@ -60,7 +60,7 @@ def apply_records(member: Member, records: dict[bytes, bytes]) -> Member:
         elif not value:
             continue
         elif key == b"path":
-            changed["name"] = value.rstrip(b"/") or b"."
+            changed["name"] = value
         elif key == b"linkpath":
             changed["link"] = value
         elif key == b"mtime":

@@ -85,12 +85,16 @@ class TarReader:
 
     def _finish(self, member: Member, records: dict[bytes, bytes], name: bytes, link: bytes) -> Member:
         if name:
-            member = member._replace(name=name.rstrip(b"/") or b".")
+            member = member._replace(name=name)
         if link:
             member = member._replace(link=link)
         if records:
             member = apply_records(member, records)
         kind = _KINDS.get(member.kind)
+        if member.name[-1:] == b"/":
+            member = member._replace(name=member.name.rstrip(b"/") or b".")
+            if kind == kinds.FILE:  # from before there was a type for folders
+                kind = kinds.DIRECTORY
         if kind is None:
             what = _UNSUPPORTED.get(member.kind, f"a member of type {member.kind!r}")
             raise CorruptError(
@@ -101,7 +105,7 @@ class TarReader:
         if kind != kinds.FILE:
             # As in Go's reader: nothing but a file has content, whatever its size says.
             member = member._replace(size_bytes=0, kind=kind)
-        elif kind is not member.kind:
+        elif kind != member.kind:
             member = member._replace(kind=kind)
         self._check(member)
         self._expect(member.size_bytes)
@@ -138,10 +142,6 @@ class TarReader:
         name = name.partition(b"\0")[0]
         if prefix[0] and magic[:6] == b"ustar\0":  # GNU's own format has times there
             name = prefix.partition(b"\0")[0] + b"/" + name
-        if name[-1:] == b"/":
-            name = name.rstrip(b"/") or b"."
-            if kind in b"\x000":  # before there was a type for folders
-                kind = kinds.DIRECTORY
         mtime_s = _number(mtime)
         device = (_number(major), _number(minor)) if kind in b"34" else (0, 0)
         return Member(

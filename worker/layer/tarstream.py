@@ -20,38 +20,53 @@ _CHUNK_BYTES = 1 << 20
 
 
 class TarStream:
-    """Writes an archive through `write`. Whole contents are never held."""
+    """Writes an archive through `write`, a MiB or so at a time. Whole contents are never held."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
+        self._pieces: list[bytes] = []
+        self._pending = 0
 
     def add(self, member: Member) -> None:
         """A member without content."""
-        self._write(encode_member(member))
+        self._append(encode_member(member))
 
     def add_file(self, member: Member, read: Callable[[int], bytes]) -> None:
         """A file; `read(n)` gives its next bytes, at most n, and b"" at its end.
 
         Raises StoreError when that is not as much as the member says: the header is out by then.
         """
-        self._write(encode_member(member))
+        self._append(encode_member(member))
         remaining = member.size_bytes
         while True:
             # One more than is left, so that a file that grew shows it without a read of its own.
             chunk = read(_CHUNK_BYTES if remaining > _CHUNK_BYTES else remaining + 1)
             if len(chunk) > remaining:
                 raise _changed(member, "more")
-            self._write(chunk)
+            self._append(chunk)
             remaining -= len(chunk)
             if not remaining:
                 break
             if not chunk:
                 raise _changed(member, f"{member.size_bytes - remaining}")
         if pad := padding(member.size_bytes):
-            self._write(pad)
+            self._append(pad)
 
     def end(self) -> None:
-        self._write(END_OF_ARCHIVE)
+        """Write the end mark and whatever was still gathered."""
+        self._append(END_OF_ARCHIVE)
+        self._flush()
+
+    def _append(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._pending += len(data)
+        if self._pending >= _CHUNK_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._write(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces))
+        self._pieces = []
+        self._pending = 0
 
 
 def _changed(member: Member, found: str) -> StoreError:

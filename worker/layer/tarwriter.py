@@ -73,7 +73,7 @@ def _extended(member: Member, name: bytes, mtime: int) -> bytes:
     prefix, short = _split(name)
     if not short:
         records[b"path"] = name
-        short = _ascii(name)
+        short = _ascii(member.name).rstrip(b"/")  # old readers take a file for a folder by its last slash
     if len(member.link) > _NAME_BYTES or not member.link.isascii():
         records[b"linkpath"] = member.link
     if not 0 <= mtime <= _LARGE_MAX:

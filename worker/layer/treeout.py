@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..snapshot import Tree
-    from ..snapshot.walk import Visit
+    from ..snapshot.walking import Visit
     from .unpacker import Unpacked
 
 __all__ = ["tree_to_folder", "tree_to_tar"]

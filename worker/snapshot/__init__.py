@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .tree import Entry as Entry
     from .tree import Tree as Tree
     from .tree import resolve as resolve
-    from .walk import walk as walk
+    from .walking import walk as walk
     from .writer import LayerWriter as LayerWriter
     from .writer import set_owner as set_owner
 
@@ -44,7 +44,7 @@ _HOME = {
     "pick": "selection",
     "resolve": "tree",
     "set_owner": "writer",
-    "walk": "walk",
+    "walk": "walking",
 }
 __all__ = [
     "ActiveLayer",

@@ -18,7 +18,7 @@ from ...digest import Digest, new_blake3
 from ...errors import SourceError
 from ...llb.codec import pack
 from .selection import Filter, pick
-from .walk import walk
+from .walking import walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...errors import LlbuildError, SourceError
+from .merged import own_xattrs
 from .selection import Filter
 from .tree import join
-from .walk import walk
+from .walking import walk
 from .writer import set_owner, set_xattrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ...llb import FileCopy
     from .selection import Picked
     from .tree import Directory, Tree
-    from .writer import LayerWriter, Owner
+    from .writer import LayerWriter, Owner, Times
 
 __all__ = ["CopySettings", "copy_picked"]
 
@@ -33,6 +35,7 @@ class CopySettings:
     copy: FileCopy
     owner: Owner | None = None  # None: the source's, or 0:0 where that means nothing
     mode: Callable[[int], int] | None = None
+    made: set[str] = field(default_factory=set)  # folders of the layer made to hold the copies
     links: dict[tuple[int, int], str] = field(default_factory=dict)  # (device, inode) -> path in the layer
 
 
@@ -42,37 +45,45 @@ def copy_picked(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, sett
     Raises LlbuildError, SourceError.
     """
     if not stat.S_ISDIR(picked.stat.st_mode):
-        chosen = Filter(settings.copy)
-        if chosen and not chosen.takes(picked.name):
-            return
         parent, _, name = picked.path.rpartition("/")
         with tree.directory(parent) as folder:
             _copy_one(tree, folder, name, picked.stat, writer, dest, settings)
         return
-    if writer.make_folder(dest, owner=settings.owner or (0, 0)) and not settings.copy.dir_copy_contents:
-        _dress_folder(tree, picked, writer, dest, settings)
+    _make_room_for_folder(writer, dest, settings)
+    is_new = writer.make_folder(dest, owner=settings.owner or (0, 0))
+    if is_new or dest in settings.made:
+        if is_new and not settings.copy.dir_copy_contents:
+            with tree.directory(picked.path) as folder:
+                _dress_folder(
+                    writer, dest, picked.stat, folder.xattrs(""), _owner(tree, picked.stat, settings), settings
+                )
+        writer.set_times(dest, _times(picked.stat, settings))
     chosen = Filter(settings.copy)
-    late: list[tuple[str, os.stat_result]] = []  # folders get their times when nothing is put in them any more
     for visit in walk(tree, picked.path, chosen or None):
         target = join(dest, visit.path)
         if stat.S_ISDIR(visit.stat.st_mode):
             _make_room_for_folder(writer, target, settings)
             writer.make_folder(target)
-            place = writer.place(target)
-            set_owner(place, _owner(tree, visit.stat, settings))
-            set_xattrs(place, visit.folder.xattrs(visit.name))
-            os.chmod(place, _mode(visit.stat, settings))
-            late.append((place, visit.stat))
+            xattrs = visit.folder.xattrs(visit.name)
+            _dress_folder(writer, target, visit.stat, xattrs, _owner(tree, visit.stat, settings), settings)
         else:
             _copy_one(tree, visit.folder, visit.name, visit.stat, writer, target, settings)
-    for place, found in reversed(late):
-        _set_times(place, found, settings)
 
 
-def _dress_folder(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, settings: CopySettings) -> None:
-    place = writer.place(dest)
-    set_owner(place, _owner(tree, picked.stat, settings))
-    os.chmod(place, _mode(picked.stat, settings))
+def _dress_folder(
+    writer: LayerWriter,
+    target: str,
+    found: os.stat_result,
+    xattrs: Mapping[str, bytes],
+    owner: Owner,
+    settings: CopySettings,
+) -> None:
+    """What BuildKit gives a copied folder, also one that was there: everything but what is in it."""
+    place = writer.place(target)
+    set_owner(place, owner)
+    set_xattrs(place, xattrs)
+    os.chmod(place, _mode(found, settings))
+    writer.set_times(target, _times(found, settings))
 
 
 def _make_room_for_folder(writer: LayerWriter, target: str, settings: CopySettings) -> None:
@@ -121,12 +132,14 @@ def _copy_file(tree: Tree, folder: Directory, name: str, place: str, settings: C
     try:
         found = os.fstat(source)
         if not stat.S_ISREG(found.st_mode):
-            raise SourceError(f"{name!r} changed while the build was reading it", ref=name, hint="build again")
+            raise _changed(name)
         target = os.open(place, _CREATE, 0o600)
         try:
-            _copy_bytes(source, target, found.st_size)
+            _copy_bytes(source, target, found)
+            if _state(os.fstat(source)) != _state(found):
+                raise _changed(name)
             set_owner(target, _owner(tree, found, settings))
-            xattrs = folder_xattrs(source)
+            xattrs = own_xattrs(source)
             if xattrs:
                 set_xattrs(target, xattrs)
             os.fchmod(target, _mode(found, settings))
@@ -137,23 +150,45 @@ def _copy_file(tree: Tree, folder: Directory, name: str, place: str, settings: C
         os.close(source)
 
 
-def folder_xattrs(handle: int) -> dict[str, bytes]:
-    from .merged import own_xattrs
-
-    return own_xattrs(handle)
+def _state(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _copy_bytes(source: int, target: int, size_bytes: int) -> None:
-    """In the kernel: shares blocks where the file system can (copy_file_range(2)), else copies without us."""
-    left = size_bytes
-    while left > 0:
+def _changed(name: str) -> SourceError:
+    return SourceError(f"{name!r} changed while the build was reading it", ref=name, hint="build again")
+
+
+def _copy_bytes(source: int, target: int, found: os.stat_result) -> None:
+    """Copy the content; where a file has holes, so has its copy."""
+    size = found.st_size
+    if found.st_blocks * 512 >= size:
+        _copy_range(source, target, 0, size)
+        return
+    end = 0
+    while end < size:
         try:
-            count = os.copy_file_range(source, target, left)
-        except OSError:
-            count = os.sendfile(target, source, None, min(left, 1 << 30))  # e.g. across file systems
+            start = os.lseek(source, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # no data any more
+                raise
+            break
+        end = os.lseek(source, start, os.SEEK_HOLE)
+        _copy_range(source, target, start, end - start)
+    os.ftruncate(target, size)
+
+
+def _copy_range(source: int, target: int, start: int, size_bytes: int) -> None:
+    """In the kernel: shares blocks where the file system can (copy_file_range(2)), else copies without us."""
+    end = start + size_bytes
+    while start < end:
+        try:
+            count = os.copy_file_range(source, target, end - start, start, start)
+        except OSError:  # e.g. across file systems
+            os.lseek(target, start, os.SEEK_SET)
+            count = os.sendfile(target, source, start, min(end - start, 1 << 30))
         if count == 0:
             break
-        left -= count
+        start += count
 
 
 def _owner(tree: Tree, found: os.stat_result, settings: CopySettings) -> Owner:
@@ -169,9 +204,13 @@ def _mode(found: os.stat_result, settings: CopySettings) -> int:
     return settings.mode(found.st_mode)
 
 
-def _set_times(place: str | int, found: os.stat_result, settings: CopySettings) -> None:
+def _times(found: os.stat_result, settings: CopySettings) -> Times:
     stamp = settings.copy.timestamp
-    times = (found.st_atime_ns, found.st_mtime_ns) if stamp < 0 else (stamp, stamp)
+    return (found.st_atime_ns, found.st_mtime_ns) if stamp < 0 else (stamp, stamp)
+
+
+def _set_times(place: str | int, found: os.stat_result, settings: CopySettings) -> None:
+    times = _times(found, settings)
     if isinstance(place, int):
         os.utime(place, ns=times)
     else:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["LayerWriter", "Owner", "set_owner", "set_xattrs"]
 
 Owner = tuple[int, int]  # uid, gid
+Times = tuple[int, int]  # of access and change, in nanoseconds
 _NOT_PERMITTED = frozenset({1, 22, 75, 95})  # EPERM, EINVAL, EOVERFLOW, ENOTSUP
 
 
@@ -34,6 +35,7 @@ class LayerWriter:
         self._opaque_name = OPAQUE[userxattr]
         self._folders = {""}  # those the upper layer has
         self._hiding: set[str] = set()  # those of them that hide everything below
+        self._times: dict[str, Times] = {}  # folders whose times are not those of what was put into them
         self._copy_root()
 
     def stat(self, path: str) -> os.stat_result | None:
@@ -63,26 +65,34 @@ class LayerWriter:
         """
         if path in self._folders:
             return False
-        parent, _, _ = path.rpartition("/")
         self.open_parent(path)
         found = self.stat(path)
         if found is not None and not stat.S_ISDIR(found.st_mode):
             raise LlbuildError(f"/{path} is not a folder")
         place = self.place(path)
-        was_deleted = os.path.lexists(place)  # a whiteout
-        if was_deleted:
+        try:
+            os.mkdir(place, 0o700)
+        except FileExistsError:  # a whiteout: what it took away must not come back
             os.unlink(place)
-        os.mkdir(place, 0o700)
+            os.mkdir(place, 0o700)
+            if self._base.stack(path):
+                self._hide(path)
         self._folders.add(path)
-        if was_deleted:
-            self._hide(path)
         if found is None:
             set_owner(place, owner)
             os.chmod(place, mode)
         else:
             self._copy_metadata(path, found, place)
-        del parent
         return found is None
+
+    def set_times(self, path: str, times: Times) -> None:
+        """The times a folder of this layer is to have when nothing is put into it any more (`finish`)."""
+        self._times[path] = times
+
+    def finish(self) -> None:
+        """Give folders their times. What was only copied up to hold something shows those of the folder below."""
+        for path, times in self._times.items():
+            os.utime(self.place(path), ns=times)
 
     def open_parent(self, path: str) -> None:
         """See that the folder a path lies in can be written to."""
@@ -134,6 +144,8 @@ class LayerWriter:
             gone = {folder for folder in self._folders if folder == path or folder.startswith(path + "/")}
             self._folders -= gone
             self._hiding -= gone
+            for folder in gone & self._times.keys():
+                del self._times[folder]
         else:
             os.unlink(place)
 
@@ -158,7 +170,7 @@ class LayerWriter:
         with self._base.directory(path) as folder:
             set_xattrs(place, folder.xattrs(""))
         os.chmod(place, stat.S_IMODE(found.st_mode))
-        os.utime(place, ns=(found.st_atime_ns, found.st_mtime_ns))
+        self._times[path] = (found.st_atime_ns, found.st_mtime_ns)
 
 
 def set_owner(place: str | int, owner: Owner) -> None:

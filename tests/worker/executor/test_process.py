@@ -14,7 +14,7 @@ import anyio
 import pytest
 from llbuild.errors import SandboxError
 from llbuild.tests.worker.executor.conftest import IN_USERNS
-from llbuild.worker.executor import RootMount, SandboxExecutor, Stdio
+from llbuild.worker.executor import ExecSpec, RootMount, SandboxExecutor, Stdio
 
 if TYPE_CHECKING:
     from llbuild.tests.worker.executor.conftest import Lab
@@ -121,7 +121,7 @@ async def test_a_missing_working_folder_is_made_for_the_user(lab: Lab) -> None:
 
 async def test_a_working_folder_that_is_a_file_is_refused(lab: Lab) -> None:
     root = lab.root(lab.layer(srv="x"))
-    with pytest.raises(SandboxError, match="the working directory /srv/app: /srv is not a folder"):
+    with pytest.raises(SandboxError, match="cannot use /srv/app: .*Not a directory"):
         await lab.run("true", cwd="/srv/app", root=root)
 
 
@@ -271,3 +271,11 @@ async def test_scratch_has_nothing_to_run(lab: Lab) -> None:
     outcome = await lab.run_spec(spec)
     assert (outcome.status.code, outcome.stderr) == (127, "exec: /bin/sh: no such file\n")
     assert outcome.written() == []
+
+
+@pytest.mark.usefixtures("unshared")
+async def test_a_folder_that_cannot_be_made_is_a_clear_error() -> None:
+    async with SandboxExecutor("/proc/nowhere") as executor:
+        root = RootMount(lowers=("/nonexistent",))
+        with pytest.raises(SandboxError, match=r"the sandbox helper ended unexpectedly \(exit code 1: .*/proc/nowhere"):
+            await executor.run(ExecSpec(args=("true",), root=root))

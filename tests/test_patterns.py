@@ -1,0 +1,197 @@
+"""Patterns: tables of filepath.Match and of moby/patternmatcher's lists, and what must hold for any list."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llbuild.patterns import IgnoreList, clean_path, compile_match, has_wildcards
+
+MATCH = [  # as in Go's own tests, path/filepath/match_test.go: (pattern, name, matches)
+    ("abc", "abc", True),
+    ("*", "abc", True),
+    ("*c", "abc", True),
+    ("a*", "a", True),
+    ("a*", "ab/c", False),
+    ("a*/b", "abc/b", True),
+    ("a*/b", "a/c/b", False),
+    ("a*b*c*d*e*/f", "axbxcxdxe/f", True),
+    ("a*b?c*x", "abxbbxdbxebxczzx", True),
+    ("a*b?c*x", "abxbbxdbxebxczzy", False),
+    ("ab[c]", "abc", True),
+    ("ab[b-d]", "abc", True),
+    ("ab[e-g]", "abc", False),
+    ("ab[^c]", "abc", False),
+    ("ab[^b-d]", "abc", False),
+    ("ab[^e-g]", "abc", True),
+    ("a\\*b", "a*b", True),
+    ("a\\*b", "ab", False),
+    ("a?b", "a☺b", True),
+    ("a[^a]b", "a☺b", True),
+    ("a???b", "a☺b", False),
+    ("[a-ö]*", "ä", True),
+    ("*[a-ö]", "A", False),
+    ("a?b", "a/b", False),
+    ("a*b", "a/b", False),
+    ("[\\]a]", "]", True),
+    ("[\\-]", "-", True),
+    ("[x\\-]", "x", True),
+    ("[x\\-]", "z", False),
+    ("[\\-x]", "a", False),
+    ("*x", "xxx", True),
+    ("a[b-a]", "ab", False),
+    ("a.c", "abc", False),
+    ("a+", "a+", True),
+    ("*", "a\nb", True),
+    ("\udcff*", "\udcffx", True),
+]
+
+MALFORMED = ["[]a]", "[-]", "[x-]", "[-x]", "[a-b-c]", "[", "[^", "[^bc", "a[", "a[x", "\\", "[a-", "[\\"]
+
+LISTS = [  # (lines, path, excluded); facts: moby/patternmatcher's tests, and trials against BuildKit
+    (["**"], "file", True),
+    (["**"], "dir/file", True),
+    (["**/"], "dir/file", True),
+    (["**/**"], "dir/file", True),
+    (["dir/**"], "dir/dir2/file", True),
+    (["dir/**"], "dir", False),
+    (["**/dir2/*"], "dir/dir2/file", True),
+    (["**/dir2/**"], "dir/dir2/dir2/file", True),
+    (["**file"], "dir/afile", True),  # a suffix
+    (["**file*"], "dir/afile", False),  # no suffix any more
+    (["**/file"], "afile", False),
+    (["**/a/b"], "x/a/b", True),
+    (["**/a/b"], "xa/b", False),
+    (["a/**/b"], "a/b", True),
+    (["a/**/b"], "a/x/y/b", True),
+    (["a/**/b"], "ab", False),
+    (["a**"], "abc/d", True),
+    (["a**b"], "axb", False),
+    (["*.txt"], "a.txt", True),
+    (["*.txt"], "d/a.txt", False),
+    (["**/*.txt"], "d/e/a.txt", True),
+    (["**/*.txt"], "a.txt", True),
+    (["d"], "d/e/f", True),
+    (["d/e"], "d/e/f", True),
+    (["d/"], "d/x", True),
+    (["./d/../e"], "e", True),
+    (["/d"], "d", True),
+    (["../d"], "d", False),
+    (["."], "d", False),
+    (["*", "!keep"], "keep", False),
+    (["*", "!keep"], "keep/this", False),
+    (["*", "!keep", "keep/not"], "keep/not", True),
+    (["*", "!a/b"], "a/b", False),
+    (["*", "!a/b"], "a/b/c", False),
+    (["*", "!a/b"], "a/c", True),
+    (["!keep", "*"], "keep", True),
+    (["d", "!d/*.md", "d/README.md"], "d/README.md", True),
+    (["d", "!d/*.md", "d/README.md"], "d/other.md", False),
+    (["**", "!**/*.go"], "a/b/c.go", False),
+    (["**", "!src"], "src/a/b", False),
+    (["a", "!a/b", "a*"], "a/b", False),  # moby: `a*` is not tried on a, which `a` matched; so b does not inherit it
+    (["a.c"], "abc", False),
+    (["a[^b]c"], "a/c", True),  # a class matches '/' in a list
+    (["x\\*"], "x*", True),
+    (["x\\*"], "xy", False),
+    (["[a-c]"], "b", True),
+    ([" padded "], "padded", True),
+    (["", "  "], "a", False),
+    (["naïve*"], "naïve.txt", True),
+    (["(x)"], "(x)", True),
+    (["a|b"], "a", False),
+]
+
+
+@pytest.mark.parametrize(("pattern", "name", "matches"), MATCH)
+def test_a_pattern_matches_as_in_go(pattern: str, name: str, matches: bool) -> None:
+    assert (compile_match(pattern).fullmatch(name) is not None) == matches
+
+
+@pytest.mark.parametrize("pattern", MALFORMED)
+def test_a_malformed_pattern_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        compile_match(pattern)
+    with pytest.raises(ValueError, match="pattern"):
+        IgnoreList(["fine", pattern])
+
+
+@pytest.mark.parametrize(("lines", "path", "excluded"), LISTS)
+def test_a_list_excludes_as_moby_does(lines: list[str], path: str, excluded: bool) -> None:
+    assert IgnoreList(lines).excludes(path) == excluded
+
+
+def test_an_exception_without_a_pattern_is_refused() -> None:
+    with pytest.raises(ValueError, match="'!'"):
+        IgnoreList(["!"])
+
+
+def test_an_empty_list_is_false_and_excludes_nothing() -> None:
+    nothing = IgnoreList(["", "."])
+    assert not nothing
+    assert not nothing.excludes("a/b")
+    assert not nothing.has_exceptions
+
+
+def test_a_pattern_of_absurd_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most"):
+        compile_match("a" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "special"),
+    [("a", False), ("a*", True), ("a?", True), ("[a]", True), ("a\\*", False), ("\\[a", False), ("\\\\*", True)],
+)
+def test_only_unquoted_characters_are_wildcards(text: str, special: bool) -> None:
+    assert has_wildcards(text) == special
+
+
+@pytest.mark.parametrize(
+    ("path", "clean"),
+    [("/", ""), ("", ""), ("/a//b/", "a/b"), ("./a/.", "a"), ("../a", "a"), ("a/../b", "b"), ("a/b/../../..", "")],
+)
+def test_a_path_is_cleaned_below_its_root(path: str, clean: str) -> None:
+    assert clean_path(path) == clean
+
+
+NAMES = st.text("ab", min_size=1, max_size=2)
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+PATTERNS = st.lists(NAMES | st.sampled_from(["*", "**", "a*", "?", "[a]"]), min_size=1, max_size=3).map("/".join)
+
+
+@given(st.lists(PATTERNS, max_size=5), PATHS)
+def test_without_exceptions_a_list_excludes_what_one_of_its_lines_does(lines: list[str], path: str) -> None:
+    assert IgnoreList(lines).excludes(path) == any(IgnoreList([line]).excludes(path) for line in lines)
+
+
+@given(st.lists(st.tuples(st.booleans(), PATTERNS), max_size=6), PATHS)
+def test_lines_tried_together_give_what_they_give_one_by_one(lines: list[tuple[bool, str]], path: str) -> None:
+    """Against moby's loop, one line and one folder at a time."""
+    want = _one_by_one([(again, IgnoreList([pattern])) for again, pattern in lines], path)
+    assert IgnoreList([("!" if again else "") + pattern for again, pattern in lines]).excludes(path) == want
+
+
+def _one_by_one(lines: list[tuple[bool, IgnoreList]], path: str) -> bool:
+    inherited = [False] * len(lines)
+    matched = False
+    parts = path.split("/")
+    for count in range(1, len(parts) + 1):
+        here = "/".join(parts[:count])
+        matched = False
+        for number, (again, line) in enumerate(lines):
+            if not inherited[number]:
+                if again != matched:
+                    continue
+                inherited[number] = line.step(here)[0]
+            if inherited[number]:
+                matched = not again
+    return matched
+
+
+@given(st.lists(st.text(max_size=8), max_size=4), st.text(min_size=1, max_size=8))
+def test_no_list_escapes_value_error(lines: list[str], path: str) -> None:
+    try:
+        ignore = IgnoreList(lines)
+    except ValueError:
+        return
+    ignore.excludes(path)
