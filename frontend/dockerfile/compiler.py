@@ -160,6 +160,7 @@ class _Compilation:
         for state in build.stages.states:
             if state in self.reachable and not state.dispatched:
                 state.inherit()
+                build.expander.charge(state.weight, state.at)
                 state.dispatched = True
                 _run_through(build, state)
                 self.build.context_paths |= state.context_paths

@@ -231,5 +231,5 @@ def test_a_variable_that_doubles_is_stopped() -> None:
     text = "FROM a\nENV A=xxxxxxxxxxxxxxxx\n" + "ENV A=$A$A\n" * 60
     assert "longer than" in str(failure(text))
     text = "FROM a\nENV A=" + "x" * 60_000 + "\n" + "".join(f"ENV B{n}=$A\n" for n in range(2000))
-    with pytest.raises(LlbuildError, match="expand to more than"):
+    with pytest.raises(LlbuildError, match="this file expands to more than"):
         compile_one(text)
