@@ -131,7 +131,7 @@ class TarReader:
         (name, mode, uid, gid, size, mtime, checksum, kind, link, magic, _, _, major, minor, prefix) = HEADER.unpack(
             block
         )
-        wanted = _number(checksum)
+        wanted = _number(checksum[:7])  # six digits and a NUL, mostly, before a blank
         if wanted % 65521 != (byte_sum(block) - byte_sum(checksum) + _EIGHT_BLANKS) % 65521:
             _check_signed_sum(block, wanted, first=self.members == 0)
         self.members += 1
@@ -214,6 +214,13 @@ class TarReader:
 
 def _number(field: bytes) -> int:
     """Octal digits, or base-256 when the first bit is set (GNU tar, "Basic Tar Format")."""
+    try:
+        return int(field[:-1], 8)  # as nearly everybody writes them: digits to the last byte but one
+    except ValueError:
+        return _odd_number(field)
+
+
+def _odd_number(field: bytes) -> int:
     if field[0] & 0x80:
         value = int.from_bytes(field, "big", signed=True)
         return value if field[0] == 0xFF else value + (1 << (8 * len(field) - 1))
