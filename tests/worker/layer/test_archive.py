@@ -137,7 +137,7 @@ ARCHIVE = tar(entry("f", content=os.urandom(3000)))
         (zstandard.compress(ARCHIVE), True),
         (tar(entry("f"), form=tarfile.USTAR_FORMAT), True),
         (tar(entry("f" * 200), form=tarfile.GNU_FORMAT), True),
-        (tar(entry("f", tarfile.GNUTYPE_SPARSE)), True),  # unpacking it says what is wrong
+        (tar(entry("f", b"!")), True),  # unpacking it says what is wrong
         (tar(entry("../f")), True),
         (b"", False),
         (b"text", False),

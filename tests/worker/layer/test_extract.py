@@ -241,8 +241,15 @@ REFUSED = {
     "circle of links": ([symlink("a", "b"), symlink("b", "a"), entry("a/f")], "too many symbolic links"),
     "long name": ([entry("d/" * 2100)], "a name in the archive is too long"),
     "long link": ([symlink("l", "t" * 5000)], "a name in the archive is too long"),
-    "sparse": ([entry("f", tarfile.GNUTYPE_SPARSE)], "a sparse file, which is not supported"),
-    "pax sparse": ([entry("f", pax_headers={"GNU.sparse.major": "1"})], "a sparse file"),
+    "a sparse file of an unknown kind": (
+        [entry("f", pax_headers={"GNU.sparse.size": "9", "GNU.sparse.numblocks": "1"})],
+        "a malformed sparse file: a map of version",
+    ),
+    "a sparse file that says nothing of its size": (
+        [entry("f", pax_headers={"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "x"})],
+        "a malformed sparse file: the number",
+    ),
+    "a volume of many": ([entry("f", b"M")], "a part of a file from another volume, which is not supported"),
     "unknown type": ([entry("f", b"!")], "type b'!', which is not supported: f"),
     "pax size that is none": ([entry("f", pax_headers={"size": "-1"})], "malformed pax header: size=b'-1'"),
     "pax time that is none": ([entry("f", pax_headers={"mtime": "now"})], "malformed pax header: mtime"),
@@ -433,7 +440,16 @@ def test_with_a_single_id_owners_and_devices_are_left_out_and_counted(tmp_path: 
     )
     out = tmp_path / "out"
     out.mkdir()
-    command = ["unshare", "--user", "--map-root-user", sys.executable, "-c", _IN_A_USER_NAMESPACE, blob, out]
+    command: list[str | Path] = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        sys.executable,
+        "-c",
+        _IN_A_USER_NAMESPACE,
+        blob,
+        out,
+    ]
     done = subprocess.run(command, env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True, check=False)
     if "unshare" in done.stderr:
         pytest.skip(f"needs user namespaces: {done.stderr.strip()}")
