@@ -301,7 +301,7 @@ def test_an_owner_is_given_to_the_copies_and_the_folders_made_for_them(
 @pytest.mark.parametrize("half", ["user", "group"])
 def test_an_owner_the_image_does_not_know_is_refused_by_name(bench: Bench, half: str) -> None:
     base = Snapshot((bench.layer(PASSWD),))
-    owner = ChownOptions(**{half: NamedUser(name="nobody-knows", input=0)})  # type: ignore[arg-type]
+    owner = ChownOptions(**{half: NamedUser(name="nobody-knows", input=0)})
     with pytest.raises(LlbuildError, match=f"no {half} 'nobody-knows'"):
         bench.run(base, copying("/a.txt", "/x", owner=owner), source=bench.context(CONTEXT))
 

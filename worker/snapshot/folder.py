@@ -54,7 +54,10 @@ class FolderTree:
 
     def stat(self, path: str) -> os.stat_result | None:
         if not path:
-            return os.stat(self._path)
+            try:
+                return os.stat(self._path)
+            except OSError as error:
+                raise SourceError(f"cannot read the folder {self._path!r}: {error.strerror}", ref=self._path) from None
         parent, _, name = path.rpartition("/")
         try:
             folder = self._open_folder(parent)
