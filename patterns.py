@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["IgnoreList", "clean_path", "compile_match", "has_wildcards"]
 
@@ -72,6 +72,11 @@ class IgnoreList:
             bit <<= 1
         return matched, bits
 
+    def may_include_below(self, folder: str) -> bool:
+        """Whether a line with "!" could match something in the folder. Spares walking it; may say yes too often."""
+        parts = folder.split("/")
+        return any(_reaches(line, parts) for run in self._runs if run.again for line in run.texts)
+
     def excludes(self, path: str) -> bool:
         """Whether the path is excluded, by itself or through a folder it lies in, and not included again."""
         matched, bits, end = False, 0, 0
@@ -84,9 +89,10 @@ class IgnoreList:
 class _Run:
     """Neighbouring lines of one kind, tried as one."""
 
-    __slots__ = ("_anywhere", "_paths", "_regex", "again")
+    __slots__ = ("_anywhere", "_paths", "_regex", "again", "texts")
 
-    def __init__(self, again: bool, texts: Iterable[str]) -> None:
+    def __init__(self, again: bool, texts: Sequence[str]) -> None:
+        self.texts = texts
         self.again = again  # "!": includes again what earlier lines excluded
         self._paths: set[str] = set()
         self._anywhere: set[str] = set()  # names: **/name
@@ -109,6 +115,19 @@ class _Run:
             or (bool(self._anywhere) and path[path.rfind("/") + 1 :] in self._anywhere)
             or (self._regex is not None and self._regex.fullmatch(path) is not None)
         )
+
+
+def _reaches(text: str, parts: Sequence[str]) -> bool:
+    """Whether a match of the pattern can lie below the folder of these components."""
+    if "[" in text or "\\" in text:
+        return True  # either can stand for a "/": no telling the components apart
+    components = text.split("/")
+    for pattern, part in zip(components, parts, strict=False):
+        if "**" in pattern:
+            return True
+        if pattern != part and re.fullmatch(_translate(pattern, deep=True), part, re.DOTALL) is None:
+            return False
+    return len(components) > len(parts)
 
 
 def _runs(lines: Iterable[str]) -> Iterator[tuple[bool, list[str]]]:

@@ -9,6 +9,7 @@ stored under the digest of something else.
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import SourceError
@@ -49,30 +50,53 @@ class FolderTree:
         except ValueError as error:
             raise SourceError(f"malformed line in .dockerignore: {error}", ref=path) from None
         self._seen: dict[str, _Signature] = {}
+        self._leading: dict[str, bool] = {}  # excluded folders: whether something in them is included again
 
     def stat(self, path: str) -> os.stat_result | None:
         if not path:
-            return os.stat(self._path)
+            try:
+                return os.stat(self._path)
+            except OSError as error:
+                raise SourceError(f"cannot read the folder {self._path!r}: {error.strerror}", ref=self._path) from None
         parent, _, name = path.rpartition("/")
-        if self._hidden(path):
-            return None
         try:
             folder = self._open_folder(parent)
         except SourceError:
             return None
         try:
-            return os.stat(name, dir_fd=folder, follow_symlinks=False)
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:
             return None
         finally:
             os.close(folder)
+        excluded = bool(self._ignore) and self._ignore.excludes(path)
+        return None if excluded and not (stat.S_ISDIR(found.st_mode) and self.leads(path)) else found
 
     def directory(self, path: str) -> FolderDirectory:
         return FolderDirectory(self, path, self._open_folder(path))
 
-    def shows(self, path: str, *, folder: bool) -> bool:
-        """Whether a path is part of the tree; an excluded folder is when something in it may be included again."""
-        return not self._ignore or not self._ignore.excludes(path) or (folder and self._ignore.has_exceptions)
+    def above(self, path: str) -> int:
+        """What the ignored lines say of a folder, for those who ask about what is in it."""
+        bits, end = 0, 0 if path else -1
+        while end >= 0:
+            end = path.find("/", end + 1)
+            bits = self._ignore.step(path if end < 0 else path[:end], bits)[1]
+        return bits
+
+    def shows(self, path: str, above: int, *, folder: bool) -> bool:
+        """Whether a path is part of the tree; an excluded folder is when it leads to something that is included."""
+        return not self._ignore.step(path, above)[0] or (folder and self.leads(path))
+
+    def leads(self, path: str) -> bool:
+        """Whether an excluded folder holds something that is included again."""
+        known = self._leading.get(path)
+        if known is None:
+            known = False
+            if self._ignore.may_include_below(path):
+                with self.directory(path) as folder:
+                    known = bool(folder.entries())
+            self._leading[path] = known
+        return known
 
     def saw(self, path: str, found: os.stat_result) -> None:
         """Remember the file as it is now, or compare with what was remembered.
@@ -82,9 +106,6 @@ class FolderTree:
         now = _Signature(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
         if self._seen.setdefault(path, now) != now:
             raise SourceError(f"{path!r} changed while the build was reading it", ref=path, hint="build again")
-
-    def _hidden(self, path: str) -> bool:
-        return bool(self._ignore) and not self._ignore.has_exceptions and self._ignore.excludes(path)
 
     def _open_folder(self, path: str) -> int:
         at = self._path
@@ -112,10 +133,11 @@ class FolderDirectory:
     def entries(self) -> list[Entry]:
         found = []
         shows = self._tree.shows
+        above = self._tree.above(self._path)
         with os.scandir(self._handle) as scan:
             for item in scan:
                 folder = item.is_dir(follow_symlinks=False)
-                if shows(join(self._path, item.name), folder=folder):
+                if shows(join(self._path, item.name), above, folder=folder):
                     found.append(Entry(item.name, item.stat(follow_symlinks=False)))
         found.sort(key=lambda entry: os.fsencode(entry.name))
         return found
