@@ -1,26 +1,25 @@
 """File ops: copy, mkfile, mkdir, rm, symlink, written straight into a new layer. No mount, no process.
 
-Semantics of BuildKit's (solver/llbsolver/file there). Every output is its base plus one layer.
+Semantics of BuildKit's (solver/llbsolver/file there). Every output is its base plus one layer. What an
+action does is in fileop_copy.py and fileop_edit.py; here is what it works on.
 """
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
-from ..llb import ChownOptions, FileCopy, FileOp, FileRm, NamedUser
-from .filemode import mode_change
-from .fileop_edit import edit, make_folders, require_parent
+from ..llb import FileCopy, FileRm, NamedUser
+from .fileop_copy import run_copy
+from .fileop_edit import run_edit
 from .identity import find_group, find_user
-from .snapshot import CopySettings, FolderTree, LayerWriter, MergedTree, Snapshot, copy_picked, pick, resolve
+from .snapshot import FolderTree, LayerWriter, MergedTree, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..llb import FileAction, FileStep
-    from .snapshot import ActiveLayer, LayerStore, Picked, Tree
+    from ..llb import ChownOptions, FileAction, FileOp, FileStep
+    from .snapshot import ActiveLayer, LayerStore, Tree
 
 __all__ = ["run_file_op"]
 
@@ -37,7 +36,7 @@ def run_file_op(op: FileOp, inputs: Sequence[Snapshot | FolderTree], store: Laye
         return run.commit()
     except OSError as error:
         run.discard()
-        raise LlbuildError(f"{run.shown(error.filename)}: {error.strerror}") from error
+        raise LlbuildError(f"{error.strerror or error}: {run.shown(error.filename)}") from error
     except BaseException:
         run.discard()
         raise
@@ -48,10 +47,8 @@ class _Stage:
 
     def __init__(self, base: Snapshot, store: LayerStore) -> None:
         self.base = base
-        self.active: ActiveLayer = store.begin()
-        folders = [store.folder(layer) for layer in base.layers]
-        tree = MergedTree(folders, userxattr=store.userxattr)
-        self.writer = LayerWriter(tree, self.active.fs, userxattr=store.userxattr)
+        self.active: ActiveLayer = store.begin(mounted=False)
+        self.writer = LayerWriter(_merged(base, store), self.active.fs, userxattr=store.userxattr)
         self.committed: Snapshot | None = None
 
 
@@ -62,6 +59,7 @@ class _Run:
         self._op = op
         self._inputs = inputs
         self._store = store
+        self._begun: list[_Stage] = []
         self._stages: list[_Stage] = []  # by step; a chain of steps shares one
         self._uses = _uses(op, len(inputs))
 
@@ -69,11 +67,12 @@ class _Run:
         step = self._op.steps[number]
         stage = self._stage(step)
         self._stages.append(stage)
-        match step.action:
-            case FileCopy() as action:
-                self._copy(action, stage, self._tree(step.secondary_input))
-            case action:
-                edit(action, stage.writer, self._owner(_owner_of(action), stage))
+        action = step.action
+        owner = self._owner(_owner_of(action), stage)
+        if isinstance(action, FileCopy):
+            run_copy(action, self._tree(step.secondary_input), stage.writer, owner)
+        else:
+            run_edit(action, stage.writer, owner)
 
     def commit(self) -> tuple[Snapshot, ...]:
         outputs = {
@@ -87,21 +86,20 @@ class _Run:
         return results
 
     def discard(self) -> None:
-        for stage in self._stages:
+        for stage in self._begun:
             if stage.committed is None:
                 self._store.discard(stage.active)
 
     def shown(self, filename: object) -> str:
-        """A path an operation failed on, as the build knows it."""
-        path = os.fsdecode(filename) if isinstance(filename, str | bytes) else "a file"
-        for stage in self._stages:
-            if path.startswith(stage.active.fs):
-                return path.removeprefix(stage.active.fs) or "/"
-        return path
+        """A file's name as the user knows it: without where the layer lies on this machine."""
+        name = str(filename or "while writing the layer")
+        for stage in self._begun:
+            if name.startswith(stage.active.fs):
+                return name.removeprefix(stage.active.fs) or "/"
+        return name
 
     def _finish(self, stage: _Stage) -> Snapshot:
         if stage.committed is None:
-            stage.writer.finish()
             layer = self._store.commit(stage.active)
             stage.committed = Snapshot((*stage.base.layers, layer))
         return stage.committed
@@ -113,37 +111,34 @@ class _Run:
             before = self._stages[number]
             if self._uses[number] == 1 and self._op.steps[number].output < 0 and before.committed is None:
                 return before
-            return _Stage(self._finish(before), self._store)
-        return _Stage(self._base(step.input), self._store)
-
-    def _base(self, number: int) -> Snapshot:
-        if number < 0:
-            return Snapshot()
-        found = self._inputs[number]
+            return self._begin(self._finish(before))
+        found = self._inputs[step.input] if step.input >= 0 else Snapshot()
         if isinstance(found, Snapshot):
-            return found
-        copy = FileCopy(src="/", dest="/", dir_copy_contents=True)
-        stage = _Stage(Snapshot(), self._store)
-        self._copy(copy, stage, found)
-        return self._finish(stage)
+            return self._begin(found)
+        stage = self._begin(Snapshot())  # a client's folder to build on: copied whole
+        run_copy(FileCopy(src="/", dest="/", dir_copy_contents=True, create_dest_path=True), found, stage.writer, None)
+        return self._begin(self._finish(stage))
+
+    def _begin(self, base: Snapshot) -> _Stage:
+        stage = _Stage(base, self._store)
+        self._begun.append(stage)
+        return stage
 
     def _tree(self, number: int) -> Tree:
-        if number >= len(self._inputs):
-            writer = self._stages[number - len(self._inputs)].writer
-            writer.finish()
-            return writer
+        """What a step reads: an input, or the result of a step before."""
+        step = number - len(self._inputs)
+        if step >= 0:
+            stage = self._stages[step]
+            return stage.writer if stage.committed is None else _merged(stage.committed, self._store)
         found: Snapshot | FolderTree = self._inputs[number] if number >= 0 else Snapshot()
-        if isinstance(found, Snapshot):
-            folders = [self._store.folder(layer) for layer in found.layers]
-            return MergedTree(folders, userxattr=self._store.userxattr)
-        return found
+        return _merged(found, self._store) if isinstance(found, Snapshot) else found
 
     def _owner(self, owner: ChownOptions | None, stage: _Stage) -> tuple[int, int] | None:
         """Ids of an owner; names are looked up in the input they say, or in what is worked on."""
         if owner is None:
             return None
         user, group = owner.user, owner.group
-        uid, gid = 0, None
+        uid, gid = 0, 0
         if isinstance(user, NamedUser):
             _, uid, gid, _ = find_user(self._names(user, stage), user.name)
         elif user is not None:
@@ -152,57 +147,21 @@ class _Run:
             gid = find_group(self._names(group, stage), group.name)
         elif group is not None:
             gid = group
-        return uid, gid or 0
+        return uid, gid
 
     def _names(self, named: NamedUser, stage: _Stage) -> Tree:
         return stage.writer if named.input < 0 else self._tree(named.input)
 
-    def _copy(self, action: FileCopy, stage: _Stage, tree: Tree) -> None:
-        writer = stage.writer
-        owner = self._owner(action.owner, stage)
-        settings = CopySettings(copy=action, owner=owner, mode=mode_change(action))
-        picked = pick(tree, action)
-        if not picked:
-            return
-        dest = resolve(writer, action.dest)
-        is_folder = action.dest.endswith(("/", "/.")) or not dest
-        parent = dest if is_folder else dest.rpartition("/")[0]
-        if action.create_dest_path:
-            settings.made = make_folders(writer, parent, owner=owner or (0, 0), timestamp=action.timestamp)
-        else:
-            require_parent(writer, dest)
-        for source in picked:
-            if action.attempt_unpack and _unpack(tree, source, writer, dest, settings):
-                continue
-            target = dest
-            there = writer.stat(dest)
-            if there is not None and stat.S_ISDIR(there.st_mode):
-                into = not (stat.S_ISDIR(source.stat.st_mode) and action.dir_copy_contents)
-                target = f"{dest}/{source.name}".strip("/") if into else dest
-            copy_picked(tree, source, writer, target, settings)
 
-
-def _unpack(tree: Tree, source: Picked, writer: LayerWriter, dest: str, settings: CopySettings) -> bool:
-    """Unpack the source into the folder `dest` if it is an archive; says whether it was."""
-    if not stat.S_ISREG(source.stat.st_mode):
-        return False
-    from .layer import is_archive, unpack_archive
-
-    parent, _, name = source.path.rpartition("/")
-    with tree.directory(parent) as folder, os.fdopen(folder.open(name), "rb") as file:
-        if not is_archive(file):
-            return False
-        file.seek(0)
-        make_folders(writer, dest, owner=settings.owner or (0, 0), timestamp=settings.copy.timestamp)
-        unpack_archive(file, writer, dest, owner=settings.owner)
-    return True
+def _merged(snapshot: Snapshot, store: LayerStore) -> MergedTree:
+    return MergedTree([store.folder(layer) for layer in snapshot.layers], userxattr=store.userxattr)
 
 
 def _uses(op: FileOp, inputs: int) -> list[int]:
-    """How many steps read the result of each step."""
+    """How often the result of each step is read."""
     uses = [0] * len(op.steps)
     for step in op.steps:
-        for number in {step.input, step.secondary_input}:
+        for number in (step.input, step.secondary_input):
             if number >= inputs:
                 uses[number - inputs] += 1
     return uses

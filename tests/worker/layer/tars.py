@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from typing import Any
 
 Entry = tuple[tarfile.TarInfo, bytes]
 
@@ -21,8 +20,8 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **fiel
     return info, content
 
 
-def folder(name: str, **fields: Any) -> Entry:
-    return entry(name, tarfile.DIRTYPE, **fields)
+def folder(name: str, **fields: object) -> Entry:
+    return entry(name, tarfile.DIRTYPE, b"", **fields)
 
 
 def symlink(name: str, target: str) -> Entry:
