@@ -63,7 +63,7 @@ def test_a_process_runs_as_user_in_folder_on_the_root() -> None:
 def test_options_of_the_build_reach_every_process() -> None:
     options = {"hostname": "h", "add-hosts": "Db=10.0.0.1,six=::1", "ulimit": "nofile=1:2", "shm-size": "64"}
     options |= {"force-network-mode": "none", "cgroup-parent": "/x", "memory": "1024", "no-cache": ""}
-    definition = compile_one("FROM a\nRUN x", options).definition
+    definition = compile_one("FROM a\nRUN x", options, everything=True).definition
     (run,) = execs(definition)
     assert (run.hostname, run.network, run.cgroup_parent) == ("h", NetMode.NONE, "/x")
     assert [(host.host, host.ip) for host in run.extra_hosts] == [("db", "10.0.0.1"), ("six", "::1")]
