@@ -100,6 +100,7 @@ class _Run:
 
     def _finish(self, stage: _Stage) -> Snapshot:
         if stage.committed is None:
+            stage.writer.finish()
             layer = self._store.commit(stage.active)
             stage.committed = Snapshot((*stage.base.layers, layer))
         return stage.committed
@@ -129,7 +130,10 @@ class _Run:
         step = number - len(self._inputs)
         if step >= 0:
             stage = self._stages[step]
-            return stage.writer if stage.committed is None else _merged(stage.committed, self._store)
+            if stage.committed is not None:
+                return _merged(stage.committed, self._store)
+            stage.writer.finish()  # the times of its folders are read now
+            return stage.writer
         found: Snapshot | FolderTree = self._inputs[number] if number >= 0 else Snapshot()
         return _merged(found, self._store) if isinstance(found, Snapshot) else found
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import LlbuildError
 from ..patterns import clean_path
 from .filemode import mode_change
-from .fileop_parents import make_parents, set_stamps
+from .fileop_parents import make_parents
 from .snapshot import CopySettings, copy_picked, pick, resolve
 
 if TYPE_CHECKING:
@@ -34,16 +34,14 @@ def run_copy(action: FileCopy, tree: Tree, writer: LayerWriter, owner: tuple[int
         if writer.stat(above) is None:
             raise LlbuildError(f"the folder /{above} does not exist")
     for source in pick(tree, action):
-        if not (action.attempt_unpack and _unpack(tree, source, writer, resolve(writer, target), owner)):
+        if not (action.attempt_unpack and _unpack(tree, source, writer, resolve(writer, target), settings)):
             _copy(tree, source, writer, target, settings)
 
 
 def _copy(tree: Tree, source: Picked, writer: LayerWriter, target: str, settings: CopySettings) -> None:
     action = settings.copy
-    mode = action.mode & 0o777 if action.mode >= 0 and not action.mode_text else 0o755
-    owner = settings.owner or (0, 0)
     is_folder = action.dest.endswith(("/", "/.")) or action.dest in ("", ".")
-    made = make_parents(writer, resolve(writer, target if is_folder else target.rpartition("/")[0]), owner, mode=mode)
+    _make_parents(writer, resolve(writer, target if is_folder else target.rpartition("/")[0]), settings)
     dest = resolve(writer, target)
     there = writer.stat(dest)
     from_folder = stat.S_ISDIR(source.stat.st_mode)
@@ -51,12 +49,18 @@ def _copy(tree: Tree, source: Picked, writer: LayerWriter, target: str, settings
     if into and source.name:
         dest = f"{dest}/{source.name}" if dest else source.name
     merged = from_folder and action.dir_copy_contents and there is None
-    made += make_parents(writer, dest if merged else dest.rpartition("/")[0], owner, mode=mode)
+    _make_parents(writer, dest if merged else dest.rpartition("/")[0], settings)
     copy_picked(tree, source, writer, dest, settings)
-    set_stamps(writer, made, action.timestamp)
 
 
-def _unpack(tree: Tree, source: Picked, writer: LayerWriter, dest: str, owner: tuple[int, int] | None) -> bool:
+def _make_parents(writer: LayerWriter, path: str, settings: CopySettings) -> None:
+    """As BuildKit does it: an octal mode is for these too, one in words is not."""
+    copy = settings.copy
+    mode = copy.mode & 0o777 if copy.mode >= 0 and not copy.mode_text else 0o755
+    make_parents(writer, path, settings.owner or (0, 0), mode=mode, timestamp=copy.timestamp)
+
+
+def _unpack(tree: Tree, source: Picked, writer: LayerWriter, dest: str, settings: CopySettings) -> bool:
     """Unpack the source into the folder `dest` if it is an archive; says whether it was."""
     if not stat.S_ISREG(source.stat.st_mode):
         return False
@@ -67,6 +71,6 @@ def _unpack(tree: Tree, source: Picked, writer: LayerWriter, dest: str, owner: t
         if not is_archive(file):
             return False
         file.seek(0)
-        make_parents(writer, dest, owner or (0, 0))
-        unpack_archive(file, writer, dest, owner=owner)
+        make_parents(writer, dest, settings.owner or (0, 0), timestamp=settings.copy.timestamp)
+        unpack_archive(file, writer, dest, owner=settings.owner)
     return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from ..errors import LlbuildError, SourceError
 from ..llb import FileCopy, FileMkdir, FileMkfile, FileRm, FileSymlink
 from ..patterns import clean_path, has_wildcards
-from .fileop_parents import make_parents, set_stamps
+from .fileop_parents import make_parents
 from .snapshot import pick, resolve, set_owner
 
 if TYPE_CHECKING:
@@ -39,16 +39,13 @@ def run_edit(action: Edit, writer: LayerWriter, owner: tuple[int, int] | None) -
 
 def _mkdir(action: FileMkdir, writer: LayerWriter, owner: tuple[int, int]) -> None:
     path = resolve(writer, clean_path(action.path))
-    mode = action.mode & 0o777  # as in BuildKit, which leaves set-id and sticky bits to chmod
-    if action.make_parents:
-        made = make_parents(writer, path, owner, mode=mode)
-    elif writer.stat(path) is not None:
-        return  # whatever it is, as in BuildKit
-    else:
+    if not action.make_parents:
+        found = writer.stat(path)
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            return  # as in BuildKit, where it is no error
         _demand_parent(writer, path)
-        writer.make_folder(path, mode=mode, owner=owner)
-        made = [path]
-    set_stamps(writer, made, action.timestamp)
+    mode = action.mode & 0o777  # as in BuildKit, which leaves set-id and sticky bits to chmod
+    make_parents(writer, path, owner, mode=mode, timestamp=action.timestamp)
 
 
 def _mkfile(action: FileMkfile, writer: LayerWriter, owner: tuple[int, int] | None) -> None:
@@ -65,18 +62,20 @@ def _mkfile(action: FileMkfile, writer: LayerWriter, owner: tuple[int, int] | No
         file.flush()
         set_owner(file.fileno(), owner or (0, 0))
         os.fchmod(file.fileno(), mode)
-    set_stamps(writer, [path], action.timestamp)
+        if action.timestamp >= 0:
+            os.utime(file.fileno(), ns=(action.timestamp, action.timestamp))
 
 
 def _symlink(action: FileSymlink, writer: LayerWriter, owner: tuple[int, int]) -> None:
     path = resolve(writer, clean_path(action.new_path))
     _demand_parent(writer, path)
     if writer.stat(path) is not None:
-        raise LlbuildError(f"cannot make the link /{path}: there is something of that name")
+        raise LlbuildError(f"cannot make the link /{path}: it exists")
     place = writer.clear(path)
     os.symlink(action.old_path, place)
     set_owner(place, owner)
-    set_stamps(writer, [path], action.timestamp)
+    if action.timestamp >= 0:
+        os.utime(place, ns=(action.timestamp, action.timestamp), follow_symlinks=False)
 
 
 def _rm(action: FileRm, writer: LayerWriter) -> None:
@@ -100,7 +99,7 @@ def _rm(action: FileRm, writer: LayerWriter) -> None:
     if writer.stat(place) is not None:
         writer.remove(place)
     elif not action.allow_not_found:
-        raise LlbuildError(f"cannot remove /{path}: it is not there")
+        raise LlbuildError(f"cannot remove it: {path!r} not found")
 
 
 def _demand_parent(writer: LayerWriter, path: str) -> None:

@@ -30,10 +30,11 @@ def is_archive(stream: IO[bytes]) -> bool:
 
     Reads as little as it takes, from where the stream stands: bzip2 gives nothing before 900 kB are in.
     """
+    reader = TarReader(iter_decompressed(stream), TarLimits())
     try:
-        return TarReader(iter_decompressed(stream), TarLimits()).next() is not None
+        return reader.next() is not None
     except CorruptError:
-        return False
+        return reader.members > 0  # a tar, if one we cannot unpack: that is for `unpack_archive` to say
 
 
 def unpack_archive(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["apply_records", "decode_records"]
 
 _KEPT = frozenset({b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime"})
+_OWN = (XATTR_PREFIX, b"GNU.sparse.")
 _INTEGER = re.compile(rb"[0-9]{1,19}")
 _TIME = re.compile(rb"(-?)([0-9]{1,12})(?:\.([0-9]*))?")
 
@@ -24,7 +25,7 @@ _TIME = re.compile(rb"(-?)([0-9]{1,12})(?:\.([0-9]*))?")
 def decode_records(data: bytes, *, is_global: bool) -> dict[bytes, bytes]:
     """The records we use. An empty value takes an earlier record back.
 
-    Attributes are kept from a member's own header only: a global one would put them on every file.
+    Attributes and maps of sparse files are kept from a member's own header only.
     """
     records: dict[bytes, bytes] = {}
     position = 0
@@ -37,14 +38,7 @@ def decode_records(data: bytes, *, is_global: bool) -> dict[bytes, bytes]:
         if not blank < end <= len(data) or not equals or not value.endswith(b"\n"):
             raise _malformed(f"a record at byte {position}")
         value = value[:-1]
-        if key.startswith(b"GNU.sparse."):
-            raise CorruptError(
-                "the archive has a sparse file, which is not supported",
-                expected="plain files",
-                actual=key.decode("ascii", "replace"),
-                hint="make the archive without --sparse",
-            )
-        if key in _KEPT or (not is_global and key.startswith(XATTR_PREFIX)):
+        if key in _KEPT or (not is_global and key.startswith(_OWN)):
             records[key] = value
         position = end
     return records
@@ -57,7 +51,7 @@ def apply_records(member: Member, records: dict[bytes, bytes]) -> Member:
     for key, value in records.items():
         if key.startswith(XATTR_PREFIX):
             xattrs.append((_xattr_name(key), value))
-        elif not value:
+        elif not value or key.startswith(b"GNU.sparse."):
             continue
         elif key == b"path":
             changed["name"] = value
@@ -67,6 +61,8 @@ def apply_records(member: Member, records: dict[bytes, bytes]) -> Member:
             changed["mtime_ns"] = _nanoseconds(value)
         else:
             changed["size_bytes" if key == b"size" else key.decode()] = _integer(key, value)
+    if sparse_name := records.get(b"GNU.sparse.name"):  # the path is one made up for readers that know less
+        changed["name"] = sparse_name
     if xattrs:
         changed["xattrs"] = tuple(xattrs)
     return member._replace(**changed)  # type: ignore[arg-type]  # each key is paired with its type above

@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING
 from ...errors import CorruptError
 from ...values import frozen
 from . import member as kinds
-from .member import BLOCK_BYTES, HEADER, Member, byte_sum
+from .member import BLOCK_BYTES
 from .pax import apply_records, decode_records
+from .sparse import SparseContent, check_map, old_gnu_map, pax_map
+from .tarheader import decode_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .member import Member
+
 __all__ = ["TarLimits", "TarReader"]
 
 _ZEROS = bytes(BLOCK_BYTES)
-_EIGHT_BLANKS = 8 * 0x20
 _ID_MAX = (1 << 32) - 2  # -1 says "leave it" to chown
-_TIME_MAX = 1 << 33
 _KINDS = {kind: kind for kind in (b"0", b"1", b"2", b"3", b"4", b"5", b"6")}
-_KINDS |= {b"\0": kinds.FILE, b"7": kinds.FILE, b"D": kinds.DIRECTORY}
-_UNSUPPORTED = {b"S": "a sparse file", b"M": "a part of a file from another volume"}
+_KINDS |= {b"\0": kinds.FILE, b"7": kinds.FILE, b"S": kinds.FILE, b"D": kinds.DIRECTORY}
+_UNSUPPORTED = {b"M": "a part of a file from another volume"}
 
 
 @frozen
@@ -47,6 +49,7 @@ class TarReader:
         self._position = 0
         self._content = 0  # bytes of the current member's content not handed out yet
         self._padding = 0
+        self._sparse: SparseContent | None = None
         self._globals: dict[bytes, bytes] = {}
         self.members = 0
 
@@ -56,9 +59,11 @@ class TarReader:
         name = link = b""
         while (block := self._next_block()) is not None:
             member = self._decode(block)
+            if member.kind == b"S":
+                return self._finish(member, records, name, link, header=bytes(block))
             match member.kind:
                 case b"x":
-                    records = records | decode_records(self._extended(member), is_global=False)
+                    records = self._globals | decode_records(self._extended(member), is_global=False)
                 case b"g":
                     self._globals = self._globals | decode_records(self._extended(member), is_global=True)
                     records = self._globals | records
@@ -74,16 +79,31 @@ class TarReader:
 
     def piece(self) -> memoryview:
         """The next bytes of the current member's content, as many as are at hand; empty at its end."""
+        return self._stored(self._content) if self._sparse is None else self._sparse.piece()
+
+    def _stored(self, limit: int) -> memoryview:
+        """The next of the bytes that are in the archive, at most `limit`."""
         if not self._content:
             return self._data[:0]
         if self._position == len(self._data):
             self._fill("the content of a file")
-        piece = self._data[self._position : self._position + self._content]
+        piece = self._data[self._position : self._position + min(limit, self._content)]
         self._position += len(piece)
         self._content -= len(piece)
         return piece
 
-    def _finish(self, member: Member, records: dict[bytes, bytes], name: bytes, link: bytes) -> Member:
+    def _decode(self, block: memoryview) -> Member:
+        member = decode_header(block, first=self.members == 0)
+        self.members += 1
+        if self.members > self._limits.members:
+            raise CorruptError(
+                "the archive has too many members", expected=f"at most {self._limits.members}", actual="more"
+            )
+        return member
+
+    def _finish(
+        self, member: Member, records: dict[bytes, bytes], name: bytes, link: bytes, header: bytes = b""
+    ) -> Member:
         if name:
             member = member._replace(name=name)
         if link:
@@ -109,7 +129,24 @@ class TarReader:
             member = member._replace(kind=kind)
         self._check(member)
         self._expect(member.size_bytes)
+        if header or b"GNU.sparse.size" in records or b"GNU.sparse.realsize" in records:
+            return self._expand(member, records, header)
         return member
+
+    def _expand(self, member: Member, records: dict[bytes, bytes], header: bytes) -> Member:
+        """Find the map of a sparse file; its member is then as large as the file, not as what is stored."""
+
+        def next_block() -> memoryview:
+            return self._take(BLOCK_BYTES, "the map of a sparse file")
+
+        def next_stored() -> memoryview:
+            self._content = max(0, self._content - BLOCK_BYTES)  # a map of version 1.0 counts as content
+            return next_block()
+
+        found = old_gnu_map(header, next_block) if header else pax_map(records, next_stored)
+        check_map(found, self._content)
+        self._sparse = SparseContent(found, self._stored)
+        return member._replace(size_bytes=found.size_bytes)
 
     def _check(self, member: Member) -> None:
         if len(member.name) > self._limits.name_bytes or len(member.link) > self._limits.name_bytes:
@@ -126,35 +163,6 @@ class TarReader:
                 expected="an id of 32 bits, a size of 63",
                 actual=f"uid {member.uid}, gid {member.gid}, size {member.size_bytes}",
             )
-
-    def _decode(self, block: memoryview) -> Member:
-        (name, mode, uid, gid, size, mtime, checksum, kind, link, magic, _, _, major, minor, prefix) = HEADER.unpack(
-            block
-        )
-        wanted = _number(checksum)
-        if wanted % 65521 != (byte_sum(block) - byte_sum(checksum) + _EIGHT_BLANKS) % 65521:
-            _check_signed_sum(block, wanted, first=self.members == 0)
-        self.members += 1
-        if self.members > self._limits.members:
-            raise CorruptError(
-                "the archive has too many members", expected=f"at most {self._limits.members}", actual="more"
-            )
-        name = name.partition(b"\0")[0]
-        if prefix[0] and magic[:6] == b"ustar\0":  # GNU's own format has times there
-            name = prefix.partition(b"\0")[0] + b"/" + name
-        mtime_s = _number(mtime)
-        device = (_number(major), _number(minor)) if kind in b"34" else (0, 0)
-        return Member(
-            name,
-            kind,
-            _number(mode) & 0o7777,
-            _number(uid),
-            _number(gid),
-            mtime_s * 1_000_000_000 if -_TIME_MAX < mtime_s < _TIME_MAX else 0,  # as containerd does
-            _number(size),
-            link.partition(b"\0")[0],
-            device,
-        )
 
     def _expect(self, size_bytes: int) -> None:
         self._content = size_bytes
@@ -176,7 +184,8 @@ class TarReader:
     def _next_block(self) -> memoryview | None:
         """The next header; None at the end mark, or where the stream ends instead of one."""
         while self._content:
-            self.piece()
+            self._stored(self._content)
+        self._sparse = None
         if self._padding:
             self._take(self._padding, "the padding of a file")
             self._padding = 0
@@ -210,27 +219,3 @@ class TarReader:
         self._data = memoryview(chunk)
         self._position = 0
         return bool(chunk)
-
-
-def _number(field: bytes) -> int:
-    """Octal digits, or base-256 when the first bit is set (GNU tar, "Basic Tar Format")."""
-    if field[0] & 0x80:
-        value = int.from_bytes(field, "big", signed=True)
-        return value if field[0] == 0xFF else value + (1 << (8 * len(field) - 1))
-    digits = field.partition(b"\0")[0].strip()
-    try:
-        return int(digits or b"0", 8)
-    except ValueError:
-        raise CorruptError(
-            f"not a tar archive: a header has {field!r} for a number", expected="octal digits", actual=repr(field)
-        ) from None
-
-
-def _check_signed_sum(block: memoryview, wanted: int, *, first: bool) -> None:
-    """Some old writers summed the bytes up as signed ones."""
-    blanked = bytes(block[:148]) + b" " * 8 + bytes(block[156:])
-    if sum(byte - 256 if byte > 127 else byte for byte in blanked) != wanted:
-        what = "not a tar archive" if first else "the archive is damaged"
-        raise CorruptError(
-            f"{what}: a header's checksum does not fit", expected=f"checksum {sum(blanked)}", actual=str(wanted)
-        )

@@ -49,11 +49,10 @@ def copy_picked(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, sett
             copying.add(folder, name, picked.stat, dest)
         return
     copying.make_room_for_folder(dest)
-    late: list[tuple[str, os.stat_result]] = []  # folders get their times when nothing is put in them any more
     if writer.make_folder(dest):
         with tree.directory(picked.path) as folder:
             copying.dress(folder, "", picked.stat, dest)
-    late.append((dest, picked.stat))
+    writer.set_times(dest, copying.times(picked.stat))
     chosen = Filter(settings.copy) if settings.copy.exclude_patterns or settings.copy.include_patterns else None
     for path, name, found, folder, taken in walk(tree, picked.path, chosen):
         target = join(dest, path)
@@ -63,11 +62,9 @@ def copy_picked(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, sett
         copying.make_room_for_folder(target)
         if writer.make_folder(target) or taken:
             copying.dress(folder, name, found, target)
-            late.append((target, found))
+            writer.set_times(target, copying.times(found))
         else:
             os.chmod(writer.place(target), stat.S_IMODE(found.st_mode))
-    for path, found in reversed(late):
-        copying.set_times(writer.place(path), found)
 
 
 class _Copying:
@@ -113,14 +110,10 @@ class _Copying:
             set_owner(place, self._owner_of(found))
         else:
             self._make_node(place, found, target)
-        self.set_times(place, found)
+        os.utime(place, ns=self.times(found), follow_symlinks=False)
 
-    def set_times(self, place: str | int, found: os.stat_result) -> None:
-        times = (self._stamp, self._stamp) if self._stamp >= 0 else (found.st_atime_ns, found.st_mtime_ns)
-        if isinstance(place, int):
-            os.utime(place, ns=times)
-        else:
-            os.utime(place, ns=times, follow_symlinks=False)
+    def times(self, found: os.stat_result) -> tuple[int, int]:
+        return (self._stamp, self._stamp) if self._stamp >= 0 else (found.st_atime_ns, found.st_mtime_ns)
 
     def _linked(self, found: os.stat_result, target: str) -> bool:
         """Make a hard link if another name of the file was copied before."""
@@ -142,7 +135,7 @@ class _Copying:
             try:
                 copy_bytes(source, copy, found)
                 self._dress_file(copy, own_xattrs(source), self._owner_of(found), mode)
-                self.set_times(copy, found)
+                os.utime(copy, ns=self.times(found))
             finally:
                 os.close(copy)
             now = os.fstat(source)

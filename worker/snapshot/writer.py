@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Owner: TypeAlias = tuple[int, int]  # uid, gid
+    Times: TypeAlias = tuple[int, int]  # of reading and of change, in ns
 
 __all__ = ["LayerWriter", "set_owner"]
 
@@ -42,6 +43,7 @@ class LayerWriter:
         self._opaque_name = OPAQUE[userxattr]
         self._folders = {""}  # those this layer has
         self._alone: set[str] = set()  # those of them with nothing below: new ones, opaque ones, and all inside these
+        self._times: dict[str, Times] = {}  # of folders that have been given some
         self._copy_root()
 
     def stat(self, path: str) -> os.stat_result | None:
@@ -119,6 +121,15 @@ class LayerWriter:
         self._copy_metadata(path, below, place)
         return False
 
+    def set_times(self, path: str, times: Times) -> None:
+        """The times a folder of this layer is to have once nothing is put into it any more."""
+        self._times[path] = times
+
+    def finish(self) -> None:
+        """Give folders their times: what was put into one since has moved them."""
+        for path, times in self._times.items():
+            os.utime(self.place(path), ns=times)
+
     def clear(self, path: str, *, replace: bool = False) -> str:
         """Make room for something that is no folder; returns where to create it.
 
@@ -178,6 +189,8 @@ class LayerWriter:
             gone = {folder for folder in self._folders if folder == path or folder.startswith(path + "/")}
             self._folders -= gone
             self._alone -= gone
+            for folder in gone & self._times.keys():
+                del self._times[folder]
 
     def _hidden(self, path: str) -> bool:
         """Whether this layer hides what lower layers have in a folder that it does not have itself."""

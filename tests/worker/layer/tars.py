@@ -21,7 +21,7 @@ def entry(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", **fiel
 
 
 def folder(name: str, **fields: object) -> Entry:
-    return entry(name, tarfile.DIRTYPE, **fields)
+    return entry(name, tarfile.DIRTYPE, b"", **fields)
 
 
 def symlink(name: str, target: str) -> Entry:

@@ -137,6 +137,8 @@ ARCHIVE = tar(entry("f", content=os.urandom(3000)))
         (zstandard.compress(ARCHIVE), True),
         (tar(entry("f"), form=tarfile.USTAR_FORMAT), True),
         (tar(entry("f" * 200), form=tarfile.GNU_FORMAT), True),
+        (tar(entry("f", b"!")), True),  # unpacking it says what is wrong
+        (tar(entry("../f")), True),
         (b"", False),
         (b"text", False),
         (b"x" * 5000, False),

@@ -79,6 +79,28 @@ def test_we_unpack_a_ustar_archive_of_gnu_tar(tmp_path: Path) -> None:
     assert look(tmp_path / "out") == look(tmp_path / "tree")
 
 
+@pytest.mark.parametrize(
+    "form", [["--format=gnu"], ["--format=posix"], ["--format=posix", "--sparse-version=0.1"]], ids=" ".join
+)
+def test_sparse_files_of_gnu_tar_are_unpacked_sparse(tmp_path: Path, form: list[str]) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name, pieces in (("ends-in-data", 40), ("one", 1), ("none", 0), ("ends-in-hole", 3)):
+        with (tree / name).open("wb") as file:
+            for number in range(pieces):
+                file.seek(number * 300_000 + 7)
+                file.write(os.urandom(5000))
+            if name != "ends-in-data":
+                file.truncate(8 << 20)
+    (tree / "plain").write_text("after them")
+    archive = tmp_path / "sparse.tar"
+    run_tool(["tar", "--sparse", *form, "-C", tree, "-cf", archive, "."])
+    assert archive.stat().st_size < 1 << 20
+    extract(archive.read_bytes(), tmp_path / "out")
+    assert look(tmp_path / "out") == look(tree)
+    assert sum(path.stat().st_blocks * 512 for path in (tmp_path / "out").iterdir()) < 16 << 20
+
+
 def test_the_standard_library_lists_our_layers(tree: Path) -> None:
     blob, _ = pack(tree)
     with tarfile.open(fileobj=io.BytesIO(blob)) as archive:
