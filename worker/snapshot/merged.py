@@ -17,12 +17,15 @@ from .xattrs import own_xattrs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import Self, TypeAlias
+
+    Found: TypeAlias = tuple[str, os.stat_result]  # where on this machine, and what
 
 __all__ = ["OPAQUE", "MergedTree", "is_opaque", "is_whiteout"]
 
 OPAQUE = {False: "trusted.overlay.opaque", True: "user.overlay.opaque"}  # by `userxattr`
 _KEEP_FOLDERS = 50_000  # remembered per tree; each costs ~300 bytes
+_KEEP_FOUND = 4_000  # paths looked up by name: a copy asks for its destination several times
 
 
 class MergedTree:
@@ -34,6 +37,7 @@ class MergedTree:
         """folders: layer contents in overlay form, bottom first; none is an empty tree."""
         self._opaque = OPAQUE[userxattr]
         self._stacks: dict[str, tuple[str, ...]] = {"": tuple(reversed(folders))}
+        self._found: dict[str, Found | None] = {}
 
     def stat(self, path: str) -> os.stat_result | None:
         if not path:
@@ -48,11 +52,17 @@ class MergedTree:
             raise SourceError(f"/{path} is not a folder", ref=path)
         return MergedDirectory(stack)
 
-    def find(self, path: str) -> tuple[str, os.stat_result] | None:
+    def find(self, path: str) -> Found | None:
         """Where the path's topmost version lies on this machine, and what it is."""
+        if path in self._found:
+            return self._found[path]
         parent, _, name = path.rpartition("/")
         found = find_in(self.stack(parent), name)
-        return None if found is None or is_whiteout(found[1]) else found
+        if found is not None and is_whiteout(found[1]):
+            found = None
+        if len(self._found) < _KEEP_FOUND:
+            self._found[path] = found
+        return found
 
     def stack(self, path: str) -> tuple[str, ...]:
         """The folders that together are the folder at `path`, topmost first; () when it is none."""
@@ -134,7 +144,7 @@ class MergedDirectory:
         """Nothing is held open."""
 
 
-def find_in(folders: Sequence[str], name: str) -> tuple[str, os.stat_result] | None:
+def find_in(folders: Sequence[str], name: str) -> Found | None:
     """The topmost of the folders that says something about the name, be it that it is deleted."""
     for folder in folders:
         place = f"{folder}/{name}"
