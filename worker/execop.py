@@ -46,8 +46,11 @@ async def run_exec_op(
     cache_mounts: Path,
     executor: Executor,
     output: Callable[[int, bytes], None],
+    committed: Callable[[tuple[Snapshot, ...]], None],
 ) -> tuple[Snapshot, ...]:
     """Run the op's process; one snapshot per output, by index.
+
+    `output` gets what the process says; `committed` is called with the results, in the thread that made them.
 
     Raises ExecError when it ends with a code that is not valid for it, LlbuildError when it asks for
     what cannot be given. Failed or cancelled, nothing of it is kept.
@@ -61,7 +64,7 @@ async def run_exec_op(
             how = f" ({_SIGNALS.get(status.signal, f'signal {status.signal}')})" if status.signal else ""
             message = f'process "{" ".join(op.args)}" exited with code {status.code}{how}'
             raise ExecError(message, vertex=vertex.digest, exit_code=status.code)
-        return await run_blocking(_commit, prepared, layers)
+        return await run_blocking(_commit, prepared, layers, committed)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await run_blocking(_discard, prepared, layers)
@@ -161,7 +164,9 @@ def _cache_folder(mount: Mount, cache_mounts: Path) -> str:
     return str(folder)
 
 
-def _commit(prepared: _Prepared, layers: LayerStore) -> tuple[Snapshot, ...]:
+def _commit(
+    prepared: _Prepared, layers: LayerStore, committed: Callable[[tuple[Snapshot, ...]], None]
+) -> tuple[Snapshot, ...]:
     for dropped in prepared.dropped:
         layers.discard(dropped)
     results = []
@@ -169,6 +174,7 @@ def _commit(prepared: _Prepared, layers: LayerStore) -> tuple[Snapshot, ...]:
         base, active = prepared.kept.get(index, (Snapshot(), None))
         new = () if active is None else (layers.commit(active),)
         results.append(Snapshot((*base.layers, *new)))
+    committed(tuple(results))
     return tuple(results)
 
 

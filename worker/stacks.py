@@ -20,7 +20,7 @@ from .records import LayerRecord, now, ready_blob
 from .snapshot import LayerId, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
     from typing import Any, TypeAlias
 
     from ..digest import Digest
@@ -72,6 +72,10 @@ class Stacks:
         self._images = images
         self._busy: dict[str, anyio.Lock] = {}
         self._here: set[str] = set()  # layers seen unpacked during this build
+
+    def seen(self, layers: Iterable[str]) -> None:
+        """These layers are unpacked: they were just made."""
+        self._here.update(layers)
 
     async def unpacked(self, ref: Sequence[str], report: Report) -> Snapshot:
         """The layers as folders, fetching and unpacking what is not there yet."""

@@ -121,14 +121,18 @@ class LocalWorker(Prober):
             cache_mounts=self._cache_mounts,
             executor=self._executor,
             output=reporter.log,
+            committed=self._note_made,
         )
-        await run_blocking(self._note_made, made)
         return tuple(snapshot.layers for snapshot in made)
 
     def _note_made(self, snapshots: Sequence[Snapshot]) -> None:
-        for snapshot in snapshots:
-            if snapshot.layers and not self.records.get(snapshot.layers[-1:]):
-                self.records.put(LayerRecord(id=snapshot.layers[-1], created=now()))
+        """Write down the new layers: each result's topmost, unless its base was handed on unchanged."""
+        tops = {snapshot.layers[-1] for snapshot in snapshots if snapshot.layers}
+        known = self.records.get(tops)
+        for layer in tops:
+            if layer not in known:
+                self.records.put(LayerRecord(id=layer, created=now()))
+        self._stacks.seen(tops)
 
     def _local_tree(self, ref: Ref) -> FolderTree | None:
         op = self._locals.get(ref[0]) if len(ref) == 1 else None
