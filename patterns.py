@@ -72,11 +72,6 @@ class IgnoreList:
     def __bool__(self) -> bool:
         return bool(self._lines)
 
-    def may_include_below(self, folder: str) -> bool:
-        """Whether a line with "!" could match something in the folder. Spares walking it; may say yes too often."""
-        parts = folder.split("/")
-        return any(_reaches(line, parts) for run in self._runs if run.again for line in run.texts)
-
     def excludes(self, path: str) -> bool:
         """Whether the path, or a folder it lies in, is excluded and not included again."""
         return self.within(path.rpartition("/")[0])(path.rpartition("/")[2])

@@ -16,15 +16,15 @@ from ..solver import Limits, execute, make_plan, resolve_sources, unresolved_sou
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
 from ..worker.source import ImageSource
-from .engine import BuildResult
 from .exports import export_image, export_tree, image_outputs, tree_outputs
+from .job import BuildResult
 from .phases import phase
 
 if TYPE_CHECKING:
     from ..frontend import Compiled
     from ..platforms import Platform
     from ..solver import Plan, Ref
-    from .engine import Build
+    from .job import Build
     from .state import State
 
 __all__ = ["run_build"]
