@@ -1,21 +1,23 @@
 """Path patterns: Go's filepath.Match, and the lists of `.dockerignore` with `**` and `!`.
 
-Paths are relative, with '/'. A list is read as moby/patternmatcher reads it, on which every Dockerfile's
-`.dockerignore` was tried out, its surprises included: each is named where it is made.
-Facts: pkg.go.dev/path/filepath#Match; github.com/moby/patternmatcher.
+Facts: pkg.go.dev/path/filepath#Match; moby/patternmatcher. Paths are relative, with '/'.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeAlias
+
+    _Search: TypeAlias = Callable[[str], object]
 
 __all__ = ["IgnoreList", "clean_path", "compile_match", "has_wildcards"]
 
 _MAX_PATTERN = 1 << 16
+_SPECIAL = re.compile(r"[*?\[\\]")
 
 
 def has_wildcards(pattern: str) -> bool:
@@ -44,99 +46,159 @@ def clean_path(path: str) -> str:
     return "/".join(parts)
 
 
-class IgnoreList:
-    """Lines of a `.dockerignore`: the last match wins, and a pattern that matches a folder covers what is in it.
+class _Line(NamedTuple):
+    again: bool  # "!": includes again what an earlier line excluded
+    match: Callable[[str], object]
+    source: str  # of the regular expression
+    on_name: str  # the same for the last component alone, where that is all it is about
+    heads: tuple[re.Pattern[str], ...]  # what the first components of a match look like
+    length: int  # how many components a match has; 0: any number
 
-    Walking a tree, hand down what `step` said of the folder above: that is how "covers" is decided, and
-    it spares trying every pattern on every folder a path lies in. A number says it all: bit n is set
-    when the n-th run of lines matched on the way down.
+
+class IgnoreList:
+    """Lines of a `.dockerignore`, the last match wins; a pattern that matches a folder covers what is in it.
+
+    As in BuildKit's walk of a context, what a line says about a folder is handed down to what is in it. A folder's
+    part is remembered, so the paths of one folder are quick to decide. Safe for threads.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
         """lines: patterns as BuildKit sends them in `excludepatterns`. Raises ValueError naming a malformed one."""
-        self._runs = [_Run(again, texts) for again, texts in _runs(lines)]
-        self.has_exceptions = any(run.again for run in self._runs)
+        self._lines = [line for line in map(_parse_line, lines) if line is not None]
+        self.has_exceptions = any(line.again for line in self._lines)
+        self._covers: dict[str, int] = {"": 0}  # by folder: which lines match it or a folder above it, as bits
+        self._quick: dict[int, tuple[_Search, _Search]] = {}  # by depth
 
     def __bool__(self) -> bool:
-        return bool(self._runs)
-
-    def step(self, path: str, above: int = 0) -> tuple[bool, int]:
-        """Whether a path is matched, and what to hand down to what is in it; `above`: the answer for its folder."""
-        matched, bits, bit = False, 0, 1
-        for run in self._runs:
-            # moby does not try an exclusion on what is matched already, nor an exception on what is not; so a
-            # folder may come out without the bit of a line that it would match. What is in it then does not inherit.
-            if above & bit or (run.again == matched and run.matches(path)):
-                bits |= bit
-                matched = not run.again
-            bit <<= 1
-        return matched, bits
+        return bool(self._lines)
 
     def excludes(self, path: str) -> bool:
-        """Whether the path is excluded, by itself or through a folder it lies in, and not included again."""
-        matched, bits, end = False, 0, 0
-        while end >= 0:
-            end = path.find("/", end + 1)
-            matched, bits = self.step(path if end < 0 else path[:end], bits)
-        return matched
+        """Whether the path, or a folder it lies in, is excluded and not included again."""
+        return self.within(path.rpartition("/")[0])(path.rpartition("/")[2])
 
+    def within(self, folder: str) -> Callable[[str], bool]:
+        """`excludes` for the names in one folder."""
+        covers = self._covering(folder)
+        usual = self._verdict(covers)
+        if usual and not self.has_exceptions:
+            return _always
+        depth = folder.count("/") + 2 if folder else 1
+        on_name, on_path = self._quick.get(depth) or self._quick.setdefault(depth, self._searches(depth))
+        prefix = f"{folder}/" if folder else ""
 
-class _Run:
-    """Neighbouring lines of one kind, tried as one."""
+        def excludes(name: str) -> bool:
+            if not on_name(name) and not on_path(prefix + name):
+                return usual
+            return not self.has_exceptions or self.step(prefix + name, covers)[0]
 
-    __slots__ = ("_anywhere", "_paths", "_regex", "again")
+        return excludes
 
-    def __init__(self, again: bool, texts: Iterable[str]) -> None:
-        self.again = again  # "!": includes again what earlier lines excluded
-        self._paths: set[str] = set()
-        self._anywhere: set[str] = set()  # names: **/name
-        regexes = []
-        for text in texts:
-            literal = text.removeprefix("**/")
-            if any(char in literal for char in "*?[]\\"):
-                regexes.append(_translate(text, deep=True))
-            elif literal == text:
-                self._paths.add(text)
-            elif "/" not in literal:
-                self._anywhere.add(literal)
-            else:
-                regexes.append("(?:.*/)?" + re.escape(literal))
-        self._regex = re.compile("|".join(regexes), re.DOTALL) if regexes else None
+    def may_include_below(self, folder: str) -> bool:
+        """Whether a "!" line could match something inside the folder."""
+        return any(line.again and _may_match_below(line, folder) for line in self._lines)
 
-    def matches(self, path: str) -> bool:
+    def may_match_below(self, folder: str) -> bool:
+        """Whether a line without "!" could match something inside the folder, or covers it whole."""
+        return self.excludes(folder) or any(not line.again and _may_match_below(line, folder) for line in self._lines)
+
+    def _covering(self, folder: str) -> int:
+        known = self._covers.get(folder)
+        if known is None:
+            known = self._covers[folder] = self.step(folder, self._covering(folder.rpartition("/")[0]))[1]
+        return known
+
+    def _verdict(self, covers: int) -> bool:
+        excluded = False
+        for number, line in enumerate(self._lines):
+            if covers >> number & 1:
+                excluded = not line.again
+        return excluded
+
+    def step(self, path: str, above: int = 0) -> tuple[bool, int]:
+        """Whether a path is excluded, and which lines cover it; `above`: which cover its folder.
+
+        moby does not try a line that would change nothing, so a folder may come out without the bit of a line
+        that it would match. What is in it then does not inherit.
+        """
+        excluded, matched = False, 0
+        for number, line in enumerate(self._lines):
+            if above >> number & 1 or (line.again == excluded and line.match(path)):
+                matched |= 1 << number
+                excluded = not line.again
+        return excluded, matched
+
+    def _searches(self, depth: int) -> tuple[_Search, _Search]:
+        """Tests that fail for nearly every path of this many components: on its name, and on the whole of it."""
+        lines = [line for line in self._lines if line.length in (0, depth)]
         return (
-            path in self._paths
-            or (bool(self._anywhere) and path[path.rfind("/") + 1 :] in self._anywhere)
-            or (self._regex is not None and self._regex.fullmatch(path) is not None)
+            _any_of([line.on_name for line in lines if line.on_name]),
+            _any_of([line.source for line in lines if not line.on_name]),
         )
 
 
-def _runs(lines: Iterable[str]) -> Iterator[tuple[bool, list[str]]]:
-    kind, texts = False, list[str]()
-    for line in lines:
-        text = line.strip()
-        again = text.startswith("!")
-        text = text[again:].strip()
-        if again and not text:
-            raise ValueError("a line with nothing but '!'")
-        if text.startswith("../") or not (text := clean_path(text)):
-            continue  # matches nothing that is in the tree
-        _translate(text, deep=True)  # a malformed one is named by itself, not by the run it stands in
-        if again != kind and texts:
-            yield kind, texts
-            texts = []
-        kind = again
-        texts.append(text)
-    if texts:
-        yield kind, texts
+def _always(name: str) -> bool:
+    del name
+    return True
+
+
+def _never(name: str) -> None:
+    del name
+
+
+def _any_of(sources: Sequence[str]) -> _Search:
+    if not sources:
+        return _never
+    return re.compile("|".join(f"(?:{source})" for source in sources), re.DOTALL).fullmatch
+
+
+def _parse_line(line: str) -> _Line | None:
+    text = line.strip()
+    again = text.startswith("!")
+    text = text[again:].strip()
+    if again and not text:
+        raise ValueError("a line with nothing but '!' is no pattern")
+    if text.startswith("../") or not (text := clean_path(text)):
+        return None  # matches nothing that is in a tree
+    if len(text) > _MAX_PATTERN:
+        raise ValueError(f"pattern of {len(text)} characters; at most {_MAX_PATTERN}")
+    source = _translate(text, deep=True)
+    parts = text.split("/")
+    simple = "**" not in text and "[" not in text and "\\" not in text  # a class may match a slash, as in moby
+    heads = []
+    for part in parts:
+        if "**" in part or "[" in part or "\\" in part:
+            break
+        heads.append(re.compile(_translate(part, deep=False), re.DOTALL))
+    suffix = text.removeprefix("**")
+    on_name = ""
+    if suffix is not text and not _SPECIAL.search(suffix):
+        # moby reads `**` and plain text as "ends in", so that `**.o` and `**x` match `a/b.o` and `a/bx`
+        source = ".*" + re.escape(suffix) if not suffix.startswith("/") else "(?:.*/)?" + re.escape(suffix[1:])
+    elif text.endswith("**") and not _SPECIAL.search(text[:-2]):
+        source = re.escape(text[:-2]) + ".*"
+    if len(parts) == 2 and parts[0] == "**" and parts[1] != "**" and "**" not in parts[1] and "[" not in parts[1]:
+        on_name = _translate(parts[1], deep=True)
+    return _Line(
+        again=again,
+        match=re.compile(source, re.DOTALL).fullmatch,
+        source=source,
+        on_name=on_name,
+        heads=tuple(heads),
+        length=len(parts) if simple else 0,
+    )
+
+
+def _may_match_below(line: _Line, folder: str) -> bool:
+    parts = folder.split("/") if folder else []
+    if line.length and len(parts) >= line.length:
+        return False
+    return all(head.fullmatch(part) for head, part in zip(line.heads, parts, strict=False))
 
 
 def _translate(pattern: str, *, deep: bool) -> str:
-    """A pattern as regular expression text; deep: `**` crosses folders."""
+    """A pattern as regular expression text; deep: as moby reads it, `**` crosses folders."""
     if len(pattern) > _MAX_PATTERN:
         raise ValueError(f"pattern of {len(pattern)} characters; at most {_MAX_PATTERN}")
-    if deep and pattern.startswith("**") and not any(char in pattern[2:] for char in "*?[]\\/"):
-        return ".*" + re.escape(pattern[2:])  # moby: `**x` is a suffix, and matches `ax`; `**x*` is not, and does not
     out: list[str] = []
     at = 0
     while at < len(pattern):
@@ -151,7 +213,7 @@ def _translate(pattern: str, *, deep: bool) -> str:
         elif char == "?":
             out.append("[^/]")
         elif char == "[":
-            at = _translate_class(pattern, at, out)
+            at = _translate_class(pattern, at, out, deep=deep)
         elif char == "\\":
             if at == len(pattern):
                 raise ValueError(f"pattern {pattern!r} ends in a backslash")
@@ -159,37 +221,59 @@ def _translate(pattern: str, *, deep: bool) -> str:
             at += 1
         else:
             out.append(re.escape(char))
-    return "".join(out)
+    return "".join(_settle(out))
 
 
-def _translate_class(pattern: str, at: int, out: list[str]) -> int:
-    """`[a-z]`, `[^a-z]`; a backslash quotes, an empty class is malformed. Returns where it ends."""
+def _settle(pieces: list[str]) -> list[str]:
+    """Make a star stop at the first place where what follows fits, if another star of its component comes after.
+
+    Without that, `*a*a*a*a*b` takes hours on a long name: each star would be tried at every place.
+    """
+    star, slash = "[^/]*", re.escape("/")
+    out: list[str] = []
+    at = 0
+    while at < len(pieces):
+        ahead = at + 1
+        if pieces[at] == star:
+            while ahead < len(pieces) and pieces[ahead] not in (star, slash, ".*", "(?:.*/)?"):
+                ahead += 1
+            if ahead < len(pieces) and pieces[ahead] == star:
+                out.append(f"(?>[^/]*?{''.join(pieces[at + 1 : ahead])})")
+                at = ahead
+                continue
+        out.append(pieces[at])
+        at += 1
+    return out
+
+
+def _translate_class(pattern: str, at: int, out: list[str], *, deep: bool) -> int:
+    """`[a-z]`, `[^a-z]`; a backslash quotes. Returns where it ends."""
     negated = pattern.startswith("^", at)
     at += negated
-    ranges: list[str] = []
-    empty = True
-    while not pattern.startswith("]", at) or empty:
+    parts: list[str] = []
+    first = True
+    while not pattern.startswith("]", at) or first:
+        first = False
         low, at = _class_char(pattern, at)
         high = low
         if pattern.startswith("-", at):
             high, at = _class_char(pattern, at + 1)
-        empty = False
-        if low <= high:  # Go: a range the wrong way round matches nothing
-            ranges.append(f"{re.escape(low)}-{re.escape(high)}")
-    body = "".join(ranges)
+        if low <= high:  # Go: an empty range matches nothing
+            parts.append(f"{re.escape(low)}-{re.escape(high)}")
+    body = "".join(parts)
+    guard = "" if deep else "(?!/)"
     if negated:
-        out.append(f"[^{body}]" if body else ".")
+        out.append(f"{guard}[^{body}]" if body else f"{guard}.")
     else:
-        out.append(f"[{body}]" if body else "(?!)")
+        out.append(f"{guard}[{body}]" if body else "(?!)")
     return at + 1
 
 
 def _class_char(pattern: str, at: int) -> tuple[str, int]:
-    """One end of a range. As in Go, `]` and `-` must be quoted to stand for themselves."""
-    quoted = pattern.startswith("\\", at)
-    at += quoted
-    if at >= len(pattern) or (not quoted and pattern[at] in "-]"):
-        raise ValueError(f"pattern {pattern!r} has a malformed [")
-    if at + 1 >= len(pattern):
+    if pattern.startswith(("-", "]"), at):
+        raise ValueError(f"pattern {pattern!r} has a {pattern[at]} where a character is expected; quote it with \\")
+    if pattern.startswith("\\", at):
+        at += 1
+    if at >= len(pattern):
         raise ValueError(f"pattern {pattern!r} has an unclosed [")
     return pattern[at], at + 1

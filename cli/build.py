@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import LlbuildError, UsageError
 from ..values import replace
-from . import engine
+from .engine import build
+from .job import BuildView
 from .options import parse_build
 from .parser import start_log
 from .progress import open_display
@@ -17,7 +18,7 @@ from .results import check_writable, metadata_json, write_result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .engine import BuildResult, BuildView
+    from .job import BuildResult
     from .options import BuildOptions
     from .progress import Display, Trace
     from .report import BuildFacts
@@ -33,14 +34,14 @@ class Build(Protocol):
 
 def run(argv: Sequence[str]) -> int:
     """`llbuild build`."""
-    return conduct(parse_build(argv, os.environ), engine.build)
+    return conduct(parse_build(argv, os.environ), build)
 
 
 def conduct(options: BuildOptions, build: Build) -> int:
     """Build, and say how it went. Returns the exit code; what is no build's failure (a full disk, Ctrl-C) is raised."""
     _check(options)
     start_log(options.globals)
-    view = engine.BuildView()
+    view = BuildView()
     display = open_display(_form(options), sys.stderr, os.environ)
     try:
         result = build(options, display=display, view=view)
@@ -103,12 +104,8 @@ def _facts(view: BuildView, trace: Trace) -> BuildFacts:
     from .report import BuildFacts, StepFacts
 
     said = view.definition.metadata if view.definition is not None else ()
-    steps = {
-        digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None)
-        for digest, meta in said
-        if meta.name
-    }
+    steps = {digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None) for digest, meta in said}
     for digest, state in trace.vertices.items():
         known = steps.get(digest) or StepFacts(name=state.name)
-        steps[digest] = replace(known, output=state.tail_text())
+        steps[digest] = replace(known, name=state.name, output=state.tail_text())
     return BuildFacts(sources=view.sources, steps=steps)

@@ -10,11 +10,10 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import UsageError
 from ..platforms import host_platform
+from ..worker import Stacks, note_image_layers, resolve_user
 from ..worker.executor import ExecSpec, RootMount, SandboxExecutor, Stdio
-from ..worker.identity import resolve_user
 from ..worker.snapshot import MergedTree
 from ..worker.source import ImageSource
-from ..worker.stacks import Stacks, note_image_layers
 from .state import open_state
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def run_container(options: RunOptions) -> int:
     """Run the image's command, or another one in it; returns its exit code. Raises LlbuildError."""
     state = open_state(options.globals.root)
     if os.geteuid() != 0:
-        from ..worker.userns import enter_user_namespace
+        from ..worker import enter_user_namespace
 
         enter_user_namespace()
     return anyio.run(_run, options, state)

@@ -1,6 +1,6 @@
-"""The one door from the commands to the engine: each function here does one command's work.
+"""A build, from options to result.
 
-A build runs in two gears. The first is synchronous: compile, plan, and if every result is stored and
+It runs in two gears. The first is synchronous: compile, plan, and if every result is stored and
 every layer packed, write the image. Only a build with something left to do starts an event loop.
 Nothing is printed here; what the commands need to know of a failed build is left in `BuildView`.
 """
@@ -10,75 +10,24 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ..frontend import MoreNeeded
 from ..solver import make_plan, unresolved_sources
-from ..values import frozen
 from ..worker import Contexts, Prober
 from .exports import export_image, image_outputs, tree_outputs
+from .job import Build, BuildResult
 from .lookup import KnownLookup
 from .phases import phase
 from .request import build_input
 from .state import open_state
 
 if TYPE_CHECKING:
-    from ..digest import Digest
-    from ..frontend import BuildWarning, Compiled, PlatformResult
-    from ..image import Descriptor, LayerBlob
-    from ..llb import Definition
+    from ..frontend import Compiled, PlatformResult
+    from ..image import LayerBlob
     from ..solver import Plan, Ref
-    from .import_ import ImportOptions
+    from .job import BuildView
     from .options import BuildOptions
     from .progress import Display
-    from .request import BuildInput
-    from .run import RunOptions
-    from .state import State
 
-__all__ = ["BuildResult", "BuildView", "build", "import_rootfs", "run_image"]
-
-
-@frozen
-class BuildResult:
-    """A finished build. `manifest` is None when only a filesystem was exported."""
-
-    manifest: Descriptor | None = None
-    config_digest: Digest | None = None
-    names: tuple[str, ...] = ()  # canonical, under which the store now knows the image
-
-
-class BuildView:
-    """What becomes known while a build goes on, and is needed to report its failure or its warnings."""
-
-    __slots__ = ("definition", "sources", "warnings")
-
-    def __init__(self) -> None:
-        self.sources: dict[str, str] = {}  # build files, path -> text
-        self.definition: Definition | None = None
-        self.warnings: tuple[BuildWarning, ...] = ()
-
-
-@frozen
-class Build:
-    """One build under way: what was asked, where its state is, who watches."""
-
-    options: BuildOptions
-    input: BuildInput
-    state: State
-    prober: Prober
-    lookup: KnownLookup
-    display: Display
-    view: BuildView
-
-    def compile(self) -> Compiled | None:
-        """Compile with what is known; None when more must be looked up first."""
-        try:
-            compiled = self.input.frontend.compile(self.input.request, self.lookup)
-        except MoreNeeded:
-            return None
-        finally:
-            self.view.sources = {path: data.decode("utf-8", "replace") for path, data in self.lookup.read.items()}
-        self.view.definition = compiled.results[0].definition
-        self.view.warnings = compiled.warnings
-        return compiled
+__all__ = ["build"]
 
 
 def build(options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult:
@@ -123,19 +72,3 @@ def _export(job: Build, result: PlatformResult, layers: tuple[LayerBlob, ...]) -
     return BuildResult(
         manifest=image.manifest_descriptor, config_digest=image.config_descriptor.digest, names=job.options.tags
     )
-
-
-def run_image(options: RunOptions) -> int:
-    """Run a command in an image; returns its exit code (128 + n when signal n ended it)."""
-    from .container import run_container
-
-    return run_container(options)
-
-
-def import_rootfs(options: ImportOptions) -> Descriptor:
-    """Make an image of a folder or tar with a root filesystem; returns its manifest."""
-    from ..exporter import import_rootfs as import_image
-    from ..image import parse_reference
-
-    state = open_state(options.globals.root)
-    return import_image(options.source, parse_reference(options.name), options.platform, state.content)

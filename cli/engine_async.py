@@ -16,15 +16,15 @@ from ..solver import Limits, execute, make_plan, resolve_sources, unresolved_sou
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
 from ..worker.source import ImageSource
-from .engine import BuildResult
 from .exports import export_image, export_tree, image_outputs, tree_outputs
+from .job import BuildResult
 from .phases import phase
 
 if TYPE_CHECKING:
     from ..frontend import Compiled
     from ..platforms import Platform
     from ..solver import Plan, Ref
-    from .engine import Build
+    from .job import Build
     from .state import State
 
 __all__ = ["run_build"]
@@ -35,7 +35,7 @@ _REFRESH_S = 0.1
 def run_build(job: Build, compiled: Compiled | None, plan: Plan | None) -> BuildResult:
     """Do what is left of a build. `compiled` and `plan`: how far the first gear got."""
     if os.geteuid() != 0:
-        from ..worker.userns import enter_user_namespace
+        from ..worker import enter_user_namespace
 
         enter_user_namespace()  # before there is a second thread: the kernel insists
     return anyio.run(_build, job, compiled, plan)

@@ -26,11 +26,15 @@ class ImportOptions:
 
 def run(argv: Sequence[str]) -> int:
     """Import, and print the digest of the new image."""
-    from . import engine
+    from ..exporter import import_rootfs
+    from ..image import parse_reference
+    from .state import open_state
 
     options = parse_import(argv, os.environ)
     start_log(options.globals)
-    print(engine.import_rootfs(options).digest)
+    state = open_state(options.globals.root)
+    name = parse_reference(options.name)
+    print(import_rootfs(options.source, name, options.platform, state.content).digest)
     return 0
 
 

@@ -52,6 +52,8 @@ class KnownLookup:
 
     def file(self, context: str, path: str) -> bytes | None:
         if self._stdin is not None and context == "dockerfile":
+            if path.endswith(".dockerignore"):
+                raise NoSuchFile  # only the build file itself came on stdin
             self.read[path] = self._stdin
             return self._stdin
         folder = self._folders.get(context)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import ExportError
 
 if TYPE_CHECKING:
-    from .engine import BuildResult
+    from .job import BuildResult
 
 __all__ = ["check_writable", "metadata_json", "write_result"]
 

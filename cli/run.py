@@ -32,11 +32,11 @@ class RunOptions:
 
 def run(argv: Sequence[str]) -> int:
     """Run it; returns the command's own exit code."""
-    from . import engine
+    from .container import run_container
 
     options = parse_run(argv, os.environ)
     start_log(options.globals)
-    return engine.run_image(options)
+    return run_container(options)
 
 
 def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:

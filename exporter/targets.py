@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..digest import sha256_digest
 from ..errors import ExportError, NotFoundError
-from ..image import Layout, encode_layout
-from ..image.layout import LAYOUT_FILE, blob_name, named
+from ..image import LAYOUT_FILE, Layout, blob_name, encode_layout, named
 from ..values import replace
 from .outfile import refusals, replacing
 from .receipts import note_written, still_written
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..image import Descriptor, Reference
-    from ..worker.content import ContentStore
+    from ..worker import ContentStore
     from .assembly import AssembledImage
 
 __all__ = ["export_oci_folder", "export_oci_tar", "export_store", "stream_oci_tar"]

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from .descriptor import Descriptor as Descriptor
     from .descriptor import MediaType as MediaType
     from .layer import LayerBlob as LayerBlob
+    from .layout import LAYOUT_FILE as LAYOUT_FILE
     from .layout import Layout as Layout
     from .layout import LayoutEntry as LayoutEntry
+    from .layout import blob_name as blob_name
     from .layout import decode_layout as decode_layout
     from .layout import encode_layout as encode_layout
+    from .layout import named as named
     from .manifest import Index as Index
     from .manifest import Manifest as Manifest
     from .manifest import decode_manifest as decode_manifest
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from .reference import Reference as Reference
     from .reference import parse_reference as parse_reference
     from .registry import RegistryClient as RegistryClient
+    from .strict_json import MAX_DOCUMENT_BYTES as MAX_DOCUMENT_BYTES
 
 # Lazy (PEP 562): a cached build needs a few of these and never the registry client.
 _HOME = {
@@ -36,13 +40,16 @@ _HOME = {
     "History": "config",
     "ImageConfig": "config",
     "Index": "manifest",
+    "LAYOUT_FILE": "layout",
     "LayerBlob": "layer",
     "Layout": "layout",
     "LayoutEntry": "layout",
+    "MAX_DOCUMENT_BYTES": "strict_json",
     "Manifest": "manifest",
     "MediaType": "descriptor",
     "Reference": "reference",
     "RegistryClient": "registry",
+    "blob_name": "layout",
     "decode_config": "config_json",
     "decode_layout": "layout",
     "decode_manifest": "manifest",
@@ -50,10 +57,13 @@ _HOME = {
     "encode_index": "manifest",
     "encode_layout": "layout",
     "encode_manifest": "manifest",
+    "named": "layout",
     "parse_reference": "reference",
     "select_platform": "manifest",
 }
 __all__ = [
+    "LAYOUT_FILE",
+    "MAX_DOCUMENT_BYTES",
     "ContainerConfig",
     "Descriptor",
     "Healthcheck",
@@ -67,6 +77,7 @@ __all__ = [
     "MediaType",
     "Reference",
     "RegistryClient",
+    "blob_name",
     "decode_config",
     "decode_layout",
     "decode_manifest",
@@ -74,6 +85,7 @@ __all__ = [
     "encode_index",
     "encode_layout",
     "encode_manifest",
+    "named",
     "parse_reference",
     "select_platform",
 ]

@@ -111,7 +111,8 @@ def _check_name(text: str, domain: str, path: str) -> None:
         raise _invalid(text, f"{domain!r} is not a registry host")
     if not _PATH.fullmatch(path):
         if path != path.lower() and _PATH.fullmatch(path.lower()):
-            raise _invalid(text, "a repository name must be lower case", hint=f"write {path.lower()}")
+            lower = path.lower().removeprefix(_OFFICIAL)
+            raise _invalid(text, "a repository name must be lower case", hint=f"write {lower}")
         raise _invalid(
             text, "expected [HOST/]NAME[:TAG][@DIGEST] with names of a-z, 0-9 and single '.', '_', '-' between"
         )

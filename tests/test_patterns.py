@@ -188,6 +188,36 @@ def _one_by_one(lines: list[tuple[bool, IgnoreList]], path: str) -> bool:
     return matched
 
 
+REACHES = [
+    (["*", "!src"], "other", False),
+    (["*", "!src"], "src", False),  # what the line says of src itself, src hands down
+    (["*", "!src/keep"], "src", True),
+    (["*", "!src/keep"], "src/keep", False),
+    (["*", "!*/keep"], "any", True),
+    (["*", "!*/keep"], "any/thing", False),
+    (["*", "!**/keep"], "a/b/c", True),
+    (["*", "!a/**"], "a/b", True),
+    (["*", "!a/**"], "b", False),
+    (["a/b", "c/d"], "a", False),
+    (["*", "!x[/]y/z"], "x", True),
+]
+
+
+@pytest.mark.parametrize(("lines", "folder", "may"), REACHES)
+def test_folders_in_which_nothing_can_be_included_again_are_known_by_their_names(
+    lines: list[str], folder: str, may: bool
+) -> None:
+    assert IgnoreList(lines).may_include_below(folder) == may
+
+
+@given(st.lists(st.tuples(st.booleans(), PATTERNS), max_size=5), PATHS)
+def test_what_is_included_again_in_an_excluded_folder_was_foreseen(lines: list[tuple[bool, str]], path: str) -> None:
+    ignore = IgnoreList([("!" if again else "") + pattern for again, pattern in lines])
+    parent = path.rpartition("/")[0]
+    if parent and ignore.excludes(parent) and not ignore.excludes(path):
+        assert ignore.may_include_below(parent)
+
+
 @given(st.lists(st.text(max_size=8), max_size=4), st.text(min_size=1, max_size=8))
 def test_no_list_escapes_value_error(lines: list[str], path: str) -> None:
     try:

@@ -11,21 +11,44 @@ if TYPE_CHECKING:
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
     from .contexts import Contexts as Contexts
+    from .identity import Identity as Identity
+    from .identity import resolve_user as resolve_user
     from .prober import Prober as Prober
     from .records import SCHEMA as SCHEMA
     from .records import LayerRecords as LayerRecords
+    from .stacks import Stacks as Stacks
+    from .stacks import note_image_layers as note_image_layers
+    from .userns import enter_user_namespace as enter_user_namespace
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
     "SCHEMA": "records",
     "ContentStore": "content",
     "Contexts": "contexts",
+    "Identity": "identity",
     "LayerRecords": "records",
     "LocalWorker": "worker",
     "Prober": "prober",
+    "Stacks": "stacks",
     "StoredImage": "content",
+    "enter_user_namespace": "userns",
+    "note_image_layers": "stacks",
+    "resolve_user": "identity",
 }
-__all__ = ["SCHEMA", "ContentStore", "Contexts", "LayerRecords", "LocalWorker", "Prober", "StoredImage"]
+__all__ = [
+    "SCHEMA",
+    "ContentStore",
+    "Contexts",
+    "Identity",
+    "LayerRecords",
+    "LocalWorker",
+    "Prober",
+    "Stacks",
+    "StoredImage",
+    "enter_user_namespace",
+    "note_image_layers",
+    "resolve_user",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -26,9 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..digest import Digest
 from ..errors import CorruptError, NotFoundError, StoreError
-from ..image import Layout
-from ..image.layout import named
-from ..image.strict_json import MAX_DOCUMENT_BYTES
+from ..image import MAX_DOCUMENT_BYTES, Layout, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,13 +10,14 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import ExecError, LlbuildError
-from ..llb import ExecOp, MountType, SecurityMode
+from ..llb import ExecOp, MountType, ProxyEnv, SecurityMode
+from ..values import value_fields
 from .executor import DEFAULT_HOSTNAME, BindMount, ExecSpec, OverlayMount, RootMount, TmpfsMount
 from .identity import resolve_user
 from .snapshot import MergedTree, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ..llb import Mount, Vertex
@@ -79,7 +80,9 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_m
     prepared = _Prepared(ExecSpec(args=op.args, root=RootMount()))
     lowers, active = _layered(root, base, layers, prepared)
     extra = tuple(_extra(mount, inputs, layers, cache_mounts, prepared) for mount in mounts if mount is not root)
-    env = op.env if any(entry.startswith("HOME=") for entry in op.env) else (*op.env, f"HOME={identity.home}")
+    env = (*op.env, *_proxies(op.proxy_env))
+    if not any(entry.startswith("HOME=") for entry in env):
+        env = (*env, f"HOME={identity.home}")
     prepared.spec = ExecSpec(
         args=op.args,
         root=RootMount(
@@ -101,6 +104,17 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_m
         ulimits=op.ulimits,
     )
     return prepared
+
+
+def _proxies(proxy: ProxyEnv | None) -> Iterator[str]:
+    """Proxy settings as programs look for them, in either case. They are no part of the op's own environment."""
+    if proxy is None:
+        return
+    for name, _, _ in value_fields(ProxyEnv):
+        value = getattr(proxy, name)
+        if value:
+            yield f"{name.upper()}={value}"
+            yield f"{name}={value}"
 
 
 def _layered(

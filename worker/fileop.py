@@ -1,24 +1,24 @@
 """File ops: copy, mkfile, mkdir, rm, symlink, written straight into a new layer. No mount, no process.
 
-Semantics of BuildKit's (solver/llbsolver/file there). Every output is its base plus one layer.
+Semantics of BuildKit's (solver/llbsolver/file there). Every output is its base plus one layer. What an
+action does is in fileop_copy.py and fileop_edit.py; here is what it works on.
 """
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
-from ..llb import ChownOptions, FileCopy, FileMkdir, FileMkfile, FileOp, FileRm, FileSymlink, NamedUser
-from .filemode import mode_change
+from ..llb import FileCopy, FileRm, NamedUser
+from .fileop_copy import run_copy
+from .fileop_edit import run_edit
 from .identity import find_group, find_user
-from .snapshot import CopySettings, FolderTree, LayerWriter, MergedTree, Snapshot, copy_picked, pick, resolve, set_owner
+from .snapshot import FolderTree, LayerWriter, MergedTree, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..llb import FileAction, FileStep
+    from ..llb import ChownOptions, FileAction, FileOp, FileStep
     from .snapshot import ActiveLayer, LayerStore, Tree
 
 __all__ = ["run_file_op"]
@@ -36,7 +36,7 @@ def run_file_op(op: FileOp, inputs: Sequence[Snapshot | FolderTree], store: Laye
         return run.commit()
     except OSError as error:
         run.discard()
-        raise LlbuildError(f"{error.strerror}: {error.filename or 'while copying'}") from error
+        raise LlbuildError(f"{error.strerror or error}: {run.shown(error.filename)}") from error
     except BaseException:
         run.discard()
         raise
@@ -47,10 +47,8 @@ class _Stage:
 
     def __init__(self, base: Snapshot, store: LayerStore) -> None:
         self.base = base
-        self.active: ActiveLayer = store.begin()
-        folders = [store.folder(layer) for layer in base.layers]
-        tree = MergedTree(folders, userxattr=store.userxattr)
-        self.writer = LayerWriter(tree, self.active.fs, userxattr=store.userxattr)
+        self.active: ActiveLayer = store.begin(mounted=False)
+        self.writer = LayerWriter(_merged(base, store), self.active.fs, userxattr=store.userxattr)
         self.committed: Snapshot | None = None
 
 
@@ -61,6 +59,7 @@ class _Run:
         self._op = op
         self._inputs = inputs
         self._store = store
+        self._begun: list[_Stage] = []
         self._stages: list[_Stage] = []  # by step; a chain of steps shares one
         self._uses = _uses(op, len(inputs))
 
@@ -68,11 +67,12 @@ class _Run:
         step = self._op.steps[number]
         stage = self._stage(step)
         self._stages.append(stage)
-        match step.action:
-            case FileCopy() as action:
-                self._copy(action, stage, self._tree(step.secondary_input))
-            case action:
-                _edit(action, stage.writer, self._owner(_owner_of(action), stage))
+        action = step.action
+        owner = self._owner(_owner_of(action), stage)
+        if isinstance(action, FileCopy):
+            run_copy(action, self._tree(step.secondary_input), stage.writer, owner)
+        else:
+            run_edit(action, stage.writer, owner)
 
     def commit(self) -> tuple[Snapshot, ...]:
         outputs = {
@@ -86,9 +86,17 @@ class _Run:
         return results
 
     def discard(self) -> None:
-        for stage in self._stages:
+        for stage in self._begun:
             if stage.committed is None:
                 self._store.discard(stage.active)
+
+    def shown(self, filename: object) -> str:
+        """A file's name as the user knows it: without where the layer lies on this machine."""
+        name = str(filename or "while writing the layer")
+        for stage in self._begun:
+            if name.startswith(stage.active.fs):
+                return name.removeprefix(stage.active.fs) or "/"
+        return name
 
     def _finish(self, stage: _Stage) -> Snapshot:
         if stage.committed is None:
@@ -103,35 +111,34 @@ class _Run:
             before = self._stages[number]
             if self._uses[number] == 1 and self._op.steps[number].output < 0 and before.committed is None:
                 return before
-            return _Stage(self._finish(before), self._store)
-        return _Stage(self._base(step.input), self._store)
-
-    def _base(self, number: int) -> Snapshot:
-        if number < 0:
-            return Snapshot()
-        found = self._inputs[number]
+            return self._begin(self._finish(before))
+        found = self._inputs[step.input] if step.input >= 0 else Snapshot()
         if isinstance(found, Snapshot):
-            return found
-        copy = FileCopy(src="/", dest="/", dir_copy_contents=True)
-        stage = _Stage(Snapshot(), self._store)
-        self._copy(copy, stage, found)
-        return self._finish(stage)
+            return self._begin(found)
+        stage = self._begin(Snapshot())  # a client's folder to build on: copied whole
+        run_copy(FileCopy(src="/", dest="/", dir_copy_contents=True, create_dest_path=True), found, stage.writer, None)
+        return self._begin(self._finish(stage))
+
+    def _begin(self, base: Snapshot) -> _Stage:
+        stage = _Stage(base, self._store)
+        self._begun.append(stage)
+        return stage
 
     def _tree(self, number: int) -> Tree:
-        if number >= len(self._inputs):
-            return self._stages[number - len(self._inputs)].writer
+        """What a step reads: an input, or the result of a step before."""
+        step = number - len(self._inputs)
+        if step >= 0:
+            stage = self._stages[step]
+            return stage.writer if stage.committed is None else _merged(stage.committed, self._store)
         found: Snapshot | FolderTree = self._inputs[number] if number >= 0 else Snapshot()
-        if isinstance(found, Snapshot):
-            folders = [self._store.folder(layer) for layer in found.layers]
-            return MergedTree(folders, userxattr=self._store.userxattr)
-        return found
+        return _merged(found, self._store) if isinstance(found, Snapshot) else found
 
     def _owner(self, owner: ChownOptions | None, stage: _Stage) -> tuple[int, int] | None:
         """Ids of an owner; names are looked up in the input they say, or in what is worked on."""
         if owner is None:
             return None
         user, group = owner.user, owner.group
-        uid, gid = 0, None
+        uid, gid = 0, 0
         if isinstance(user, NamedUser):
             _, uid, gid, _ = find_user(self._names(user, stage), user.name)
         elif user is not None:
@@ -140,41 +147,21 @@ class _Run:
             gid = find_group(self._names(group, stage), group.name)
         elif group is not None:
             gid = group
-        return uid, gid or 0
+        return uid, gid
 
     def _names(self, named: NamedUser, stage: _Stage) -> Tree:
         return stage.writer if named.input < 0 else self._tree(named.input)
 
-    def _copy(self, action: FileCopy, stage: _Stage, tree: Tree) -> None:
-        writer = stage.writer
-        owner = self._owner(action.owner, stage)
-        settings = CopySettings(copy=action, owner=owner, mode=mode_change(action))
-        picked = pick(tree, action)
-        if not picked:
-            return
-        dest = resolve(writer, action.dest)
-        is_folder = action.dest.endswith(("/", "/.")) or not dest
-        if is_folder and action.create_dest_path:
-            writer.make_folder(dest, owner=owner or (0, 0))
-        elif action.create_dest_path and "/" in dest:
-            _make_parents(writer, dest.rpartition("/")[0], owner or (0, 0))
-        for source in picked:
-            there = writer.stat(dest)
-            inside = there is not None and stat.S_ISDIR(there.st_mode)
-            source_is_folder = stat.S_ISDIR(source.stat.st_mode)
-            if action.attempt_unpack and stat.S_ISREG(source.stat.st_mode) and _unpack(tree, source.path, writer, dest):
-                continue
-            target = dest
-            if inside and not (source_is_folder and action.dir_copy_contents):
-                target = f"{dest}/{source.name}" if dest else source.name
-            copy_picked(tree, source, writer, target, settings)
+
+def _merged(snapshot: Snapshot, store: LayerStore) -> MergedTree:
+    return MergedTree([store.folder(layer) for layer in snapshot.layers], userxattr=store.userxattr)
 
 
 def _uses(op: FileOp, inputs: int) -> list[int]:
-    """How many steps read the result of each step."""
+    """How often the result of each step is read."""
     uses = [0] * len(op.steps)
     for step in op.steps:
-        for number in {step.input, step.secondary_input}:
+        for number in (step.input, step.secondary_input):
             if number >= inputs:
                 uses[number - inputs] += 1
     return uses
@@ -182,85 +169,3 @@ def _uses(op: FileOp, inputs: int) -> list[int]:
 
 def _owner_of(action: FileAction) -> ChownOptions | None:
     return None if isinstance(action, FileRm) else action.owner
-
-
-def _edit(action: FileAction, writer: LayerWriter, owner: tuple[int, int] | None) -> None:
-    match action:
-        case FileMkdir():
-            _mkdir(action, writer, owner or (0, 0))
-        case FileMkfile():
-            place = writer.clear(resolve(writer, action.path))
-            handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(action.data)
-                set_owner(handle, owner or (0, 0))
-                os.fchmod(handle, action.mode & 0o7777)
-            _stamp(place, action.timestamp)
-        case FileSymlink():
-            place = writer.clear(resolve(writer, action.new_path, follow_last=False))
-            os.symlink(action.old_path, place)
-            set_owner(place, owner or (0, 0))
-            _stamp(place, action.timestamp)
-        case FileRm():
-            _rm(action, writer)
-        case FileCopy():
-            raise AssertionError("copies are not edits")
-
-
-def _mkdir(action: FileMkdir, writer: LayerWriter, owner: tuple[int, int]) -> None:
-    path = resolve(writer, action.path)
-    if writer.stat(path) is not None and action.make_parents:
-        writer.make_folder(path)  # raises when it is no folder
-        return
-    if writer.stat(path) is not None:
-        raise LlbuildError(f"cannot make the folder /{path}: it exists")
-    made = _make_parents(writer, path, owner, mode=action.mode) if action.make_parents else []
-    if not action.make_parents:
-        writer.make_folder(path, mode=action.mode, owner=owner)
-        made = [path]
-    for folder in reversed(made):
-        _stamp(writer.place(folder), action.timestamp)
-
-
-def _make_parents(writer: LayerWriter, path: str, owner: tuple[int, int], *, mode: int = 0o755) -> list[str]:
-    """The folder and whatever is missing above it; returns the new ones, topmost first."""
-    made = []
-    parts = path.split("/")
-    for count in range(1, len(parts) + 1):
-        folder = "/".join(parts[:count])
-        if folder and writer.make_folder(folder, mode=mode, owner=owner):
-            made.append(folder)
-    return made
-
-
-def _rm(action: FileRm, writer: LayerWriter) -> None:
-    try:
-        picked = pick(
-            writer, FileCopy(src=action.path, dest="/", allow_wildcard=action.allow_wildcard, allow_empty_wildcard=True)
-        )
-    except LlbuildError:
-        if action.allow_not_found:
-            return
-        raise
-    for found in picked:
-        if found.path:
-            writer.remove(found.path)
-
-
-def _unpack(tree: Tree, path: str, writer: LayerWriter, dest: str) -> bool:
-    """Unpack the file into the folder `dest` if it is an archive; says whether it was."""
-    from .layer import is_archive, unpack_archive
-
-    parent, _, name = path.rpartition("/")
-    with tree.directory(parent) as folder, os.fdopen(folder.open(name), "rb") as file:
-        if not is_archive(file):
-            return False
-        file.seek(0)
-        _make_parents(writer, dest, (0, 0))
-        unpack_archive(file, writer, dest)
-    return True
-
-
-def _stamp(place: str, timestamp: int) -> None:
-    if timestamp >= 0:
-        os.utime(place, ns=(timestamp, timestamp), follow_symlinks=False)

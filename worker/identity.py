@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Identity", "find_group", "find_user", "resolve_user"]
 
-_MAX_BYTES = 4 << 20  # of either file; an image's own are a few KiB
-_MAX_ID = (1 << 32) - 2
+_MAX_BYTES = 10 << 20  # of either file, as in BuildKit; an image's own are a few KiB
+_MAX_ID = (1 << 32) - 2  # the kernel's; the one above means "leave as it is" to chown(2)
 
 
 @frozen(kw_only=False)
@@ -37,27 +37,30 @@ def resolve_user(tree: Tree, text: str) -> Identity:
     A user alone brings its primary and supplementary groups; with a group, that one only. A uid that
     the image does not know runs in group 0, at home in /. Raises LlbuildError naming an unknown name.
     """
-    user, colon, group = text.partition(":")
+    user, _, group = text.partition(":")
     name, uid, gid, home = find_user(tree, user or "0")
-    if colon and group:
+    if group:
         return Identity(uid=uid, gid=find_group(tree, group), home=home)
     return Identity(uid=uid, gid=gid, groups=tuple(_memberships(tree, name)) if name else (), home=home)
 
 
 def find_user(tree: Tree, text: str) -> tuple[str, int, int, str]:
-    """Name, uid, primary gid and home of a user given by name or number. Raises LlbuildError."""
+    """Name, uid, primary gid and home of a user given by name or number. Raises LlbuildError.
+
+    The first line that fits counts. A number is a uid, even where somebody is called by it.
+    """
     number = _number(text)
     for fields in _lines(tree, "etc/passwd", 7):
         uid, gid = _number(fields[2]), _number(fields[3])
-        if uid is not None and gid is not None and (fields[0] == text or (number is not None and uid == number)):
+        if uid is None or gid is None:
+            continue  # to take it for 0, as some readers do, would make somebody root
+        if uid == number if number is not None else fields[0] == text:
             return fields[0], uid, gid, fields[5] or "/"
     if number is not None:
         return "", number, 0, "/root" if number == 0 else "/"
     if text == "root":
         return "root", 0, 0, "/root"
-    raise LlbuildError(
-        f"no user {text!r} in the image's /etc/passwd", hint="create it in a RUN before, or use a number"
-    )
+    raise _unknown("user", text, "/etc/passwd")
 
 
 def find_group(tree: Tree, text: str) -> int:
@@ -71,9 +74,13 @@ def find_group(tree: Tree, text: str) -> int:
             return gid
     if text == "root":
         return 0
-    raise LlbuildError(
-        f"no group {text!r} in the image's /etc/group", hint="create it in a RUN before, or use a number"
-    )
+    raise _unknown("group", text, "/etc/group")
+
+
+def _unknown(kind: str, text: str, file: str) -> LlbuildError:
+    if text.isascii() and text.isdecimal():
+        return LlbuildError(f"{kind} {text} is out of range; the largest id is {_MAX_ID}")
+    return LlbuildError(f"no {kind} {text!r} in the image's {file}", hint="create it in a RUN before, or use a number")
 
 
 def _memberships(tree: Tree, name: str) -> Iterator[int]:
@@ -83,7 +90,8 @@ def _memberships(tree: Tree, name: str) -> Iterator[int]:
             yield gid
 
 
-def _lines(tree: Tree, path: str, fields: int) -> Iterator[list[str]]:
+def _lines(tree: Tree, path: str, count: int) -> Iterator[list[str]]:
+    """The lines of a colon separated file of the tree, as `count` fields; fields that are missing are ""."""
     place = resolve(tree, path)
     found = tree.stat(place)
     if found is None or not stat.S_ISREG(found.st_mode):
@@ -93,11 +101,13 @@ def _lines(tree: Tree, path: str, fields: int) -> Iterator[list[str]]:
     parent, _, name = place.rpartition("/")
     with tree.directory(parent) as folder:
         handle = folder.open(name)
-    with os.fdopen(handle, encoding="utf-8", errors="surrogateescape") as file:
-        for line in file.read(_MAX_BYTES).splitlines():
-            parts = line.strip().split(":")
-            if len(parts) >= fields and not line.startswith("#"):
-                yield parts
+    with os.fdopen(handle, "rb") as file:
+        lines = file.read(_MAX_BYTES).split(b"\n")
+    for line in lines:
+        text = os.fsdecode(line.strip())
+        if text and not text.startswith("#"):
+            fields = text.split(":")
+            yield (fields + [""] * count)[: max(count, len(fields))]
 
 
 def _number(text: str) -> int | None:

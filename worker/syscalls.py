@@ -35,7 +35,6 @@ __all__ = [
     "RESOLVE_NO_SYMLINKS",
     "RESOLVE_NO_XDEV",
     "capset",
-    "close_range_on_exec",
     "fsconfig_create",
     "fsconfig_flag",
     "fsconfig_string",
@@ -86,7 +85,7 @@ RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 429, 430, 431, 432
-_CLOSE_RANGE, _OPENAT2, _MOUNT_SETATTR = 436, 437, 442
+_OPENAT2, _MOUNT_SETATTR = 437, 442
 # keyctl predates the common numbering; an architecture not listed goes without its own keyring.
 _KEYCTL: dict[str, int] = {
     "x86_64": 250,
@@ -105,7 +104,6 @@ _MOVE_MOUNT_T_EMPTY_PATH = 0x40
 _FSOPEN_CLOEXEC = 1
 _FSMOUNT_CLOEXEC = 1
 _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
-_CLOSE_RANGE_CLOEXEC = 4
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _LINUX_CAPABILITY_VERSION_3 = 0x2008_0522
 
@@ -247,11 +245,6 @@ def capset(*, effective: int, permitted: int, inheritable: int) -> None:
     low = [value & 0xFFFF_FFFF for value in (effective, permitted, inheritable)]
     high = [value >> 32 for value in (effective, permitted, inheritable)]
     _checked(_libc.capset(header, (ctypes.c_uint32 * 6)(*low, *high)), "capset")
-
-
-def close_range_on_exec(first: int) -> None:
-    """Mark every descriptor from `first` on close-on-exec."""
-    _syscall("close_range", _CLOSE_RANGE, first, 0xFFFF_FFFF, _CLOSE_RANGE_CLOEXEC)
 
 
 def reset_signal(signal: int) -> None:

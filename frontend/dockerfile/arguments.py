@@ -103,7 +103,7 @@ def _json(rest: Word) -> Arguments | None:
             value, after = decoder.raw_decode(text, at)
         except ValueError:
             return None
-        words.append(_replaced(rest.part(at, after), value))
+        words.append(rest.part(at, after).saying(_without_lone_surrogates(value)))
         at = _skip(text, after)
         if text.startswith("]", at):
             return Arguments(rest, tuple(words), json=True) if at + 1 == end else None
@@ -118,10 +118,13 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _replaced(word: Word, value: str) -> Word:
-    # A lone \ud800 is U+FFFD to Go.
-    word.text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if "\\u" in word.text else value
-    return word
+def _without_lone_surrogates(text: str) -> str:
+    """A lone \\ud800 is U+FFFD to Go."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _refuse_other_json(rest: Word) -> None:

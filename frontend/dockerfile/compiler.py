@@ -43,6 +43,7 @@ def compile_request(request: Request, lookup: Lookup, *, not_yet: frozenset[str]
     not_yet: features to refuse, by the names in `support`.
     """
     options = read_options(request)
+    _demand(options, not_yet)
     path, data = _dockerfile(options, lookup)
     excludes = _ignored(options, lookup)
     if data is None or excludes is None:
@@ -58,6 +59,13 @@ def compile_request(request: Request, lookup: Lookup, *, not_yet: frozenset[str]
         raise MoreNeeded
     results = [build.finish(target, source) for build, target in zip(builds, targets, strict=True)]
     return Compiled(results=tuple(results), warnings=tuple(builds[0].build.warnings))
+
+
+def _demand(options: Options, not_yet: frozenset[str]) -> None:
+    """Refuse options of the build that would be ignored."""
+    for given, feature in ((options.cgroup_parent, "a cgroup parent"), (options.resources, "a limit of resources")):
+        if given and feature in not_yet:
+            raise UsageError(f"{feature} is not supported yet")
 
 
 def _dockerfile(options: Options, lookup: Lookup) -> tuple[str, bytes | None]:
@@ -160,6 +168,7 @@ class _Compilation:
         for state in build.stages.states:
             if state in self.reachable and not state.dispatched:
                 state.inherit()
+                build.expander.charge(state.weight, state.at)
                 state.dispatched = True
                 _run_through(build, state)
                 self.build.context_paths |= state.context_paths

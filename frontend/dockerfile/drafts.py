@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from ...llb import FileAction
+    from ...llb import Edge, FileAction
     from ...platforms import Platform
 
 __all__ = ["Draft", "ExecDraft", "FileDraft", "MergeDraft", "SourceDraft", "finish"]
@@ -80,17 +80,18 @@ class ExecDraft:
         return [draft for _, draft in self._sorted() if draft is not None]
 
     def build(self) -> Output:
-        inputs: list[Output] = []
+        inputs = _Inputs()
         mounts: list[Mount] = []
         outputs = 0
         for mount, draft in self._sorted():
-            number = -1 if draft is None else _number(inputs, _output(draft))
+            number = inputs.number(draft)
             index = -1
             if mount.output >= 0:
                 index, outputs = outputs, outputs + 1
             numbered = (mount.input, mount.output) == (number, index)
             mounts.append(mount if numbered else replace(mount, input=number, output=index))
-        return add_vertex(self.make((*mounts, *self.extra)), inputs, platform=self.platform, metadata=self.metadata)
+        op = self.make((*mounts, *self.extra))
+        return add_vertex(op, inputs.outputs, platform=self.platform, metadata=self.metadata)
 
 
 class FileDraft:
@@ -108,21 +109,21 @@ class FileDraft:
         return [draft for draft in (self.base, *sources) if draft is not None]
 
     def build(self) -> Output:
-        inputs: list[Output] = [] if self.base is None else [_output(self.base)]
-        base = -1 if self.base is None else 0
-        numbers = [-1 if draft is None else _number(inputs, _output(draft)) for _, draft in self.steps]
+        inputs = _Inputs()
+        base = inputs.number(self.base)
+        numbers = [inputs.number(draft) for _, draft in self.steps]
         last = len(self.steps) - 1
         steps = tuple(
             FileStep(
                 action=action,
-                input=base if at == 0 else len(inputs) + at - 1,
+                input=base if at == 0 else len(inputs.outputs) + at - 1,
                 secondary_input=number,
                 output=0 if at == last else -1,
             )
             for at, ((action, _), number) in enumerate(zip(self.steps, numbers, strict=True))
         )
         visit = [_output(draft) for draft in self.below()]
-        return add_vertex(FileOp(steps=steps), inputs, metadata=self.metadata, visit=visit)
+        return add_vertex(FileOp(steps=steps), inputs.outputs, metadata=self.metadata, visit=visit)
 
 
 class MergeDraft:
@@ -166,10 +167,19 @@ def _output(draft: Draft) -> Output:
     return draft.output
 
 
-def _number(inputs: list[Output], output: Output) -> int:
-    """Where the output stands among the inputs; equal edges are one input."""
-    for number, known in enumerate(inputs):
-        if known.edge == output.edge:
-            return number
-    inputs.append(output)
-    return len(inputs) - 1
+class _Inputs:
+    """The inputs of a vertex under construction; equal edges are one input."""
+
+    def __init__(self) -> None:
+        self.outputs: list[Output] = []
+        self._numbers: dict[Edge, int] = {}
+
+    def number(self, draft: Draft | None) -> int:
+        """The draft's place among the inputs; -1 for nothing."""
+        if draft is None:
+            return -1
+        output = _output(draft)
+        number = self._numbers.setdefault(output.edge, len(self.outputs))
+        if number == len(self.outputs):
+            self.outputs.append(output)
+        return number

@@ -75,4 +75,4 @@ class Expander:
     def charge(self, work: int, at: Span) -> None:
         self.work += work
         if self.work > MAX_WORK:
-            raise DockerfileError(f"the variables of this file expand to more than {MAX_WORK >> 20} MiB", at=at)
+            raise DockerfileError(f"this file expands to more than {MAX_WORK >> 20} MiB", at=at)

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Heredoc", "may_hold_heredocs", "parse_heredoc", "read_heredocs"]
 
-_FORM = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)")
-_TABS = re.compile(r"^\t+", re.MULTILINE)
-
 
 class Heredoc:
     """One inline document. `content` is raw: leading tabs are still there."""
@@ -34,7 +31,7 @@ class Heredoc:
 
     @property
     def text(self) -> str:
-        return _TABS.sub("", self.content) if self.chomp else self.content
+        return re.sub(r"^\t+", "", self.content, flags=re.MULTILINE) if self.chomp else self.content
 
     @property
     def body_lines(self) -> tuple[int, int]:
@@ -50,19 +47,21 @@ def parse_heredoc(word: Word) -> Heredoc | None:
     """What the word opens, None when it is no heredoc. Raises DockerfileError on a broken delimiter."""
     if "<<" not in word.text:
         return None
-    match = _FORM.fullmatch(word.text)
-    if match is None or not match[3]:
+    descriptor, _, rest = word.text.partition("<<")
+    chomp = rest.startswith("-")
+    rest = rest[chomp:].lstrip("\t\n\f\r ")
+    if not rest or "<" in rest or (descriptor and not (descriptor.isascii() and descriptor.isdigit())):
         return None
     try:
-        names = split_fields(match[3], {}, keep_unset=True)
+        names = split_fields(rest, {}, keep_unset=True)
         if len(names) != 1:
             return None
-        (quoted,) = split_fields(match[3], {}, keep_unset=True, keep_quotes=True)
+        (quoted,) = split_fields(rest, {}, keep_unset=True, keep_quotes=True)
     except WordError as error:
         raise DockerfileError(f"heredoc delimiter: {error}", at=word.at) from None
     name = names[0]
     plain = _quotes(name) == _quotes(quoted)
-    return Heredoc(word, name, expand=plain, chomp=match[2] == "-", descriptor=int(match[1][:9] or 0))
+    return Heredoc(word, name, expand=plain, chomp=chomp, descriptor=int(descriptor[:9] or 0))
 
 
 def read_heredocs(line: Line) -> list[Heredoc]:
@@ -77,8 +76,7 @@ def read_heredocs(line: Line) -> list[Heredoc]:
         if "<<" not in text:
             continue
         start = line.text.find(text, at)
-        word = line.word(start, start + len(text)) if start >= 0 else line.word(0, len(line.text))
-        word.text = text
+        word = line.word(start, start + len(text)) if start >= 0 else line.word(0, len(line.text)).saying(text)
         at = max(at, start)
         heredoc = parse_heredoc(word)
         if heredoc is not None:

@@ -20,6 +20,7 @@ class ImageDraft:
     """What instructions edit. `history` grows by one entry per instruction."""
 
     __slots__ = (
+        "_places",
         "args_escaped",
         "author",
         "cmd",
@@ -48,6 +49,7 @@ class ImageDraft:
         self.user = inner.user
         self.exposed_ports: set[str] = set(inner.exposed_ports)
         self.env: list[str] = list(inner.env)
+        self._places: dict[str, int] = {}  # of the variables in `env`
         self.entrypoint = inner.entrypoint
         self.cmd = inner.cmd
         self.volumes: set[str] = set(inner.volumes)
@@ -92,12 +94,12 @@ class ImageDraft:
 
     def set_env(self, key: str, value: str) -> None:
         """A variable keeps its first place; only its value changes."""
-        head = key + "="
-        for at, item in enumerate(self.env):
-            if item.startswith(head) or item == key:
-                self.env[at] = head + value
-                return
-        self.env.append(head + value)
+        if len(self._places) != len(self.env):
+            self._places = {}
+            for at, item in enumerate(self.env):
+                self._places.setdefault(item.partition("=")[0], at)
+        at = self._places.setdefault(key, len(self.env))
+        self.env[at : at + 1] = [f"{key}={value}"]
 
     @property
     def default_shell(self) -> tuple[str, ...]:

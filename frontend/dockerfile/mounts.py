@@ -161,10 +161,7 @@ def _read(build: Build, word: Word, env: Mapping[str, str]) -> _MountSpec:
         if not equals:
             _read_switch(spec, item, key)
             continue
-        part = word.part(0, 0)
-        part.text = value
-        part.start, part.end = word.start, word.end
-        _read_value(spec, item, _ALIASES.get(key, key), build.expander.word(part, env))
+        _read_value(spec, item, _ALIASES.get(key, key), build.expander.word(word.saying(value), env))
     _check(spec)
     return spec
 

@@ -8,6 +8,7 @@ it is not doubled, heredoc bodies follow the line that opens them.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
     from .arguments import Arguments
 
-__all__ = ["Document", "Node", "parse", "parse_trigger"]
+__all__ = ["MAX_INSTRUCTIONS", "Document", "Node", "parse", "parse_trigger"]
+
+MAX_INSTRUCTIONS = 50_000  # bounds memory; an image has room for some hundred layers
 
 
 class Node:
@@ -74,7 +77,10 @@ def parse(data: bytes, path: str) -> Document:
     if not data:
         raise DockerfileError("the Dockerfile is empty", at=Span(path, 1), hint="begin with FROM image")
     reader = _Reader(decode_source(data, path), path)
-    nodes = list(reader.nodes())
+    nodes = list(islice(reader.nodes(), MAX_INSTRUCTIONS + 1))
+    if len(nodes) > MAX_INSTRUCTIONS:
+        at = nodes[-1].line.at
+        raise DockerfileError(f"the file holds more than {MAX_INSTRUCTIONS:,} instructions", at=at)
     if not nodes:
         at = Span(path, max(1, len(reader.lines)))
         raise DockerfileError("the file holds no instruction", at=at, hint="begin with FROM image")
@@ -273,4 +279,4 @@ def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word,
         word = "".join(out)
         if word == "--" and not quote:
             return tuple(flags), at
-        flags.append(Word(word, line, start, at))
+        flags.append(Word(word, line, start, at, exact=len(word) == at - start))

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from . import instructions as ins
-from .duration import parse_duration
-from .flags import Flag, Flags, read_flags
-from .heredoc import parse_heredoc
-from .integer import read_int
+from .flags import Flag, read_flags
+from .readcopy import read_add, read_copy
+from .readhealth import read_healthcheck
 from .suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .heredoc import Heredoc
     from .parser import Document, Node
     from .source import Word
 
@@ -25,25 +23,6 @@ __all__ = ["read_command", "read_instruction", "read_stages"]
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _NO_FLAGS: dict[str, Flag] = {}
 _RUN = {"mount": Flag.VALUES, "network": Flag.VALUE, "security": Flag.VALUE, "device": Flag.VALUES}
-_COPY = {
-    "chown": Flag.VALUE,
-    "chmod": Flag.VALUE,
-    "from": Flag.VALUE,
-    "link": Flag.SWITCH,
-    "exclude": Flag.VALUES,
-    "parents": Flag.SWITCH,
-}
-_ADD = {
-    "chown": Flag.VALUE,
-    "chmod": Flag.VALUE,
-    "link": Flag.SWITCH,
-    "exclude": Flag.VALUES,
-    "keep-git-dir": Flag.SWITCH,
-    "checksum": Flag.VALUE,
-    "unpack": Flag.SWITCH,
-}
-_INTERVALS = ("interval", "timeout", "start-period", "start-interval")
-_HEALTHCHECK = {**dict.fromkeys(_INTERVALS, Flag.VALUE), "retries": Flag.VALUE}
 
 
 def read_stages(document: Document) -> tuple[list[ins.Arg], list[ins.Stage]]:
@@ -167,91 +146,6 @@ def _entrypoint(node: Node) -> ins.Entrypoint:
     return ins.Entrypoint(node=node, words=_texts(node), shell=not node.arguments.json)
 
 
-def _copy(node: Node) -> ins.Copy:
-    _check_dest(node)
-    flags = read_flags(node, _COPY)
-    sources, documents, dest = _sources(node)
-    return ins.Copy(
-        node=node,
-        sources=sources,
-        documents=documents,
-        dest=dest,
-        origin=_nonempty(flags, "from"),
-        chown=_nonempty(flags, "chown"),
-        chmod=_nonempty(flags, "chmod"),
-        link=_on(flags, "link"),
-        parents=_on(flags, "parents"),
-        excludes=flags.words("exclude"),
-    )
-
-
-def _add(node: Node) -> ins.Add:
-    _check_dest(node)
-    flags = read_flags(node, _ADD)
-    sources, documents, dest = _sources(node)
-    return ins.Add(
-        node=node,
-        sources=sources,
-        documents=documents,
-        dest=dest,
-        chown=_nonempty(flags, "chown"),
-        chmod=_nonempty(flags, "chmod"),
-        link=_on(flags, "link"),
-        excludes=flags.words("exclude"),
-        checksum=_nonempty(flags, "checksum"),
-        keep_git_dir=flags.switch("keep-git-dir"),
-        unpack=flags.switch("unpack"),
-        keep_git_dir_flag=flags.given.get("keep-git-dir"),
-        unpack_flag=flags.given.get("unpack"),
-    )
-
-
-def _nonempty(flags: Flags, name: str) -> Word | None:
-    """`--chown=` says as little as no flag."""
-    word = flags.word(name)
-    return word if word is not None and word.text else None
-
-
-def _on(flags: Flags, name: str) -> Word | None:
-    return flags.given[name] if flags.switch(name) else None
-
-
-def _check_dest(node: Node) -> None:
-    words = node.arguments.words
-    if len(words) < 2:
-        raise DockerfileError(
-            f"{node.name} takes at least a source and a destination",
-            at=words[0].at if words else node.line.at,
-            hint=f"write {node.name} {words[0].text if words else 'SOURCE'} DESTINATION",
-        )
-
-
-def _sources(node: Node) -> tuple[tuple[Word, ...], tuple[Heredoc, ...], Word]:
-    *words, dest = node.arguments.words
-    if "<<" in dest.text and _opens(dest):
-        raise DockerfileError(f"a heredoc cannot be the destination of {node.name}", at=dest.at)
-    by_name = {heredoc.name: heredoc for heredoc in node.heredocs}
-    sources: list[Word] = []
-    documents: list[Heredoc] = []
-    for word in words:
-        opened = _opens(word) if "<<" in word.text else None
-        if opened is None:
-            sources.append(word)
-            continue
-        body = by_name.get(opened.name)
-        if body is not None:
-            opened.content, opened.first_line = body.content, body.first_line
-        documents.append(opened)
-    return tuple(sources), tuple(documents), dest
-
-
-def _opens(word: Word) -> Heredoc | None:
-    try:
-        return parse_heredoc(word)
-    except DockerfileError:
-        return None  # not a heredoc after all: a file of that name
-
-
 def _workdir(node: Node) -> ins.Workdir:
     return ins.Workdir(node=node, path=_only(node))
 
@@ -312,60 +206,6 @@ def _shell(node: Node) -> ins.Shell:
     return ins.Shell(node=node, words=words)
 
 
-def _healthcheck(node: Node) -> ins.Healthcheck:
-    words = node.arguments.words
-    if not words:
-        raise _missing(node, "CMD or NONE")
-    kind, *rest = words
-    if kind.text.upper() == "NONE":
-        if rest:
-            raise DockerfileError("HEALTHCHECK NONE takes no arguments", at=rest[0].at)
-        return ins.Healthcheck(node=node, test=("NONE",))
-    flags = read_flags(node, _HEALTHCHECK)
-    if kind.text.upper() != "CMD":
-        raise DockerfileError(
-            f"HEALTHCHECK takes CMD or NONE, not {kind.text!r}", at=kind.at, hint=f"write HEALTHCHECK CMD {kind.text}"
-        )
-    if not rest:
-        raise DockerfileError("HEALTHCHECK CMD has no command", at=kind.at)
-    form = "CMD" if node.arguments.json else "CMD-SHELL"
-    interval, timeout, start_period, start_interval = (_interval(flags, name) for name in _INTERVALS)
-    return ins.Healthcheck(
-        node=node,
-        test=(form, *(word.text for word in rest)),
-        interval_ns=interval,
-        timeout_ns=timeout,
-        start_period_ns=start_period,
-        start_interval_ns=start_interval,
-        retries=_retries(flags),
-    )
-
-
-def _interval(flags: Flags, name: str) -> int:
-    word = flags.word(name)
-    if word is None or not word.text:
-        return 0
-    try:
-        duration = parse_duration(word.text)
-    except ValueError as error:
-        raise DockerfileError(f"--{name}: {error}", at=word.at, hint="write e.g. 30s, 1m30s, 500ms") from None
-    if duration != 0 and duration < 10**6:
-        raise DockerfileError(f"--{name} is {word.text}; it must be at least 1ms", at=word.at)
-    return duration
-
-
-def _retries(flags: Flags) -> int:
-    word = flags.word("retries")
-    if word is None or not word.text:
-        return 0
-    retries = read_int(word.text)
-    if retries is None or not -(1 << 31) <= retries < 1 << 31:
-        raise DockerfileError(f"--retries is a number, not {word.text!r}", at=word.at)
-    if retries < 0:
-        raise DockerfileError(f"--retries is {word.text}; it cannot be negative", at=word.at)
-    return retries
-
-
 def _onbuild(node: Node) -> ins.Onbuild:
     trigger = node.trigger
     if trigger is None:
@@ -390,15 +230,15 @@ def _missing(node: Node, what: str) -> DockerfileError:
 
 
 _READERS: dict[str, Callable[[Node], ins.Command | ins.From]] = {
-    "ADD": _add,
+    "ADD": read_add,
     "ARG": _arg,
     "CMD": _cmd,
-    "COPY": _copy,
+    "COPY": read_copy,
     "ENTRYPOINT": _entrypoint,
     "ENV": _env,
     "EXPOSE": _expose,
     "FROM": _from,
-    "HEALTHCHECK": _healthcheck,
+    "HEALTHCHECK": read_healthcheck,
     "LABEL": _label,
     "MAINTAINER": _maintainer,
     "ONBUILD": _onbuild,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["find_target", "plan_stages", "register_stages", "resolve_stages"]
 
 _SCRATCH = "scratch"
+_MOST_NAMED = 8
+_TRIGGER_COST = 1000  # reading one costs as much as expanding a text this long
 _COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
 
 
@@ -96,9 +98,11 @@ def plan_stages(build: Build) -> None:
         state.planned = [_plan(build, state, command) for command in state.stage.commands]
     cycle = build.stages.find_cycle()
     if cycle:
-        ring = " reads ".join(repr(state.name or "this stage") for state, _ in [*cycle, cycle[0]])
+        ring = [repr(state.name or state.base_name) for state, _ in [*cycle, cycle[0]]]
+        if len(ring) > _MOST_NAMED:
+            ring[_MOST_NAMED - 2 : -1] = ["…"]
         _, command = cycle[0]
-        raise DockerfileError(f"stages read each other in a circle: {ring}", at=command.at)
+        raise DockerfileError(f"stages read each other in a circle: {' reads '.join(ring)}", at=command.at)
     if len(build.stages.states) == 1:
         build.stages.states[0].name = ""  # the only stage needs no name in front of its steps
 
@@ -282,6 +286,7 @@ def _take_triggers(build: Build, state: StageState) -> bool:
         return False
     taken = []
     for text in triggers:
+        build.expander.charge(_TRIGGER_COST + len(text), state.at)
         planned = _plan(build, state, read_command(parse_trigger(text, state.at)))
         planned.from_onbuild = True
         taken.append(planned)

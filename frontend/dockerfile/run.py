@@ -45,7 +45,7 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
     if build.options.shm_size > 0:
         tmpfs = TmpfsOptions(size_bytes=build.options.shm_size)
         mounts.append((Mount(dest=_SHM, mount_type=MountType.TMPFS, tmpfs=tmpfs), None))
-    env = state.env_strings()
+    env = state.env_strings(build.expander, command.at)
     if extras and extras.ssh_socket and "SSH_AUTH_SOCK" not in state.env:
         env = (*env, f"SSH_AUTH_SOCK={extras.ssh_socket}")
     options = build.options

@@ -57,34 +57,38 @@ class Line:
 
 
 class Word:
-    """A piece of a logical line. `text` may differ from what stands there: JSON decoded, quotes off."""
+    """A piece of a logical line.
 
-    __slots__ = ("end", "line", "start", "text")
+    exact: `text` is what stands there, so that offsets in it are offsets in the line; else it was JSON
+    decoded or had its quotes taken off.
+    """
 
-    def __init__(self, text: str, line: Line, start: int, end: int) -> None:
+    __slots__ = ("end", "exact", "line", "start", "text")
+
+    def __init__(self, text: str, line: Line, start: int, end: int, *, exact: bool = True) -> None:
         self.text = text
         self.line = line
         self.start = start
         self.end = end
+        self.exact = exact
 
     @property
     def at(self) -> Span:
         return self.line.span(self.start, self.end)
 
-    @property
-    def verbatim(self) -> bool:
-        """Offsets in `text` are offsets in the file."""
-        return self.end - self.start == len(self.text) and self.line.text.startswith(self.text, self.start)
-
     def part(self, start: int, end: int) -> Word:
         """The piece `text[start:end]`; its place is the whole word's where that cannot be told."""
-        if self.verbatim:
+        if self.exact:
             return Word(self.text[start:end], self.line, self.start + start, self.start + end)
-        return Word(self.text[start:end], self.line, self.start, self.end)
+        return self.saying(self.text[start:end])
+
+    def saying(self, text: str) -> Word:
+        """The same place with another text."""
+        return Word(text, self.line, self.start, self.end, exact=False)
 
     def at_offset(self, offset: int) -> Span:
         """From `text[offset]` to the word's end, or the word where that cannot be told."""
-        if self.verbatim and offset < len(self.text):
+        if self.exact and offset < len(self.text):
             return self.line.span(self.start + offset, self.end)
         return self.at
 

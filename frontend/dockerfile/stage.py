@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ...span import Span
     from .contexts import NamedContext
     from .drafts import Draft
+    from .expander import Expander
     from .imagedraft import ImageDraft
     from .instructions import Command, Stage
 
@@ -76,11 +77,18 @@ class StageState:
         self.env[key] = value
         self._strings = None
 
-    def env_strings(self) -> tuple[str, ...]:
+    def env_strings(self, expander: Expander, at: Span) -> tuple[str, ...]:
         """`K=V` in order of last assignment; made once for all the processes that see the same."""
         if self._strings is None:
             self._strings = tuple(f"{key}={value}" for key, value in self.env.items())
+            expander.charge(sum(map(len, self._strings)), at)
         return self._strings
+
+    @property
+    def weight(self) -> int:
+        """About how much a stage built on this one takes over."""
+        history = len(self.image.history) if self.image is not None else 0
+        return 16 * (len(self.env) + len(self.args) + history)
 
     def inherit(self) -> None:
         """Take over what the base stage ends with."""

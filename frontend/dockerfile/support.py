@@ -24,6 +24,8 @@ NOT_YET = frozenset(
         "RUN --security=insecure",
         "SOURCE_DATE_EPOCH from a context or stage",
         "a build context from a URL",
+        "a cgroup parent",
         "a git build context",
+        "a limit of resources",
     }
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.cli.build import Build, conduct
-from llbuild.cli.engine import BuildResult, BuildView
+from llbuild.cli.job import BuildResult, BuildView
 from llbuild.cli.options import BuildOptions, parse_build
 from llbuild.digest import Digest
 from llbuild.errors import DockerfileError, ExecError, ExportError, LlbuildError, UsageError

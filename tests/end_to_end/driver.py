@@ -106,6 +106,7 @@ class Llbuild:
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()  # a program to run it under
+    python: str = sys.executable
 
     def __call__(
         self, *arguments: str | Path, exit_code: int = 0, cwd: Path | None = None, env: dict[str, str] | None = None
@@ -113,7 +114,7 @@ class Llbuild:
         """Run to the end; anything but the expected exit code fails the test with all that was said."""
         words = tuple(str(word) for word in arguments)
         done = subprocess.run(
-            [*self.prefix, sys.executable, "-c", _ENTRY, *words],
+            [*self.prefix, self.python, "-c", _ENTRY, *words],
             cwd=cwd,
             env=self._environment(env),
             stdin=subprocess.DEVNULL,
@@ -139,7 +140,7 @@ class Llbuild:
             f"open({str(told)!r}, 'w').write(' '.join(sys.modules)); sys.exit(code)"
         )
         done = subprocess.run(
-            [*self.prefix, sys.executable, "-c", code, *map(str, arguments)],
+            [*self.prefix, self.python, "-c", code, *map(str, arguments)],
             env=self._environment(None),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -152,7 +153,7 @@ class Llbuild:
     def start(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.Popen[bytes]:
         """Start and return at once; in a process group of its own, as a shell would."""
         return subprocess.Popen(
-            [*self.prefix, sys.executable, "-c", _ENTRY, *map(str, arguments)],
+            [*self.prefix, self.python, "-c", _ENTRY, *map(str, arguments)],
             cwd=cwd,
             env=self._environment(None),
             stdin=subprocess.DEVNULL,

@@ -54,7 +54,8 @@ def test_metadata_alone_starts_nothing_and_adds_no_layer(
 ) -> None:
     archive = tmp_path / "image.tar"
     outcome = llbuild.build(
-        "-t", "meta", "-o", f"type=oci,dest={archive}", "--build-arg", "WHO=you", context(EVERYTHING)
+        *("-t", "meta", "-o", f"type=oci,dest={archive}", "-o", "type=image", "--build-arg", "WHO=you"),
+        context(EVERYTHING),
     )
     assert outcome.ran() == []
     image = read_image(archive)

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgpack
 import pytest
 from llbuild.tests.end_to_end.driver import Llbuild, overlap, processes_of
 from llbuild.tests.tools import ROOT, require_tool
@@ -37,15 +38,20 @@ def home(busybox_rootfs: Path) -> Iterator[Path]:
 @pytest.fixture
 def nobodys(home: Path) -> Iterator[Llbuild]:
     prefix = (require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    probe = subprocess.run(
-        [*prefix, sys.executable, "-c", "import llbuild, msgpack"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / ".typing")},
-        capture_output=True,
-        check=False,
-    )
-    if probe.returncode:
-        pytest.skip(f"needs a Python and a checkout that every user can read (not {sys.executable})")
-    llbuild = Llbuild(root=home / "state", prefix=prefix, environment={"HOME": str(home)})
+    # The tests' own Python may lie in root's home; any other of the same version can use the same libraries.
+    libraries = str(Path(msgpack.__file__).parents[1])
+    path = f"{ROOT / '.typing'}:{libraries}"
+    readable = "import os, sys, llbuild, msgpack, blake3; os.stat(os.path.realpath(sys.executable))"
+    found = (shutil.which(f"python{sys.version_info[0]}.{sys.version_info[1]}", path="/usr/bin:/usr/local/bin"),)
+    pythons = [sys.executable, *filter(None, found)]
+    for python in pythons:
+        probe = [*prefix, python, "-c", readable]
+        if subprocess.run(probe, env={"PYTHONPATH": path}, capture_output=True, check=False).returncode == 0:
+            break
+    else:
+        pytest.skip(f"needs a Python and a checkout that every user can read (not {', '.join(pythons)})")
+    environment = {"HOME": str(home), "PYTHONPATH": path}
+    llbuild = Llbuild(root=home / "state", prefix=prefix, environment=environment, python=python)
     llbuild("import", home / "rootfs", "busybox")
     yield llbuild
     assert not processes_of(llbuild.root)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.tests.tools import require_tool, run_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from llbuild.tests.end_to_end.driver import Llbuild
@@ -40,9 +41,10 @@ def layout(llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path) -> Pa
 
 
 @pytest.fixture
-def containers(tmp_path: Path) -> list[str]:
-    """Flags that keep buildah and podman in a folder of this test's own."""
-    return [f"--root={tmp_path / 'containers'}", f"--runroot={tmp_path / 'run'}", "--storage-driver=vfs"]
+def containers(tmp_path: Path) -> Iterator[list[str]]:
+    """Flags that keep buildah and podman in folders of this test's own (podman wants a short name for the second)."""
+    with tempfile.TemporaryDirectory(prefix="llb-") as short:
+        yield [f"--root={tmp_path / 'containers'}", f"--runroot={short}", "--storage-driver=vfs"]
 
 
 def test_skopeo_inspects_the_archive(archive: Path) -> None:

@@ -105,7 +105,6 @@ def _set_up(step: Step, fds: list[int], host: Host, root: RootFilesystem) -> Non
     if step["own_output"]:
         process.own_pipes(step["uid"], step["gid"])
     process.become_user(step, host)
-    syscalls.close_range_on_exec(3)
 
 
 def _isolate(*, own_network: bool) -> None:

@@ -13,10 +13,10 @@ import stat
 
 from .. import syscalls
 from .failure import SetupError, explained
+from .inroot import find, open_path
 
 __all__ = ["MountPoints", "remove"]
 
-_MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 
 
@@ -35,32 +35,7 @@ class MountPoints:
 
     def find(self, dest: bytes, *, folder: bool) -> int:
         """The mount point as a descriptor; links are followed within the root, what is missing is made."""
-        try:
-            return _open(dest, os.O_PATH)
-        except OSError:
-            pass  # one component after the other, to see which is missing
-        todo = [part for part in dest.split(b"/") if part not in (b"", b".")]
-        here: list[bytes] = []
-        links = 0
-        while todo:
-            part = todo.pop(0)
-            if part == b"..":
-                here = here[:-1]
-                continue
-            path = b"/".join([*here, part])
-            target = _link_target(path)
-            if target is None:
-                if not _exists(path):
-                    self._make(b"/".join(here), part, folder=folder or bool(todo))
-                here.append(part)
-                continue
-            links += 1
-            if links > _MAX_LINKS:
-                raise SetupError(f"mount point {os.fsdecode(dest)}: too many symbolic links")
-            if target.startswith(b"/"):
-                here = []
-            todo = [name for name in target.split(b"/") if name not in (b"", b".")] + todo
-        return _open(b"/".join(here), os.O_PATH)
+        return find(dest, lambda parent, name, last: self._make(parent, name, folder=folder or not last))
 
     def note_times(self) -> None:
         """Remember when each of `copied` last changed: call it when all are made and nothing else has run."""
@@ -71,7 +46,7 @@ class MountPoints:
         if self._upper < 0:
             raise SetupError(f"mount point /{os.fsdecode(path)} does not exist, and the root is read-only")
         self._note_copy_up(parent)
-        fd = _open(parent, _FOLDER)
+        fd = open_path(parent, _FOLDER)
         try:
             before = os.fstat(fd)
             if folder:
@@ -129,37 +104,9 @@ def _remove_if_empty(root: int, path: bytes) -> None:
         os.close(fd)
 
 
-def _open(path: bytes, flags: int) -> int:
-    """Open below the root. Magic links (/proc/self/fd/...) could lead to what this process still holds open."""
-    return syscalls.openat2(b"/" + path, flags, resolve=syscalls.RESOLVE_NO_MAGICLINKS | syscalls.RESOLVE_IN_ROOT)
-
-
 def _open_in(folder: int, path: bytes, flags: int) -> int:
     resolve = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_XDEV
     return syscalls.openat2(path or b".", flags, dir_fd=folder, resolve=resolve)
-
-
-def _link_target(path: bytes) -> bytes | None:
-    try:
-        fd = _open(path, os.O_PATH | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    try:
-        return os.readlink(b"", dir_fd=fd)
-    except OSError:
-        return None  # not a link
-    finally:
-        os.close(fd)
-
-
-def _exists(path: bytes) -> bool:
-    try:
-        os.close(_open(path, os.O_PATH))
-    except FileNotFoundError:
-        return False
-    except OSError as exc:
-        raise explained(f"cannot use /{os.fsdecode(path)} on the way to a mount point", exc) from exc
-    return True
 
 
 def _is_in(folder: int, path: bytes) -> bool:

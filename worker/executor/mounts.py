@@ -1,4 +1,4 @@
-"""Making mounts before they have a place: each function returns a detached mount as a descriptor.
+"""Making mounts before they have a place: most functions return a detached mount as a descriptor.
 
 A mount that exists before it is attached can be attached after the machine's own tree is gone, and then no
 path of an image, symlink or not, can lead there. Interface: fsopen(2), open_tree(2), move_mount(2).
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .host import Host
 
-__all__ = ["QUIET", "bind", "filesystem", "inside", "overlay"]
+__all__ = ["QUIET", "attach", "bind", "filesystem", "inside", "overlay"]
 
 QUIET = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_ATTR_NOEXEC
 
@@ -27,7 +27,8 @@ def filesystem(kind: bytes, options: tuple[tuple[bytes, bytes], ...] = (), attri
     """A new filesystem of that kind; an option without a value is a flag."""
     context = syscalls.fsopen(kind)
     try:
-        syscalls.fsconfig_string(context, b"source", kind)  # what df and mount show
+        if not any(key == b"source" for key, _ in options):
+            syscalls.fsconfig_string(context, b"source", kind)  # what df and mount show
         for key, value in options:
             if value:
                 syscalls.fsconfig_string(context, key, value)
@@ -125,6 +126,12 @@ def bind(source: bytes, *, dir_fd: int = syscalls.AT_FDCWD, attributes: int = 0)
     tree = syscalls.open_tree(source, dir_fd=dir_fd, recursive=True)
     if attributes:
         syscalls.mount_setattr(tree, attributes=attributes, recursive=True)
+    return tree
+
+
+def attach(tree: int, folder: int, name: bytes = b"") -> int:
+    """Put a mount at `name` in `folder` ("": `folder` itself) and return it; one that has a place moves from there."""
+    syscalls.move_mount(tree, name, dir_fd=folder)
     return tree
 
 

@@ -10,6 +10,7 @@ import stat
 from .. import syscalls
 from . import capabilities
 from .failure import SetupError, explained
+from .inroot import find, open_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _PR_SET_KEEPCAPS = 8
+_ALL_FDS = 1 << 16  # more than the helper ever has open
 _DEFAULT_PATH = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # POSIX sh, 2.8.2 "Exit Status for Commands"
 
@@ -49,18 +51,20 @@ def set_limits(limits: list[tuple[str, int, int]]) -> None:
 
 def make_cwd(cwd: bytes, uid: int, gid: int) -> None:
     """Make the working folder for the step's user where it is missing; BuildKit does, runc would refuse."""
-    path = b"/"
-    for part in os.path.normpath(b"/" + cwd).split(b"/"):
-        path = os.path.join(path, part)
-        if os.path.isdir(path):
-            continue
-        if os.path.lexists(path):
-            raise SetupError(f"the working directory {os.fsdecode(cwd)}: {os.fsdecode(path)} is not a folder")
-        try:
-            os.mkdir(path, 0o755)
-            os.chown(path, uid, gid)
-        except OSError as exc:
-            raise explained(f"cannot make the working directory {os.fsdecode(cwd)}", exc) from exc
+
+    def make(parent: bytes, name: bytes, _last: bool) -> None:
+        fd = open_path(parent, os.O_RDONLY | os.O_DIRECTORY)
+        os.mkdir(name, 0o755, dir_fd=fd)
+        os.chown(name, uid, gid, dir_fd=fd, follow_symlinks=False)
+        os.close(fd)
+
+    try:
+        found = find(cwd, make)
+    except OSError as exc:
+        raise explained(f"cannot make the working directory {os.fsdecode(cwd)}", exc) from exc
+    if not stat.S_ISDIR(os.fstat(found).st_mode):
+        raise SetupError(f"the working directory {os.fsdecode(cwd)} is not a folder")
+    os.close(found)
 
 
 def limit_privileges(host: Host) -> None:
@@ -99,6 +103,8 @@ def execute(step: Step) -> NoReturn:
     """Become the command. Where that fails say so on stderr and exit as a shell would."""
     env = dict(entry.partition(b"=")[::2] for entry in step["env"] if b"=" in entry)
     name = step["args"][0]
+    # Now and not only on exec: a working directory or command named /proc/self/fd/7 would lead out (CVE-2024-21626).
+    os.closerange(3, _ALL_FDS)
     try:
         os.chdir(step["cwd"])
     except OSError as exc:

@@ -1,5 +1,8 @@
-"""From the machine's root to the step's: everything is prepared detached, then the machine's tree goes, then it is
-put in place. No path of the image is ever resolved while a path of the machine can still be reached.
+"""From the machine's root to the step's.
+
+What every step has is put together before the step is known, out of sight below the place where its root will be.
+Then its root and its own mounts are made, still detached; the root changes; the machine's tree goes; and only then is
+any path of the image resolved, except for three folders that must not be links.
 """
 
 from __future__ import annotations
@@ -8,10 +11,12 @@ import os
 import stat
 
 from .. import syscalls
-from . import kernelfs, netfiles
+from . import netfiles
+from .devices import DEFAULT_SHM_BYTES, new_dev, new_shm
 from .failure import SetupError, explained
+from .kernelfs import mask, new_proc, new_sys
 from .mountpoints import MountPoints
-from .mounts import QUIET, bind, filesystem, inside, overlay
+from .mounts import QUIET, attach, bind, filesystem, inside, overlay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,72 +29,65 @@ _RDONLY = syscalls.MOUNT_ATTR_RDONLY
 
 
 class RootFilesystem:
-    """One step's root in the making: `prepare` what every step has, `build` what this one asks for, `enter`, `furnish`.
-
-    Up to `enter` the machine's tree is still there.
-    """
+    """One step's root in the making: `prepare` what all have, `build` what this one asks for, `enter`, `furnish`."""
 
     def __init__(self, host: Host, *, insecure: bool) -> None:
         self._host = host
         self._insecure = insecure
-        self._extra: list[tuple[Mount, int]] = []
         self._own_files: list[tuple[bytes, int]] = []
+        self._extra: list[tuple[Mount, int]] = []
         self.mount_points = MountPoints()
 
     def prepare(self) -> None:
+        """What is below the stage goes away with the machine's tree, unless it is moved from there before."""
         host, insecure = self._host, self._insecure
-        # Each more than its text needs: programs rewrite these files.
-        self._scratch = filesystem(b"tmpfs", ((b"mode", b"0755"), (b"size", b"4m")), QUIET)
-        # Attached below the place of the root, where it goes away with the machine's tree; before Linux 6.15 only
-        # an attached mount can be cloned.
-        syscalls.move_mount(self._scratch, host.stage)
-        os.mkdir(b"empty", 0o555, dir_fd=self._scratch)
-        self._empty = syscalls.open_tree(b"empty", dir_fd=self._scratch)
-        # Before the machine's tree is gone: the kernel grants a new /proc or /sys to a user namespace only where
-        # one is already visible (mount_too_revealing in fs/namespace.c).
-        self._proc = kernelfs.new_proc()
-        self._sys = kernelfs.new_sys(writable=insecure)
-        self._cgroup = kernelfs.new_cgroup(writable=insecure) if host.cgroup2 and not host.in_userns else -1
-        self._dev = kernelfs.DeviceFolder(host, insecure=insecure)
+        options = ((b"mode", b"0755"), (b"size", b"4m"))  # more than hosts and resolv.conf need: programs rewrite them
+        self._scratch = attach(filesystem(b"tmpfs", options, QUIET), syscalls.AT_FDCWD, host.stage)
+        for name in (b"proc", b"sys", b"dev", b"nodes", b"empty"):
+            os.mkdir(name, 0o755, dir_fd=self._scratch)
+        # Here and not later: the kernel grants a new /proc or /sys to a user namespace only where one is already
+        # visible (mount_too_revealing in fs/namespace.c).
+        self._proc = new_proc(self._scratch)
+        self._sys = new_sys(self._scratch, host, writable=insecure)
+        self._dev = new_dev(self._scratch, host, insecure=insecure)
+        if not insecure:
+            mask(self._scratch)
 
     def build(self, step: Step) -> None:
         host, root = self._host, step["root"]
         self._readonly = root["readonly"] or not root["upper"]
-        self._dev.add_shm(step["shm_size"])
+        if step["shm_size"] != DEFAULT_SHM_BYTES:
+            new_shm(self._dev, step["shm_size"])
         self._prepare_own_files(step)
         for wanted in step["mounts"]:
             self._extra.append((wanted, self._prepare_extra(wanted)))
         self.mount_points.use(root["upper"])
         if root["lowers"] or root["upper"]:
-            lowers = [host.stubs, *root["lowers"]]
-            self._root = overlay(lowers, root["upper"], root["work"], host=host)
+            self._root = overlay([host.stubs, *root["lowers"]], root["upper"], root["work"], host=host)
         else:  # overlayfs refuses a single layer
             self._root = bind(host.stubs)
         if not self._insecure:
             syscalls.mount_setattr(self._root, attributes=syscalls.MOUNT_ATTR_NODEV)
 
     def enter(self) -> None:
-        """Change the root and let go of the machine's tree, after pivot_root(2), "pivot_root(".", ".")"."""
-        syscalls.move_mount(self._root, self._host.stage)
+        """Change the root and let go of the machine's tree: pivot_root(2), "pivot_root(".", ".")"."""
+        attach(self._root, syscalls.AT_FDCWD, self._host.stage)
         os.fchdir(self._root)
         syscalls.pivot_root(b".", b".")
+        for path, tree in ((b"/proc", self._proc), (b"/sys", self._sys), (b"/dev", self._dev)):
+            mount_point = self._plain_folder(path)
+            os.close(attach(tree, mount_point))
+            os.close(mount_point)
         syscalls.umount2(b".", syscalls.MNT_DETACH)
         os.chdir(b"/")
 
     def furnish(self) -> None:
-        for path, tree in ((b"/proc", self._proc), (b"/sys", self._sys)):
-            self._attach(path, tree)
-        if self._cgroup >= 0 and os.path.isdir(b"/sys/fs/cgroup"):
-            self._attach(b"/sys/fs/cgroup", self._cgroup)
-        dev = self._plain_folder(b"/dev")
-        self._dev.attach(dev)
-        os.close(dev)
         for path, tree in self._own_files:
-            self._attach_at_link(path, tree)
+            mount_point = self.mount_points.find(path, folder=False)
+            os.close(attach(tree, mount_point))
+            os.close(mount_point)
         for wanted, tree in self._extra:
             self._attach_extra(wanted, tree)
-        if not self._insecure:
-            kernelfs.mask(self._empty)
 
     def protect(self) -> None:
         """Make the root read-only if it is to be; the last act, since nothing can be made in it afterwards."""
@@ -119,9 +117,8 @@ class RootFilesystem:
                 return bind(wanted["source"], attributes=attributes)
             if wanted["kind"] == "bind":
                 whole = os.open(wanted["source"], os.O_PATH | os.O_CLOEXEC)
-            else:
-                whole = self._prepare_layers(wanted)
-                syscalls.move_mount(whole, self._host.stage)
+            else:  # attached, like the scratch: before Linux 6.15 a part of a detached mount cannot be cloned
+                whole = attach(self._prepare_layers(wanted), syscalls.AT_FDCWD, self._host.stage)
             part = inside(whole, wanted["selector"])
             tree = bind(b"", dir_fd=part, attributes=attributes)
             os.close(part)
@@ -131,24 +128,10 @@ class RootFilesystem:
             raise explained(f"cannot prepare the mount at {os.fsdecode(wanted['dest'])}", exc) from exc
 
     def _prepare_layers(self, wanted: Mount) -> int:
-        host = self._host
-        empty = host.stubs + b"/proc"  # overlayfs wants two layers where there is no upper one
-        lowers = [empty, *wanted["lowers"]]
-        if len(lowers) == 1 and not wanted["upper"]:
+        empty = self._host.stubs + b"/proc"  # overlayfs wants two layers where there is no upper one
+        if not wanted["lowers"] and not wanted["upper"]:
             return bind(empty)
-        return overlay(lowers, wanted["upper"], wanted["work"], host=host)
-
-    def _attach(self, path: bytes, tree: int) -> None:
-        mount_point = self._plain_folder(path)
-        syscalls.move_mount(tree, dir_fd=mount_point)
-        os.close(mount_point)
-        os.close(tree)
-
-    def _attach_at_link(self, path: bytes, tree: int) -> None:
-        mount_point = self.mount_points.find(path, folder=False)
-        syscalls.move_mount(tree, dir_fd=mount_point)
-        os.close(mount_point)
-        os.close(tree)
+        return overlay([empty, *wanted["lowers"]], wanted["upper"], wanted["work"], host=self._host)
 
     def _attach_extra(self, wanted: Mount, tree: int) -> None:
         dest = wanted["dest"]
@@ -160,21 +143,19 @@ class RootFilesystem:
         if wanted["kind"] == "tmpfs" and dest.strip(b"/") not in self.mount_points.made:
             os.chmod(b"/proc/self/fd/%d" % tree, stat.S_IMODE(covered.st_mode))  # as runc does
         try:
-            syscalls.move_mount(tree, dir_fd=mount_point)
+            os.close(attach(tree, mount_point))
         except OSError as exc:
             raise explained(f"cannot mount at {os.fsdecode(dest)}", exc) from exc
         os.close(mount_point)
-        os.close(tree)
 
     def _plain_folder(self, path: bytes) -> int:
         """A mount point of the kernel's filesystems. A link there is an attack or a mistake; runc refuses it too."""
-        resolve = syscalls.RESOLVE_NO_SYMLINKS
         try:
-            return syscalls.openat2(path, os.O_PATH | os.O_DIRECTORY, resolve=resolve)
+            return syscalls.openat2(path, os.O_PATH | os.O_DIRECTORY, resolve=syscalls.RESOLVE_NO_SYMLINKS)
         except FileNotFoundError:  # deleted by a layer, which hides the stub
             return self.mount_points.find(path, folder=True)
         except OSError as exc:
-            raise SetupError(f"{os.fsdecode(path)} must be an ordinary folder in the image: {exc.strerror}") from exc
+            raise SetupError(f"{os.fsdecode(path)} must be an ordinary folder in the image") from exc
 
 
 def _machine_resolv_conf() -> bytes:

@@ -19,7 +19,7 @@ _TIOCGPTPEER, _TIOCSPTLCK = 0x5441, 0x40045431
 
 def open_terminal(console: int, uid: int) -> None:
     """Make a terminal the controlling one and stdin, stdout, stderr; send its master side through `console`."""
-    master = os.open(b"/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    master = os.open(b"/dev/pts/ptmx", os.O_RDWR | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC)
     fcntl.ioctl(master, _TIOCSPTLCK, b"\0\0\0\0")  # unlockpt(3)
     slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
     os.fchown(slave, uid, -1)

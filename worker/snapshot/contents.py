@@ -4,14 +4,17 @@ Hashed per file, link, folder: name, type, permissions, owner, extended attribut
 the link's target; not the times, so a file that was only touched is the same file. In a client's
 folder owners count as 0:0: a checkout by another user is the same build.
 
-    record = msgpack [path, mode, uid, gid, xattrs, content]; content: blake3 of a file, target of a
-    link, device number, or nil. The digest is over the records of all selections, in order.
+    digest  = blake3 of: for each copy 0x01, for each of its sources 0x00, and the records of what it takes
+    record  = msgpack [path, mode, uid, gid, xattrs, content]
+    content = a file's bytes, or [size, blake3 of them] from 64 KiB on; a link's target; a device's number; or nil
+
+A record starts with 0x96 and says where it ends, so no two selections make the same stream.
 """
 
 from __future__ import annotations
 
 import os
-import stat
+from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, S_IFSOCK, S_ISDIR
 from typing import TYPE_CHECKING
 
 from ...digest import Digest, new_blake3
@@ -19,6 +22,7 @@ from ...errors import SourceError
 from ...llb.codec import pack
 from .selection import Filter, pick
 from .walking import walk
+from .xattrs import own_xattrs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,70 +34,65 @@ if TYPE_CHECKING:
 __all__ = ["content_digest"]
 
 _CHUNK = 1 << 20
+_INLINE = 1 << 16  # shorter contents go into their record: a hasher for each would cost as much as reading them
 
 
 def content_digest(tree: Tree, selection: Sequence[FileCopy]) -> Digest:
     """Digest of what these copies would take from the tree. Raises SourceError for what is missing or unreadable."""
     hasher = new_blake3()
     for copy in selection:
+        hasher.update(b"\x01")
+        chosen = Filter(copy)
         for picked in pick(tree, copy):
-            hasher.update(b"\x00source")
-            if not stat.S_ISDIR(picked.stat.st_mode):
+            hasher.update(b"\x00")
+            is_folder = S_ISDIR(picked.stat.st_mode)
+            if not (is_folder and copy.dir_copy_contents):
                 parent, _, name = picked.path.rpartition("/")
                 with tree.directory(parent) as folder:
                     _add(hasher, tree, picked.name, name, picked.stat, folder)
-                continue
-            if not copy.dir_copy_contents:
-                parent, _, name = picked.path.rpartition("/")
-                with tree.directory(parent) as folder:
-                    _add(hasher, tree, picked.name, name, picked.stat, folder)
-            for visit in walk(tree, picked.path, Filter(copy)):
-                _add(hasher, tree, visit.path, visit.name, visit.stat, visit.folder)
+            if is_folder:
+                for path, name, found, folder, _ in walk(tree, picked.path, chosen or None):
+                    _add(hasher, tree, path, name, found, folder)
     return Digest("blake3:" + hasher.hexdigest())
 
 
 def _add(hasher: Hasher, tree: Tree, shown: str, name: str, found: os.stat_result, folder: Directory) -> None:
     mode = found.st_mode
+    kind = mode & 0o170000
     content: object = None
     xattrs: dict[str, bytes] = {}
-    if stat.S_ISREG(mode):
+    if kind == S_IFREG:
         handle = folder.open(name)
         try:
-            content = _file_digest(handle, found.st_size)
-            xattrs = _handle_xattrs(handle)
+            content = _content(handle, found.st_size)
+            xattrs = own_xattrs(handle)
         except OSError as error:
             raise SourceError(f"cannot read {shown!r}: {error.strerror}", ref=shown) from None
         finally:
             os.close(handle)
-    elif stat.S_ISLNK(mode):
+    elif kind == S_IFLNK:
         content = os.fsencode(folder.readlink(name))
-    elif stat.S_ISDIR(mode):
+    elif kind == S_IFDIR:
         xattrs = dict(folder.xattrs(name))
-    elif stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+    elif kind in (S_IFCHR, S_IFBLK):
         content = found.st_rdev
-    elif stat.S_ISSOCK(mode):
+    elif kind == S_IFSOCK:
         return  # not copied, so not counted
     uid, gid = (found.st_uid, found.st_gid) if tree.owners else (0, 0)
     hasher.update(pack([os.fsencode(shown), mode, uid, gid, xattrs, content]))
 
 
-def _file_digest(handle: int, size_bytes: int) -> bytes:
+def _content(handle: int, size_bytes: int) -> object:
+    if size_bytes < _INLINE:
+        # One more than is there: a file that grew meanwhile must not be taken for what it was
+        data = os.read(handle, size_bytes + 1)
+        if len(data) <= size_bytes:
+            return data
+        os.lseek(handle, 0, os.SEEK_SET)
     hasher = new_blake3()
-    if size_bytes < _CHUNK:
-        while data := os.read(handle, size_bytes + 1):
-            hasher.update(data)
-            if len(data) <= size_bytes:  # a short read at the expected place is the end: spares one call a file
-                size_bytes -= len(data)
-                if size_bytes <= 0:
-                    break
-        return hasher.digest()
     buffer = memoryview(bytearray(_CHUNK))
+    total = 0
     while count := os.readv(handle, [buffer]):
         hasher.update(buffer[:count])
-    return hasher.digest()
-
-
-def _handle_xattrs(handle: int) -> dict[str, bytes]:
-    from .merged import own_xattrs
-
-    return own_xattrs(handle)
+        total += count
+    return [total, hasher.digest()]

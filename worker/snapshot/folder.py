@@ -1,19 +1,22 @@
 """A client's folder, read where it stands while its owner may be changing it.
 
 Every component is opened from the folder above it without following links, so nothing that is
-swapped for a link during a build leads out. What was hashed is remembered by size, times and inode
-number, and a file that is another one when it is copied stops the build: a result must never be
-stored under the digest of something else.
+swapped for a link during a build leads out. What was read is remembered (size, times and inode of a
+file or link, names and modes of a folder), and when it is something else the next time, the build
+stops: a result must never be stored under the digest of something else.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import TYPE_CHECKING, NamedTuple
+import stat
+from typing import TYPE_CHECKING
 
 from ...errors import SourceError
-from .merged import own_xattrs
+from ...patterns import IgnoreList
 from .tree import Entry, join
+from .xattrs import own_xattrs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,81 +26,91 @@ if TYPE_CHECKING:
 __all__ = ["FolderTree"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class _Signature(NamedTuple):
-    """What changes when a file does."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # the last: a link where a folder was asked for
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a file swapped for a fifo must not hang the build
 
 
 class FolderTree:
-    """A folder without the paths that `excludes` (lines of a .dockerignore) names. Owners count as 0:0."""
+    """A folder without the paths that `excludes` (lines of a .dockerignore) names. Owners count as 0:0.
+
+    An excluded folder is still part of the tree when something in it is included again. Safe for threads.
+    """
 
     owners = False
 
     def __init__(self, path: str, *, excludes: Sequence[str] = ()) -> None:
         """Raises SourceError when an exclude is malformed."""
-        from ...patterns import IgnoreList
-
         self._path = path
         try:
-            self._ignore = IgnoreList(excludes)
+            self.ignore = IgnoreList(excludes)
         except ValueError as error:
             raise SourceError(f"malformed line in .dockerignore: {error}", ref=path) from None
-        self._seen: dict[str, _Signature] = {}
+        self._seen: dict[str, int] = {}
+        self._leads: dict[str, bool] = {}  # excluded folders: whether something in them is included again
 
     def stat(self, path: str) -> os.stat_result | None:
         if not path:
-            return os.stat(self._path)
-        parent, _, name = path.rpartition("/")
-        if self._hidden(path):
-            return None
-        try:
-            folder = self._open_folder(parent)
-        except SourceError:
-            return None
-        try:
-            return os.stat(name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        finally:
-            os.close(folder)
+            try:
+                return os.stat(self._path)
+            except OSError as error:
+                raise _unreadable(self._path, error) from None
+        found = self.look(path)
+        return None if found is None or not self._shows(path, found) else found
 
     def directory(self, path: str) -> FolderDirectory:
-        return FolderDirectory(self, path, self._open_folder(path))
+        try:
+            return FolderDirectory(self, path, self._open_folder(path))
+        except OSError as error:
+            raise _unreadable(path or self._path, error) from None
 
-    def shows(self, path: str, *, folder: bool) -> bool:
-        """Whether a path is part of the tree; an excluded folder is when something in it may be included again."""
-        return not self._ignore or not self._ignore.excludes(path) or (folder and self._ignore.has_exceptions)
+    def excludes(self, path: str) -> bool:
+        """Whether there is something that only its exclusion keeps out of the tree."""
+        found = self.look(path)
+        return found is not None and not self._shows(path, found)
 
-    def saw(self, path: str, found: os.stat_result) -> None:
-        """Remember the file as it is now, or compare with what was remembered.
+    def look(self, path: str) -> os.stat_result | None:
+        """What is at the path on the disk, excluded or not. Raises SourceError when that cannot be seen."""
+        parent, _, name = path.rpartition("/")
+        try:
+            folder = self._open_folder(parent)
+            try:
+                return os.stat(name, dir_fd=folder, follow_symlinks=False)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return None
+            raise _unreadable(path, error) from None
 
-        Raises SourceError when it is not the same any more.
-        """
-        now = _Signature(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-        if self._seen.setdefault(path, now) != now:
-            raise SourceError(f"{path!r} changed while the build was reading it", ref=path, hint="build again")
+    def leads_somewhere(self, path: str) -> bool:
+        """Whether an excluded folder holds something that is included again."""
+        if not self.ignore.may_include_below(path):
+            return False
+        known = self._leads.get(path)
+        if known is None:
+            with self.directory(path) as folder:
+                known = self._leads[path] = folder.has_any()
+        return known
 
-    def _hidden(self, path: str) -> bool:
-        return bool(self._ignore) and not self._ignore.has_exceptions and self._ignore.excludes(path)
+    def saw(self, path: str, signature: int) -> None:
+        """Remember what is at the path, or compare with what was. Raises SourceError when that is something else."""
+        if self._seen.setdefault(path, signature) != signature:
+            name = path or self._path
+            raise SourceError(f"{name!r} changed while the build was reading it", ref=name, hint="build again")
+
+    def _shows(self, path: str, found: os.stat_result) -> bool:
+        if not self.ignore or not self.ignore.excludes(path):
+            return True
+        return stat.S_ISDIR(found.st_mode) and self.ignore.has_exceptions and self.leads_somewhere(path)
 
     def _open_folder(self, path: str) -> int:
-        at = self._path
-        try:
-            handle = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            for part in path.split("/") if path else ():
-                try:
-                    inner = os.open(part, _FOLDER, dir_fd=handle)
-                finally:
-                    os.close(handle)
-                handle, at = inner, f"{at}/{part}"
-        except OSError as error:
-            raise SourceError(f"cannot read the folder {path or self._path!r}: {error.strerror}", ref=path) from None
+        handle = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        for part in path.split("/") if path else ():
+            try:
+                inner = os.open(part, _FOLDER, dir_fd=handle)
+            finally:
+                os.close(handle)
+            handle = inner
         return handle
 
 
@@ -110,38 +123,63 @@ class FolderDirectory:
         self._handle = handle
 
     def entries(self) -> list[Entry]:
-        found = []
-        shows = self._tree.shows
+        try:
+            found = self._list()
+        except OSError as error:
+            raise _unreadable(self._path or ".", error) from None
+        names = [entry.name for entry in found]
+        found.sort() if all(map(str.isascii, names)) else found.sort(key=lambda entry: os.fsencode(entry.name))
+        self._tree.saw(self._path + "/", hash(tuple((entry.name, entry.stat.st_mode) for entry in found)))
+        return found
+
+    def has_any(self) -> bool:
+        """Whether the tree shows anything of it."""
+        return bool(self._list(first_only=True))
+
+    def _list(self, *, first_only: bool = False) -> list[Entry]:
+        found: list[Entry] = []
+        tree = self._tree
+        excludes = tree.ignore.within(self._path) if tree.ignore else None
         with os.scandir(self._handle) as scan:
             for item in scan:
-                folder = item.is_dir(follow_symlinks=False)
-                if shows(join(self._path, item.name), folder=folder):
-                    found.append(Entry(item.name, item.stat(follow_symlinks=False)))
-        found.sort(key=lambda entry: os.fsencode(entry.name))
+                name = item.name
+                if excludes is not None and excludes(name):
+                    if not tree.ignore.has_exceptions or not item.is_dir(follow_symlinks=False):
+                        continue
+                    if not tree.leads_somewhere(join(self._path, name)):
+                        continue
+                found.append(Entry(name, item.stat(follow_symlinks=False)))
+                if first_only:
+                    break
         return found
 
     def open(self, name: str) -> int:
         path = join(self._path, name)
         try:
-            # O_NONBLOCK: a file that was swapped for a fifo must not hang the build
-            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._handle)
+            handle = os.open(name, _FILE, dir_fd=self._handle)
         except OSError as error:
-            raise SourceError(f"cannot read {path!r} of the build context: {error.strerror}", ref=path) from None
+            raise _unreadable(path, error) from None
         try:
-            self._tree.saw(path, os.fstat(handle))
+            self._tree.saw(path, _signature(os.fstat(handle)))
         except BaseException:
             os.close(handle)
             raise
         return handle
 
     def readlink(self, name: str) -> str:
-        return os.readlink(name, dir_fd=self._handle)
+        path = join(self._path, name)
+        try:
+            target = os.readlink(name, dir_fd=self._handle)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        self._tree.saw(path, hash(target))
+        return target
 
     def xattrs(self, name: str) -> Mapping[str, bytes]:
         if not name:
             return own_xattrs(self._handle)
         try:
-            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._handle)
+            handle = os.open(name, _FILE, dir_fd=self._handle)
         except OSError:
             return {}
         try:
@@ -156,3 +194,13 @@ class FolderDirectory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._handle)
+
+
+def _signature(found: os.stat_result) -> int:
+    """What changes when a file does, as one number: a tree may have a million."""
+    return hash((found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+
+
+def _unreadable(path: str, error: OSError) -> SourceError:
+    hint = "make it readable, or leave it out in .dockerignore" if isinstance(error, PermissionError) else ""
+    return SourceError(f"cannot read {path!r} of the build context: {error.strerror}", ref=path, hint=hint)

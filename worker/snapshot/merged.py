@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 
 from ...errors import SourceError
 from .tree import Entry
+from .xattrs import own_xattrs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
-__all__ = ["OPAQUE", "MergedTree", "is_opaque", "is_whiteout", "own_xattrs"]
+__all__ = ["OPAQUE", "MergedTree", "is_opaque", "is_whiteout"]
 
 OPAQUE = {False: "trusted.overlay.opaque", True: "user.overlay.opaque"}  # by `userxattr`
-_OVERLAY_PREFIXES = ("trusted.overlay.", "user.overlay.")
 _KEEP_FOLDERS = 50_000  # remembered per tree; each costs ~300 bytes
 
 
 class MergedTree:
-    """Layer folders laid over each other."""
+    """Layer folders laid over each other. Safe for threads."""
 
     owners = True
 
@@ -46,19 +46,13 @@ class MergedTree:
         stack = self.stack(path)
         if not stack and path:
             raise SourceError(f"/{path} is not a folder", ref=path)
-        return MergedDirectory(stack, self._opaque)
+        return MergedDirectory(stack)
 
     def find(self, path: str) -> tuple[str, os.stat_result] | None:
         """Where the path's topmost version lies on this machine, and what it is."""
         parent, _, name = path.rpartition("/")
-        for folder in self.stack(parent):
-            place = f"{folder}/{name}"
-            try:
-                found = os.lstat(place)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            return None if is_whiteout(found) else (place, found)
-        return None
+        found = find_in(self.stack(parent), name)
+        return None if found is None or is_whiteout(found[1]) else found
 
     def stack(self, path: str) -> tuple[str, ...]:
         """The folders that together are the folder at `path`, topmost first; () when it is none."""
@@ -89,35 +83,43 @@ class MergedTree:
 class MergedDirectory:
     """One folder of a MergedTree."""
 
-    def __init__(self, stack: Sequence[str], opaque: str) -> None:
+    def __init__(self, stack: Sequence[str]) -> None:
         self._stack = stack
-        self._opaque = opaque
+        self._places: dict[str, str] = {}  # filled by `entries`: who lists a folder mostly reads what is in it
 
     def entries(self) -> list[Entry]:
-        found: dict[str, os.stat_result] = {}
+        found: dict[str, Entry] = {}
+        places = self._places
         for folder in self._stack:
             with os.scandir(folder) as scan:
                 for item in scan:
-                    if item.name not in found:
-                        found[item.name] = item.stat(follow_symlinks=False)
-        names = sorted(found, key=os.fsencode)
-        return [Entry(name, found[name]) for name in names if not is_whiteout(found[name])]
+                    name = item.name
+                    if name not in found:
+                        found[name] = Entry(name, item.stat(follow_symlinks=False))
+                        places[name] = item.path
+        names = sorted(found) if all(map(str.isascii, found)) else sorted(found, key=os.fsencode)
+        return [found[name] for name in names if not is_whiteout(found[name].stat)]
 
     def open(self, name: str) -> int:
-        return os.open(self._place(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # O_NONBLOCK: should it be a fifo after all, nobody waits for its other end
+        return os.open(self._place(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def readlink(self, name: str) -> str:
         return os.readlink(self._place(name))
 
     def xattrs(self, name: str) -> Mapping[str, bytes]:
+        if not name and not self._stack:
+            return {}
         return own_xattrs(self._place(name) if name else self._stack[0])
 
     def _place(self, name: str) -> str:
-        for folder in self._stack:
-            place = f"{folder}/{name}"
-            if os.path.lexists(place):
-                return place
-        raise SourceError(f"{name} is not there any more", ref=name)
+        known = self._places.get(name)
+        if known is None:
+            found = find_in(self._stack, name)
+            if found is None:
+                raise SourceError(f"{name} is not there any more", ref=name)
+            known = found[0]
+        return known
 
     def __enter__(self) -> Self:
         return self
@@ -128,9 +130,20 @@ class MergedDirectory:
         """Nothing is held open."""
 
 
+def find_in(folders: Sequence[str], name: str) -> tuple[str, os.stat_result] | None:
+    """The topmost of the folders that says something about the name, be it that it is deleted."""
+    for folder in folders:
+        place = f"{folder}/{name}"
+        try:
+            return place, os.lstat(place)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return None
+
+
 def is_whiteout(found: os.stat_result) -> bool:
     """A deletion, as overlayfs marks it."""
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
+    return found.st_mode & 0o170000 == stat.S_IFCHR and found.st_rdev == 0
 
 
 def is_opaque(folder: str, attribute: str) -> bool:
@@ -139,20 +152,3 @@ def is_opaque(folder: str, attribute: str) -> bool:
         return os.getxattr(folder, attribute, follow_symlinks=False) == b"y"
     except OSError:
         return False
-
-
-def own_xattrs(place: str | int) -> dict[str, bytes]:
-    """Extended attributes that belong to the file, not to overlayfs; by name. Links have none that matter."""
-    follow = isinstance(place, int)
-    try:
-        names = os.listxattr(place, follow_symlinks=follow)
-    except OSError:
-        return {}
-    found = {}
-    for name in sorted(names):
-        if not name.startswith(_OVERLAY_PREFIXES) and name != "security.selinux":
-            try:
-                found[name] = os.getxattr(place, name, follow_symlinks=follow)
-            except OSError:
-                continue  # listed but not readable for us (trusted.* in a user namespace)
-    return found

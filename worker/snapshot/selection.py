@@ -1,8 +1,8 @@
 """Which files a copy takes: the one place that knows, for hashing them and for copying them alike.
 
-Rules of BuildKit's file ops: a wildcard is matched one component at a time, links in the source are
-followed inside its root, a plain name that is not there is an error, a wildcard that matches nothing
-may be nothing.
+Rules of BuildKit's file ops: a wildcard is matched one component at a time and not through links, links
+in a plain source are followed inside its root, a plain name that is not there is an error, a wildcard that
+matches nothing may be nothing. Include and exclude patterns speak of what is inside a folder that is copied.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import SourceError
-from ...patterns import IgnoreList, compile_match, has_wildcards
-from .tree import join, parts_of, resolve
+from ...patterns import IgnoreList, clean_path, compile_match, has_wildcards
+from .tree import join, resolve
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from ...llb import FileCopy
     from .tree import Tree
@@ -25,7 +25,7 @@ __all__ = ["Filter", "Picked", "pick"]
 
 
 class Picked(NamedTuple):
-    """One source of a copy. `name` is what it is called at a destination that is a folder."""
+    """One source of a copy. `name` is what it is called at a destination that is a folder; "" for a root."""
 
     path: str
     name: str
@@ -33,7 +33,7 @@ class Picked(NamedTuple):
 
 
 class Filter:
-    """The include and exclude patterns of a copy, on paths relative to what is copied."""
+    """The include and exclude patterns of a copy, on paths relative to the folder that is copied."""
 
     def __init__(self, copy: FileCopy) -> None:
         try:
@@ -46,72 +46,105 @@ class Filter:
         return bool(self._excludes) or bool(self._includes)
 
     def takes(self, path: str) -> bool:
-        if self._excludes and self._excludes.excludes(path):
+        folder, _, name = path.rpartition("/")
+        return self.within(folder)(name)
+
+    def within(self, folder: str) -> Callable[[str], bool]:
+        """Tells for the names in a folder whether they are taken."""
+        excludes = self._excludes.within(folder)
+        if not self._includes:
+            return lambda name: not excludes(name)
+        includes = self._includes.within(folder)
+        return lambda name: includes(name) and not excludes(name)
+
+    def may_lead(self, folder: str) -> bool:
+        """Whether something below the folder may be taken; if the folder itself is not, it is looked through."""
+        if self._excludes.excludes(folder) and not self._excludes.may_include_below(folder):
             return False
-        return not self._includes or self._includes.excludes(path)
+        return not self._includes or self._includes.may_match_below(folder)
 
 
 def pick(tree: Tree, copy: FileCopy) -> list[Picked]:
-    """The sources of a copy, in byte order of their paths.
+    """The sources of a copy, in the order of a walk.
 
     Raises SourceError for a plain source that is not there, or a wildcard that matches nothing and must.
     """
-    parts = [part for part in parts_of(copy.src) if part != ".."]  # BuildKit drops them as well
-    source = "/".join(parts)
-    if copy.allow_wildcard and any(has_wildcards(part) for part in parts):
-        found = [_picked(tree, path, copy) for path in sorted(set(_expand(tree, parts)))]
-        if not found and not copy.allow_empty_wildcard:
+    source = clean_path(copy.src)
+    paths = [source]
+    if copy.allow_wildcard and has_wildcards(source):
+        paths = _expand(tree, source, copy)
+        if not paths and not copy.allow_empty_wildcard:
             raise SourceError(f"{copy.src!r} matches nothing", ref=copy.src)
-        return [picked for picked in found if picked is not None]
-    picked = _picked(tree, source, copy)
-    if picked is None:
-        raise SourceError(f"{source or '/'!r} not found{_similar(tree, parts)}", ref=copy.src)
-    return [picked]
+    found = [_picked(tree, path, copy) for path in paths]
+    if not (copy.exclude_patterns or copy.include_patterns or copy.required_paths):
+        return found
+    chosen = Filter(copy)
+    for required in map(clean_path, copy.required_paths):
+        inside = required.removeprefix(source).lstrip("/")
+        if tree.stat(required) is None or (inside and chosen and not chosen.takes(inside)):
+            raise _not_found(tree, required)
+    # A file that is named itself has no path below the source; the documentation of --exclude goes by its name
+    return [one for one in found if stat.S_ISDIR(one.stat.st_mode) or chosen.takes(one.name)]
 
 
-def _picked(tree: Tree, path: str, copy: FileCopy) -> Picked | None:
+def _picked(tree: Tree, path: str, copy: FileCopy) -> Picked:
     place = resolve(tree, path, follow_last=copy.follow_symlink)
     found = tree.stat(place)
-    return None if found is None else Picked(place, path.rpartition("/")[2], found)
+    if found is None:
+        raise _not_found(tree, path)
+    return Picked(place, path.rpartition("/")[2], found)
 
 
-def _expand(tree: Tree, parts: list[str]) -> Iterator[str]:
-    """Paths that match a pattern, component by component."""
-    level = [""]
-    for number, part in enumerate(parts):
-        if not has_wildcards(part):
-            level = [join(path, part) for path in level]
-            continue
+def _expand(tree: Tree, source: str, copy: FileCopy) -> list[str]:
+    """What matches a pattern, component by component."""
+    parts = source.split("/")
+    plain = next(number for number, part in enumerate(parts) if has_wildcards(part))
+    start = resolve(tree, "/".join(parts[:plain]), follow_last=copy.follow_symlink)
+    if tree.stat(start) is None:
+        raise _not_found(tree, "/".join(parts[:plain]))
+    level = [start]
+    for number in range(plain, len(parts)):
         try:
-            regex = compile_match(part)
+            fits = compile_match(parts[number]).fullmatch
         except ValueError as error:
-            raise SourceError(str(error), ref="/".join(parts)) from None
-        below: list[str] = []
+            raise SourceError(str(error), ref=copy.src) from None
         last = number == len(parts) - 1
+        below: list[str] = []
         for path in level:
-            place = resolve(tree, path)
-            found = tree.stat(place)
+            found = tree.stat(path)
             if found is None or not stat.S_ISDIR(found.st_mode):
                 continue
-            with tree.directory(place) as folder:
+            with tree.directory(path) as folder:
                 below.extend(
                     join(path, entry.name)
                     for entry in folder.entries()
-                    if regex.fullmatch(entry.name) and (last or not stat.S_ISREG(entry.stat.st_mode))
+                    if fits(entry.name) and (last or stat.S_ISDIR(entry.stat.st_mode))
                 )
         level = below
-    return (path for path in level if tree.stat(resolve(tree, path, follow_last=False)) is not None)
+    return level
 
 
-def _similar(tree: Tree, parts: list[str]) -> str:
-    """`; did you mean 'x'?`, when the folder holds something of nearly that name."""
+def _not_found(tree: Tree, path: str) -> SourceError:
+    return SourceError(f"'/{path}' not found{_why(tree, path)}", ref=path)
+
+
+def _why(tree: Tree, path: str) -> str:
+    """`; did you mean '/x'?`, when the folder holds something of nearly that name; or that it is ignored."""
+    from .folder import FolderTree
+
+    place = resolve(tree, path)
+    if isinstance(tree, FolderTree) and place and tree.excludes(place):
+        return " (excluded by .dockerignore)"
+    if place != path:
+        found = tree.stat(resolve(tree, path, follow_last=False))
+        return f": it is a link to '/{place}', which is not there" if found is not None else ""
+    parent, _, name = place.rpartition("/")
+    above = tree.stat(parent)
+    if above is None or not stat.S_ISDIR(above.st_mode):
+        return ""
     from difflib import get_close_matches
 
-    parent = resolve(tree, "/".join(parts[:-1]))
-    found = tree.stat(parent)
-    if not parts or found is None or not stat.S_ISDIR(found.st_mode):
-        return ""
     with tree.directory(parent) as folder:
-        names = [entry.name for entry in folder.entries()]
-    close = get_close_matches(parts[-1], names, n=1, cutoff=0.7)
-    return f"; did you mean {join('/'.join(parts[:-1]), close[0])!r}?" if close else ""
+        names = [entry.name for entry in folder.entries()[:5000]]
+    close = get_close_matches(name, names, n=1, cutoff=0.7)
+    return f"; did you mean '/{join(parent, close[0])}'?" if close else ""

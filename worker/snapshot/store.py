@@ -16,11 +16,11 @@ with `userxattr`, as in a user namespace).
 from __future__ import annotations
 
 import os
-import secrets
 from typing import TYPE_CHECKING, NewType
 
 from ...errors import NotFoundError, StoreError
 from ...values import frozen
+from .removal import remove_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,10 +51,11 @@ class ActiveLayer:
 
 
 class LayerStore:
-    """The layer folders below `<root>/snapshots`. Synchronous; safe for many processes at once."""
+    """The layer folders below `<root>/snapshots`. Synchronous; safe for many threads and processes at once."""
 
     def __init__(self, root: Path, *, userxattr: bool) -> None:
         self._folder = os.fspath(root / "snapshots")
+        self._process = (0, "")  # ours and what our active layers are called; a fork has another
         self.userxattr = userxattr
 
     def folder(self, layer: LayerId) -> str:
@@ -62,11 +63,19 @@ class LayerStore:
         return f"{self._folder}/{layer}/fs"
 
     def has(self, layer: LayerId) -> bool:
-        return os.path.isdir(f"{self._folder}/{layer}/fs")
+        try:
+            os.stat(f"{self._folder}/{layer}/fs")
+        except OSError:
+            return False
+        return True
 
-    def begin(self) -> ActiveLayer:
-        """A new, empty layer. Raises StoreError when the state folder cannot be written."""
-        key = f"{_PREFIX}{os.getpid()}-{_start_time(os.getpid())}-{secrets.token_hex(8)}"
+    def begin(self, *, mounted: bool = True) -> ActiveLayer:
+        """A new, empty layer. Raises StoreError when the state folder cannot be written.
+
+        mounted: whether overlayfs is going to write it, which needs the folder `work`. It costs as much as the
+        rest together: what writes the folder itself does without.
+        """
+        key = self._new_key()
         path = f"{self._folder}/{key}"
         try:
             try:
@@ -74,18 +83,19 @@ class LayerStore:
             except FileNotFoundError:
                 os.makedirs(self._folder, 0o711, exist_ok=True)
                 os.mkdir(path, 0o700)
-            os.mkdir(path + "/fs", 0o755)
+            os.mkdir(path + "/fs", _ROOT_MODE)
             os.chmod(path + "/fs", _ROOT_MODE)  # whatever the umask
-            os.mkdir(path + "/work", 0o700)
+            if mounted:
+                os.mkdir(path + "/work", 0o700)
         except OSError as error:
             raise StoreError(f"cannot make a layer in {self._folder}: {error.strerror}") from None
         return ActiveLayer(key=key, fs=path + "/fs", work=path + "/work")
 
     def commit(self, active: ActiveLayer, layer: LayerId | None = None) -> LayerId:
         """The layer as it is now, under its name. A layer of that name that is there already stays."""
-        name = layer or LayerId("run-" + secrets.token_hex(16))
+        name = layer or LayerId("run-" + os.urandom(16).hex())
         path = f"{self._folder}/{active.key}"
-        _remove_tree(active.work)
+        remove_tree(active.work)
         try:
             os.chmod(path, _SEARCHABLE)
             os.rename(path, f"{self._folder}/{name}")
@@ -97,16 +107,16 @@ class LayerStore:
 
     def discard(self, active: ActiveLayer) -> None:
         """Forget an active layer. Discarding twice, or after a commit, does nothing."""
-        _remove_tree(f"{self._folder}/{active.key}")
+        remove_tree(f"{self._folder}/{active.key}")
 
     def remove(self, layer: LayerId) -> None:
         """Delete a layer: first out of sight, then its files, so that no half of one is ever seen."""
-        grave = f"{self._folder}/{_PREFIX}{os.getpid()}-{_start_time(os.getpid())}-{secrets.token_hex(8)}"
+        grave = f"{self._folder}/{self._new_key()}"
         try:
             os.rename(f"{self._folder}/{layer}", grave)
         except FileNotFoundError:
             raise NotFoundError(f"no layer {layer}") from None
-        _remove_tree(grave)
+        remove_tree(grave)
 
     def sweep(self) -> int:
         """Remove what processes that died left behind; returns how many layers that were."""
@@ -117,9 +127,17 @@ class LayerStore:
             return 0
         for name in names:
             if name.startswith(_PREFIX) and not _is_alive(name):
-                _remove_tree(f"{self._folder}/{name}")
+                remove_tree(f"{self._folder}/{name}")
                 swept += 1
         return swept
+
+    def _new_key(self) -> str:
+        pid = os.getpid()
+        known, prefix = self._process
+        if known != pid:
+            prefix = f"{_PREFIX}{pid}-{_start_time(pid)}-"
+            self._process = (pid, prefix)
+        return prefix + os.urandom(8).hex()
 
 
 def _start_time(pid: int) -> str:
@@ -134,29 +152,3 @@ def _start_time(pid: int) -> str:
 def _is_alive(name: str) -> bool:
     _, pid, started, *_ = [*name.split("-"), "", ""]
     return pid.isdecimal() and bool(started) and _start_time(int(pid)) == started
-
-
-def _remove_tree(path: str) -> None:
-    """Delete a folder with anything in it; folders without permissions are opened first (no root needed)."""
-    for empty in (path + "/work", path):  # what overlayfs mostly leaves; spares importing shutil
-        try:
-            os.rmdir(empty)
-        except OSError:
-            continue
-    if not os.path.lexists(path):
-        return
-    import shutil
-
-    def unlock(function: object, failed: str, error: BaseException) -> None:
-        del function
-        if isinstance(error, FileNotFoundError):
-            return
-        for folder in (os.path.dirname(failed), failed):
-            if os.path.isdir(folder) and not os.path.islink(folder):
-                os.chmod(folder, 0o700)
-        if os.path.isdir(failed) and not os.path.islink(failed):
-            shutil.rmtree(failed, ignore_errors=True)
-        elif os.path.lexists(failed):
-            os.unlink(failed)
-
-    shutil.rmtree(path, onerror=lambda function, failed, info: unlock(function, failed, info[1]))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...errors import LlbuildError, SourceError
+from .bytecopy import copy_bytes
 from .selection import Filter
 from .tree import join
 from .walking import walk
-from .writer import set_owner, set_xattrs
+from .writer import set_owner
+from .xattrs import own_xattrs, set_xattrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ...llb import FileCopy
     from .selection import Picked
@@ -23,156 +24,164 @@ if TYPE_CHECKING:
 
 __all__ = ["CopySettings", "copy_picked"]
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-
-@dataclass(slots=True, kw_only=True)
 class CopySettings:
-    """How copies look at the other end. `mode`: from a file's own permissions to the copy's."""
+    """How copies look at the other end. `mode`: from a file's own st_mode to the copy's permissions."""
 
-    copy: FileCopy
-    owner: Owner | None = None  # None: the source's, or 0:0 where that means nothing
-    mode: Callable[[int], int] | None = None
-    links: dict[tuple[int, int], str] = field(default_factory=dict)  # (device, inode) -> path in the layer
+    __slots__ = ("copy", "mode", "owner")
+
+    def __init__(self, *, copy: FileCopy, owner: Owner | None = None, mode: Callable[[int], int] | None = None) -> None:
+        self.copy = copy
+        self.owner = owner  # None: the source's, or 0:0 where that means nothing
+        self.mode = mode
 
 
 def copy_picked(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, settings: CopySettings) -> None:
     """Copy a picked source to `dest`, a path of the layer: a file becomes it, a folder's contents go into it.
 
+    A folder that is there keeps its metadata but for the time; folders inside it get those of the source.
     Raises LlbuildError, SourceError.
     """
+    copying = _Copying(tree, writer, settings)
     if not stat.S_ISDIR(picked.stat.st_mode):
-        chosen = Filter(settings.copy)
-        if chosen and not chosen.takes(picked.name):
-            return
         parent, _, name = picked.path.rpartition("/")
         with tree.directory(parent) as folder:
-            _copy_one(tree, folder, name, picked.stat, writer, dest, settings)
+            copying.add(folder, name, picked.stat, dest)
         return
-    if writer.make_folder(dest, owner=settings.owner or (0, 0)) and not settings.copy.dir_copy_contents:
-        _dress_folder(tree, picked, writer, dest, settings)
-    chosen = Filter(settings.copy)
+    copying.make_room_for_folder(dest)
     late: list[tuple[str, os.stat_result]] = []  # folders get their times when nothing is put in them any more
-    for visit in walk(tree, picked.path, chosen or None):
-        target = join(dest, visit.path)
-        if stat.S_ISDIR(visit.stat.st_mode):
-            _make_room_for_folder(writer, target, settings)
-            writer.make_folder(target)
-            place = writer.place(target)
-            set_owner(place, _owner(tree, visit.stat, settings))
-            set_xattrs(place, visit.folder.xattrs(visit.name))
-            os.chmod(place, _mode(visit.stat, settings))
-            late.append((place, visit.stat))
+    if writer.make_folder(dest):
+        with tree.directory(picked.path) as folder:
+            copying.dress(folder, "", picked.stat, dest)
+    late.append((dest, picked.stat))
+    chosen = Filter(settings.copy) if settings.copy.exclude_patterns or settings.copy.include_patterns else None
+    for path, name, found, folder, taken in walk(tree, picked.path, chosen):
+        target = join(dest, path)
+        if found.st_mode & 0o170000 != stat.S_IFDIR:
+            copying.add(folder, name, found, target)
+            continue
+        copying.make_room_for_folder(target)
+        if writer.make_folder(target) or taken:
+            copying.dress(folder, name, found, target)
+            late.append((target, found))
         else:
-            _copy_one(tree, visit.folder, visit.name, visit.stat, writer, target, settings)
-    for place, found in reversed(late):
-        _set_times(place, found, settings)
+            os.chmod(writer.place(target), stat.S_IMODE(found.st_mode))
+    for path, found in reversed(late):
+        copying.set_times(writer.place(path), found)
 
 
-def _dress_folder(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, settings: CopySettings) -> None:
-    place = writer.place(dest)
-    set_owner(place, _owner(tree, picked.stat, settings))
-    os.chmod(place, _mode(picked.stat, settings))
+class _Copying:
+    """One source on its way into a layer."""
 
+    def __init__(self, tree: Tree, writer: LayerWriter, settings: CopySettings) -> None:
+        self._tree = tree
+        self._writer = writer
+        self._owner = settings.owner
+        self._mode = settings.mode
+        self._stamp = settings.copy.timestamp
+        self._replace = settings.copy.always_replace_existing
+        self._links: dict[tuple[int, int], str] = {}  # (device, inode) -> place of the first copy
 
-def _make_room_for_folder(writer: LayerWriter, target: str, settings: CopySettings) -> None:
-    found = writer.stat(target)
-    if found is None or stat.S_ISDIR(found.st_mode):
-        return
-    if not settings.copy.always_replace_existing:
-        raise LlbuildError(f"cannot copy a folder onto /{target}: it is not a folder")
-    writer.remove(target)
+    def make_room_for_folder(self, target: str) -> None:
+        found = self._writer.stat(target)
+        if found is None or stat.S_ISDIR(found.st_mode):
+            return
+        if not self._replace:
+            raise LlbuildError(f"cannot copy a folder onto /{target}: it is not a folder")
+        self._writer.remove(target)
 
+    def dress(self, folder: Directory, name: str, found: os.stat_result, target: str) -> None:
+        """Give a folder the metadata of its source."""
+        place = self._writer.place(target)
+        set_owner(place, self._owner_of(found))
+        if xattrs := folder.xattrs(name):
+            set_xattrs(place, xattrs)
+        os.chmod(place, self._mode_of(found))
 
-def _copy_one(
-    tree: Tree,
-    folder: Directory,
-    name: str,
-    found: os.stat_result,
-    writer: LayerWriter,
-    target: str,
-    settings: CopySettings,
-) -> None:
-    mode = found.st_mode
-    if stat.S_ISSOCK(mode):
-        return  # a socket without its process is nothing; BuildKit skips them too
-    replace = settings.copy.always_replace_existing
-    place = writer.clear(target, replace=replace)
-    if stat.S_ISREG(mode):
-        if found.st_nlink > 1:
-            first = settings.links.setdefault((found.st_dev, found.st_ino), target)
-            if first != target:
-                os.link(writer.place(first), place, follow_symlinks=False)
-                return
-        _copy_file(tree, folder, name, place, settings)
-        return
-    if stat.S_ISLNK(mode):
-        os.symlink(folder.readlink(name), place)
-        set_owner(place, _owner(tree, found, settings))
-    else:
-        os.mknod(place, stat.S_IFMT(mode) | 0o600, found.st_rdev)
-        set_owner(place, _owner(tree, found, settings))
-        os.chmod(place, _mode(found, settings))
-    _set_times(place, found, settings)
+    def add(self, folder: Directory, name: str, found: os.stat_result, target: str) -> None:
+        """Copy something that is no folder."""
+        kind = stat.S_IFMT(found.st_mode)
+        if kind == stat.S_IFREG:
+            if found.st_nlink == 1 or not self._linked(found, target):
+                self._add_file(folder, name, target)
+            return
+        if kind == stat.S_IFSOCK:
+            return  # a socket without its process is nothing, and no layer can hold one
+        place = self._writer.clear(target, replace=self._replace)
+        if kind == stat.S_IFLNK:
+            os.symlink(folder.readlink(name), place)
+            set_owner(place, self._owner_of(found))
+        else:
+            self._make_node(place, found, target)
+        self.set_times(place, found)
 
+    def set_times(self, place: str | int, found: os.stat_result) -> None:
+        times = (self._stamp, self._stamp) if self._stamp >= 0 else (found.st_atime_ns, found.st_mtime_ns)
+        if isinstance(place, int):
+            os.utime(place, ns=times)
+        else:
+            os.utime(place, ns=times, follow_symlinks=False)
 
-def _copy_file(tree: Tree, folder: Directory, name: str, place: str, settings: CopySettings) -> None:
-    source = folder.open(name)
-    try:
-        found = os.fstat(source)
-        if not stat.S_ISREG(found.st_mode):
-            raise SourceError(f"{name!r} changed while the build was reading it", ref=name, hint="build again")
-        target = os.open(place, _CREATE, 0o600)
+    def _linked(self, found: os.stat_result, target: str) -> bool:
+        """Make a hard link if another name of the file was copied before."""
+        first = self._links.setdefault((found.st_dev, found.st_ino), target)
+        if first == target:
+            return False
+        place = self._writer.clear(target, replace=self._replace)
+        os.link(self._writer.place(first), place, follow_symlinks=False)
+        return True
+
+    def _add_file(self, folder: Directory, name: str, target: str) -> None:
+        source = folder.open(name)
         try:
-            _copy_bytes(source, target, found.st_size)
-            set_owner(target, _owner(tree, found, settings))
-            xattrs = folder_xattrs(source)
-            if xattrs:
-                set_xattrs(target, xattrs)
-            os.fchmod(target, _mode(found, settings))
-            _set_times(target, found, settings)
+            found = os.fstat(source)
+            if found.st_mode & 0o170000 != stat.S_IFREG:
+                raise _changed(target)
+            mode = self._mode_of(found)
+            copy = self._writer.create(target, mode=mode, replace=self._replace)
+            try:
+                copy_bytes(source, copy, found)
+                self._dress_file(copy, own_xattrs(source), self._owner_of(found), mode)
+                self.set_times(copy, found)
+            finally:
+                os.close(copy)
+            now = os.fstat(source)
+            if (now.st_mtime_ns, now.st_ctime_ns, now.st_size) != (found.st_mtime_ns, found.st_ctime_ns, found.st_size):
+                raise _changed(target)
         finally:
-            os.close(target)
-    finally:
-        os.close(source)
+            os.close(source)
 
+    def _dress_file(self, copy: int, xattrs: Mapping[str, bytes], owner: Owner, mode: int) -> None:
+        """Owner, attributes, mode, in the order in which none undoes another; what is right already is left alone."""
+        made = os.fstat(copy)
+        if (made.st_uid, made.st_gid) != owner:
+            set_owner(copy, owner)
+        if xattrs:
+            set_xattrs(copy, xattrs)
+        if xattrs or made.st_mode & 0o7777 != mode:
+            os.fchmod(copy, mode)
 
-def folder_xattrs(handle: int) -> dict[str, bytes]:
-    from .merged import own_xattrs
-
-    return own_xattrs(handle)
-
-
-def _copy_bytes(source: int, target: int, size_bytes: int) -> None:
-    """In the kernel: shares blocks where the file system can (copy_file_range(2)), else copies without us."""
-    left = size_bytes
-    while left > 0:
+    def _make_node(self, place: str, found: os.stat_result, target: str) -> None:
+        kind = stat.S_IFMT(found.st_mode)
+        if kind == stat.S_IFCHR and found.st_rdev == 0:
+            raise LlbuildError(f"cannot copy the device 0/0 to /{target}: in a layer it stands for a deletion")
         try:
-            count = os.copy_file_range(source, target, left)
-        except OSError:
-            count = os.sendfile(target, source, None, min(left, 1 << 30))  # e.g. across file systems
-        if count == 0:
-            break
-        left -= count
+            os.mknod(place, kind | 0o600, found.st_rdev if kind != stat.S_IFIFO else 0)
+        except PermissionError:
+            raise LlbuildError(f"cannot copy the device /{target}: that takes root's rights") from None
+        set_owner(place, self._owner_of(found))
+        os.chmod(place, self._mode_of(found))
+
+    def _owner_of(self, found: os.stat_result) -> Owner:
+        if self._owner is not None:
+            return self._owner
+        return (found.st_uid, found.st_gid) if self._tree.owners else (0, 0)
+
+    def _mode_of(self, found: os.stat_result) -> int:
+        return found.st_mode & 0o7777 if self._mode is None else self._mode(found.st_mode)
 
 
-def _owner(tree: Tree, found: os.stat_result, settings: CopySettings) -> Owner:
-    if settings.owner is not None:
-        return settings.owner
-    return (found.st_uid, found.st_gid) if tree.owners else (0, 0)
-
-
-def _mode(found: os.stat_result, settings: CopySettings) -> int:
-    mode = stat.S_IMODE(found.st_mode)
-    if settings.mode is None:
-        return mode
-    return settings.mode(found.st_mode)
-
-
-def _set_times(place: str | int, found: os.stat_result, settings: CopySettings) -> None:
-    stamp = settings.copy.timestamp
-    times = (found.st_atime_ns, found.st_mtime_ns) if stamp < 0 else (stamp, stamp)
-    if isinstance(place, int):
-        os.utime(place, ns=times)
-    else:
-        os.utime(place, ns=times, follow_symlinks=False)
+def _changed(target: str) -> SourceError:
+    return SourceError(
+        f"the source of '/{target}' changed while the build was copying it", ref=target, hint="build again"
+    )

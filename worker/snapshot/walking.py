@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-import stat
-from contextlib import ExitStack
+from stat import S_IFDIR
 from typing import TYPE_CHECKING, NamedTuple
 
 from .tree import join
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .selection import Filter
-    from .tree import Directory, Tree
+    from .tree import Directory, Entry, Tree
 
 __all__ = ["Visit", "walk"]
 
 
 class Visit(NamedTuple):
-    """Something met on a walk. `path` is relative to where the walk began; `folder` is what holds it, open."""
+    """Something met on a walk. `path` is relative to where the walk began; `folder` is what holds it, open.
+
+    taken: false for a folder that only leads to something that is.
+    """
 
     path: str
     name: str
     stat: os.stat_result
     folder: Directory
+    taken: bool = True
+
+
+class _Frame:
+    """A folder under way."""
+
+    __slots__ = ("folder", "path", "pending", "place", "rest", "takes")
+
+    def __init__(
+        self, path: str, place: str, folder: Directory, takes: Callable[[str], bool] | None, pending: Visit | None
+    ) -> None:
+        self.path = path
+        self.place = place
+        self.folder = folder
+        self.takes = takes
+        self.pending = pending  # its own visit, if nobody got that yet
+        self.rest: Iterator[Entry] = iter(folder.entries())
 
 
 def walk(tree: Tree, top: str, chosen: Filter | None = None) -> Iterator[Visit]:
@@ -32,59 +51,41 @@ def walk(tree: Tree, top: str, chosen: Filter | None = None) -> Iterator[Visit]:
 
     chosen: only what it takes, and the folders that leads through.
     """
-    with ExitStack() as opened:
-        folder = opened.enter_context(tree.directory(top))
-        # One frame per open folder: its path, itself, what is left of it, and its own visit if nobody got it yet.
-        frames: list[_Frame] = [_Frame("", top, folder, iter(_visits("", folder)), None, opened)]
+    frames: list[_Frame] = []
+    opened: list[Directory] = []
+
+    def enter(path: str, place: str, pending: Visit | None) -> None:
+        folder = tree.directory(place)
+        folder.__enter__()
+        opened.append(folder)
+        frames.append(_Frame(path, place, folder, chosen.within(path) if chosen else None, pending))
+
+    try:
+        enter("", top, None)
         while frames:
             frame = frames[-1]
-            visit = next(frame.rest, None)
-            if visit is None:
+            takes, folder = frame.takes, frame.folder
+            prefix = frame.path + "/" if frame.path else ""
+            for name, found in frame.rest:
+                visit = Visit(prefix + name, name, found, folder, takes is None or takes(name))
+                is_folder = found.st_mode & 0o170000 == S_IFDIR
+                if visit.taken:
+                    if takes is not None:
+                        yield from _due(frames)
+                    yield visit
+                if is_folder and (visit.taken or (chosen is not None and chosen.may_lead(visit.path))):
+                    enter(visit.path, join(frame.place, name), None if visit.taken else visit)
+                    break
+            else:
                 frames.pop()
-                if frame.closes is not opened:
-                    frame.closes.close()
-                continue
-            is_folder = stat.S_ISDIR(visit.stat.st_mode)
-            taken = chosen is None or not chosen or chosen.takes(visit.path)
-            if taken:
-                yield from _due(frames)
-                yield visit
-            if is_folder and (taken or chosen is not None):
-                closes = ExitStack()
-                opened.push(closes)
-                place = join(frame.place, visit.name)
-                inner = closes.enter_context(tree.directory(place))
-                pending = None if taken else visit
-                rest = iter(_visits(visit.path, inner))
-                frames.append(_Frame(visit.path, place, inner, rest, pending, closes))
-
-
-class _Frame:
-    __slots__ = ("closes", "folder", "path", "pending", "place", "rest")
-
-    def __init__(
-        self,
-        path: str,
-        place: str,
-        folder: Directory,
-        rest: Iterator[Visit],
-        pending: Visit | None,
-        closes: ExitStack,
-    ) -> None:
-        self.path = path
-        self.place = place
-        self.folder = folder
-        self.rest = rest
-        self.pending = pending
-        self.closes = closes
-
-
-def _visits(path: str, folder: Directory) -> list[Visit]:
-    return [Visit(join(path, entry.name), entry.name, entry.stat, folder) for entry in folder.entries()]
+                opened.pop().__exit__(None, None, None)
+    finally:
+        for folder in reversed(opened):
+            folder.__exit__(None, None, None)
 
 
 def _due(frames: list[_Frame]) -> Iterator[Visit]:
-    """Folders that were not taken themselves, but lead to something that is."""
+    """Folders that were not taken themselves, now that something in them is."""
     for frame in frames:
         if frame.pending is not None:
             yield frame.pending

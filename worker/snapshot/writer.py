@@ -1,30 +1,38 @@
 """Writing one layer in overlay form, on top of others, without mounting them.
 
 A folder is copied up (made with the metadata of the one below) before anything is put into it; what
-covers something in a lower layer needs nothing, what takes it away leaves a whiteout. The upper
-folder is private until the layer is committed, so its paths cannot change under us.
+covers something in a lower layer needs nothing, what takes it away leaves a whiteout, and a folder that
+stands where something was taken away is opaque. The upper folder is private until the layer is
+committed, so its paths cannot change under us.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
 
 from ...errors import LlbuildError
 from .merged import OPAQUE, MergedDirectory, MergedTree, is_whiteout
+from .removal import remove_tree
+from .xattrs import set_xattrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from typing import TypeAlias
 
-__all__ = ["LayerWriter", "Owner", "set_owner", "set_xattrs"]
+    Owner: TypeAlias = tuple[int, int]  # uid, gid
 
-Owner = tuple[int, int]  # uid, gid
-_NOT_PERMITTED = frozenset({1, 22, 75, 95})  # EPERM, EINVAL, EOVERFLOW, ENOTSUP
+__all__ = ["LayerWriter", "set_owner"]
+
+_NOT_MAPPED = frozenset({errno.EPERM, errno.EINVAL, errno.EOVERFLOW, errno.ENOTSUP})
 
 
 class LayerWriter:
-    """The layer at `upper` (an active one's `fs`), seen together with what lies below it. A `Tree`."""
+    """The layer at `upper` (an active one's `fs`), seen together with what lies below it. A `Tree`.
+
+    Belongs to one thread.
+    """
 
     owners = True
 
@@ -32,25 +40,32 @@ class LayerWriter:
         self._base = base
         self._upper = upper
         self._opaque_name = OPAQUE[userxattr]
-        self._folders = {""}  # those the upper layer has
-        self._hiding: set[str] = set()  # those of them that hide everything below
+        self._folders = {""}  # those this layer has
+        self._alone: set[str] = set()  # those of them with nothing below: new ones, opaque ones, and all inside these
         self._copy_root()
 
     def stat(self, path: str) -> os.stat_result | None:
-        place = self.place(path)
-        try:
-            found = os.lstat(place)
-        except FileNotFoundError:
-            return None if self._hidden(path) else self._base.stat(path)
-        except NotADirectoryError:
+        parent = path.rpartition("/")[0]
+        if parent in self._folders:
+            try:
+                found = os.lstat(self.place(path))
+            except FileNotFoundError:
+                pass
+            else:
+                return None if is_whiteout(found) else found
+            if parent in self._alone:
+                return None
+        elif self._hidden(parent):
             return None
-        return None if is_whiteout(found) else found
+        return self._base.stat(path)
 
     def directory(self, path: str) -> MergedDirectory:
         stack = [self.place(path)] if path in self._folders else []
-        if not self._hidden(path) and path not in self._hiding:
+        if path not in self._alone and not self._hidden(path):
             stack += self._base.stack(path)
-        return MergedDirectory(stack, self._opaque_name)
+        if not stack and path:
+            raise LlbuildError(f"/{path} is not a folder")
+        return MergedDirectory(stack)
 
     def place(self, path: str) -> str:
         """Where a path of the layer lies on this machine."""
@@ -59,98 +74,124 @@ class LayerWriter:
     def make_folder(self, path: str, *, mode: int = 0o755, owner: Owner = (0, 0)) -> bool:
         """See that there is a folder, to put something in; what is there keeps its metadata.
 
-        Returns whether it is new. Raises LlbuildError when something else is in the way.
+        Missing parents are made 0755 and root's. Returns whether it is new.
+        Raises LlbuildError when something else is in the way.
         """
         if path in self._folders:
             return False
-        parent, _, _ = path.rpartition("/")
-        self.open_parent(path)
-        found = self.stat(path)
-        if found is not None and not stat.S_ISDIR(found.st_mode):
-            raise LlbuildError(f"/{path} is not a folder")
+        self.open_folder(path.rpartition("/")[0])
+        return self._make_folder(path, mode, owner)
+
+    def open_folder(self, path: str) -> None:
+        """See that the folder, which is or is missing, can be written to."""
+        missing = []
+        while path not in self._folders:
+            missing.append(path)
+            path = path.rpartition("/")[0]
+        for folder in reversed(missing):
+            self._make_folder(folder, 0o755, (0, 0))
+
+    def _make_folder(self, path: str, mode: int, owner: Owner) -> bool:
+        parent = path.rpartition("/")[0]
         place = self.place(path)
-        was_deleted = os.path.lexists(place)  # a whiteout
-        if was_deleted:
+        below = None if parent in self._alone else self._base.stat(path)
+        try:
+            os.mkdir(place, 0o700)
+            was_deleted = False
+        except FileExistsError:
+            if not is_whiteout(os.lstat(place)):
+                raise LlbuildError(f"/{path} is not a folder") from None
             os.unlink(place)
-        os.mkdir(place, 0o700)
-        self._folders.add(path)
-        if was_deleted:
-            self._hide(path)
-        if found is None:
+            os.mkdir(place, 0o700)
+            was_deleted = True
+        if below is None or was_deleted:
+            if below is not None:
+                os.setxattr(place, self._opaque_name, b"y")
+            self._folders.add(path)
+            self._alone.add(path)
             set_owner(place, owner)
             os.chmod(place, mode)
-        else:
-            self._copy_metadata(path, found, place)
-        del parent
-        return found is None
-
-    def open_parent(self, path: str) -> None:
-        """See that the folder a path lies in can be written to."""
-        parents = path.split("/")[:-1]
-        for count in range(1, len(parents) + 1):
-            parent = "/".join(parents[:count])
-            if parent not in self._folders:
-                self.make_folder(parent)
+            return True
+        if not stat.S_ISDIR(below.st_mode):
+            os.rmdir(place)
+            raise LlbuildError(f"/{path} is not a folder")
+        self._folders.add(path)
+        self._copy_metadata(path, below, place)
+        return False
 
     def clear(self, path: str, *, replace: bool = False) -> str:
         """Make room for something that is no folder; returns where to create it.
 
         Raises LlbuildError when a folder is in the way, unless it is to be replaced.
         """
-        self.open_parent(path)
-        place = self.place(path)
+        place = self._room_for(path, replace=replace)
         try:
-            found = os.lstat(place)
-        except FileNotFoundError:
-            found = None
-        if found is not None and not stat.S_ISDIR(found.st_mode):
             os.unlink(place)
-            return place
-        below = None if found is not None or self._hidden(path) else self._base.stat(path)
-        there = found or below
-        if there is not None and stat.S_ISDIR(there.st_mode):
+        except FileNotFoundError:
+            pass
+        except IsADirectoryError:
             if not replace:
-                raise LlbuildError(f"cannot replace the folder /{path} with a file")
-            if found is not None:
-                self._drop(path)
+                raise _folder_in_the_way(path) from None
+            self._drop(path)
         return place
+
+    def create(self, path: str, *, mode: int = 0o600, replace: bool = False) -> int:
+        """A new, empty file to write to; otherwise as `clear`. The caller closes it.
+
+        mode: as far as the umask lets it be, and without set-id bits, which writing would take away.
+        """
+        place = self._room_for(path, replace=replace)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return os.open(place, flags, mode & 0o777)
+        except FileExistsError:
+            self.clear(path, replace=replace)
+            return os.open(place, flags, mode & 0o777)
 
     def remove(self, path: str) -> None:
         """Take away what is at the path, in this layer and in those below."""
-        self.open_parent(path)
-        place = self.place(path)
-        if os.path.lexists(place):
+        if self.stat(path) is None:
+            return
+        parent = path.rpartition("/")[0]
+        self.open_folder(parent)
+        if os.path.lexists(self.place(path)):
             self._drop(path)
-        if not self._hidden(path) and self._base.stat(path) is not None:
-            os.mknod(place, stat.S_IFCHR, os.makedev(0, 0))
+        if parent not in self._alone and self._base.stat(path) is not None:
+            os.mknod(self.place(path), stat.S_IFCHR, os.makedev(0, 0))
+
+    def _room_for(self, path: str, *, replace: bool) -> str:
+        parent = path.rpartition("/")[0]
+        if not path:
+            raise _folder_in_the_way("")
+        if parent not in self._folders:
+            self.open_folder(parent)
+        if not replace and parent not in self._alone and path not in self._folders:
+            below = self._base.stat(path)
+            if below is not None and stat.S_ISDIR(below.st_mode) and not os.path.lexists(self.place(path)):
+                raise _folder_in_the_way(path)
+        return self.place(path)
 
     def _drop(self, path: str) -> None:
         """Remove from this layer only."""
-        place = self.place(path)
-        if stat.S_ISDIR(os.lstat(place).st_mode):
-            import shutil
-
-            shutil.rmtree(place)
+        remove_tree(self.place(path))
+        if path in self._folders:
             gone = {folder for folder in self._folders if folder == path or folder.startswith(path + "/")}
             self._folders -= gone
-            self._hiding -= gone
-        else:
-            os.unlink(place)
-
-    def _hide(self, path: str) -> None:
-        os.setxattr(self.place(path), self._opaque_name, b"y")
-        self._hiding.add(path)
+            self._alone -= gone
 
     def _hidden(self, path: str) -> bool:
-        """Whether a folder of this layer above the path hides what lower layers have there."""
-        if not self._hiding:
-            return False
-        parts = path.split("/")
-        return any("/".join(parts[:count]) in self._hiding for count in range(1, len(parts)))
+        """Whether this layer hides what lower layers have in a folder that it does not have itself."""
+        while path not in self._folders:
+            inner, path = path, path.rpartition("/")[0]
+            if path in self._folders:
+                return path in self._alone or os.path.lexists(self.place(inner))
+        return path in self._alone
 
     def _copy_root(self) -> None:
         found = self._base.stat("")
-        if found is not None:
+        if found is None:
+            self._alone.add("")
+        else:
             self._copy_metadata("", found, self._upper)
 
     def _copy_metadata(self, path: str, found: os.stat_result, place: str) -> None:
@@ -169,14 +210,9 @@ def set_owner(place: str | int, owner: Owner) -> None:
         else:
             os.chown(place, *owner, follow_symlinks=False)
     except OSError as error:
-        if error.errno not in _NOT_PERMITTED:
+        if error.errno not in _NOT_MAPPED:
             raise
 
 
-def set_xattrs(place: str | int, xattrs: Mapping[str, bytes]) -> None:
-    for name, value in xattrs.items():
-        try:
-            os.setxattr(place, name, value)
-        except OSError as error:
-            if error.errno not in _NOT_PERMITTED:
-                raise
+def _folder_in_the_way(path: str) -> LlbuildError:
+    return LlbuildError(f"cannot replace the folder /{path} with a file")

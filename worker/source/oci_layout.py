@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import CorruptError, SourceError
-from ...image import decode_layout
-from ...image.layout import blob_name
-from ...image.strict_json import MAX_DOCUMENT_BYTES
+from ...image import MAX_DOCUMENT_BYTES, blob_name, decode_layout
 from .archive import read_members
 from .resolved import MissingBlobError, load_image, read_stored
 

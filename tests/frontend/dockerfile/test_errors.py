@@ -217,6 +217,8 @@ def test_a_missing_dockerfile_is_no_crash() -> None:
         ({"multi-platform": "x"}, "option multi-platform is true or false, not 'x'"),
         ({"memory": "0"}, "option memory is a number, at least 1; not '0'"),
         ({"cpusetcpus": "a"}, "option cpusetcpus is a list like 0-3,7; not 'a'"),
+        ({"cgroup-parent": "/x"}, "a cgroup parent is not supported yet"),
+        ({"memory": "5"}, "a limit of resources is not supported yet"),
         ({"context": "nowhere"}, "option context: 'nowhere' is neither a git repository nor a URL"),
         ({"context": "https://x/y.git"}, "a git build context is not supported yet: https://x/y.git"),
     ],
@@ -231,5 +233,5 @@ def test_a_variable_that_doubles_is_stopped() -> None:
     text = "FROM a\nENV A=xxxxxxxxxxxxxxxx\n" + "ENV A=$A$A\n" * 60
     assert "longer than" in str(failure(text))
     text = "FROM a\nENV A=" + "x" * 60_000 + "\n" + "".join(f"ENV B{n}=$A\n" for n in range(2000))
-    with pytest.raises(LlbuildError, match="expand to more than"):
+    with pytest.raises(LlbuildError, match="this file expands to more than"):
         compile_one(text)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llbuild.errors import DockerfileError
-from llbuild.frontend.dockerfile.parser import Node, parse, parse_trigger
+from llbuild.frontend.dockerfile.parser import MAX_INSTRUCTIONS, Node, parse, parse_trigger
 from llbuild.frontend.dockerfile.source import MAX_LINE, Word
 from llbuild.span import Span
 
@@ -208,6 +208,12 @@ def test_what_cannot_be_parsed_is_refused_with_its_place(text: str, message: str
     with pytest.raises(DockerfileError) as caught:
         nodes(text)
     assert str(caught.value) == message
+
+
+def test_the_number_of_instructions_is_bounded() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        nodes("RUN a\n" * (MAX_INSTRUCTIONS + 9))
+    assert str(caught.value) == "D:50001:1: the file holds more than 50,000 instructions"
 
 
 def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:

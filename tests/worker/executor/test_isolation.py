@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from llbuild.errors import SandboxError
 from llbuild.llb import HostIp, NetMode, Ulimit
 from llbuild.tests.worker.executor.conftest import IN_USERNS, of_machine, status_field
 from llbuild.worker.executor import BindMount, OverlayMount, TmpfsMount
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from llbuild.tests.worker.executor.conftest import Lab
 
 DOCKER_DEFAULT = "00000000a80425fb"  # what `docker run --rm busybox grep Cap /proc/self/status` shows
@@ -209,3 +210,21 @@ async def test_changing_a_device_changes_nothing_outside(lab: Lab) -> None:
     after = os.stat("/dev/null")
     assert (before.st_mode, before.st_uid, before.st_ino) == (after.st_mode, after.st_uid, after.st_ino)
     assert (await lab.run("stat -c %a /dev/null")).ok == "666"
+
+
+async def test_open_folders_of_the_first_process_lead_nowhere(lab: Lab, tmp_path: Path) -> None:
+    """CVE-2024-21626: a working directory, or a command, named by a descriptor the runtime forgot to close."""
+    (tmp_path / "planted").mkdir()
+    layer = lab.layer("opt")
+    for number in range(3, 40):
+        (Path(layer) / f"fd{number}").symlink_to(f"/proc/self/fd/{number}")
+    up = "/.." * 12
+    for number in range(3, 40):
+        for cwd in (f"/proc/self/fd/{number}", f"/fd{number}{up}", f"/fd{number}{up}{tmp_path}/planted/made"):
+            with suppress(SandboxError):
+                outcome = await lab.run(f"ls -d .{up}{tmp_path}", cwd=cwd, root=lab.root(layer))
+                assert outcome.stdout == ""
+        command = f"/proc/self/fd/{number}{up}/bin/ls"
+        outcome = await lab.run_spec(lab.spec("", args=(command, f"/proc/self/fd/{number}{up}"), root=lab.root(layer)))
+        assert outcome.status.code in (126, 127)
+    assert list((tmp_path / "planted").iterdir()) == []

@@ -185,7 +185,7 @@ async def test_a_dangling_link_is_followed_inside_the_image_only(lab: Lab, tmp_p
     root = lab.root(layer)
     assert (await lab.run("cat /etc/resolv.conf > /dev/null", root=root)).written() == []
     assert not (tmp_path / "elsewhere").exists()
-    with pytest.raises(SandboxError, match="mount point /loop/x"):
+    with pytest.raises(SandboxError, match="/loop/x: too many symbolic links"):
         await lab.run("true", root=lab.root(layer), mounts=(TmpfsMount(dest="/loop/x"),))
 
 

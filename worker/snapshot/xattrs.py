@@ -1,0 +1,44 @@
+"""Extended attributes that go along with a file; those of overlayfs itself and of the machine's policy do not."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["own_xattrs", "set_xattrs"]
+
+_OVERLAY_PREFIXES = ("trusted.overlay.", "user.overlay.")
+_REFUSED = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.EOVERFLOW, errno.ENOTSUP})
+
+
+def own_xattrs(place: str | int) -> dict[str, bytes]:
+    """The attributes of a file or folder, by name. Links have none that matter."""
+    follow = isinstance(place, int)
+    try:
+        names = os.listxattr(place, follow_symlinks=follow)
+    except OSError:
+        return {}
+    if not names:
+        return {}
+    found = {}
+    for name in sorted(names):
+        if not name.startswith(_OVERLAY_PREFIXES) and name != "security.selinux":
+            try:
+                found[name] = os.getxattr(place, name, follow_symlinks=follow)
+            except OSError:
+                continue  # listed but not readable for us (trusted.* in a user namespace)
+    return found
+
+
+def set_xattrs(place: str | int, xattrs: Mapping[str, bytes]) -> None:
+    """Give a file these attributes, as far as we may and the file system can."""
+    for name, value in xattrs.items():
+        try:
+            os.setxattr(place, name, value)
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
