@@ -70,7 +70,7 @@ class KnownLookup:
         self.missing = [open_question for open_question in self.missing if open_question != question]
 
     def _here(self, ref: str, platform: Platform) -> ResolvedImage | None:
-        if self._mode == "pull" or "://" in ref:
+        if self._mode == "pull" and not ref.startswith("oci-layout://"):
             return None
         # A name is believed when the store has an image of that name; what a registry said earlier may be outdated.
         found = resolve_local(self._content, ref, platform, sources=False)

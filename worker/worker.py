@@ -10,7 +10,7 @@ from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, 
 from ..platforms import host_platform
 from .execop import run_exec_op
 from .fileop import run_file_op
-from .prober import Prober
+from .prober import Prober, image_key
 from .records import LayerRecord, now
 from .snapshot import MergedTree, Snapshot, content_digest
 from .stacks import Stacks, note_image_layers
@@ -58,7 +58,7 @@ class LocalWorker(Prober):
 
     async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
         resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
-        return f"image@{resolved.target.digest}"
+        return image_key(resolved.digest, platform)
 
     async def content_digest(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
         tree = await self._tree(ref, _silent)

@@ -27,6 +27,7 @@ from llbuild.llb import (
     merge,
     scratch,
 )
+from llbuild.platforms import Platform
 from llbuild.solver import SCHEMA as CACHE_SCHEMA
 from llbuild.solver import CacheStore, Event, VertexCached, VertexLog, VertexStarted, solve
 from llbuild.worker import SCHEMA, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
@@ -231,3 +232,9 @@ async def test_a_source_that_cannot_be_is_named(bench: Bench, op: SourceOp, want
 async def test_an_image_that_is_nowhere_is_named(bench: Bench) -> None:
     with pytest.raises(LlbuildError, match="127.0.0.1:1"):
         await bench.files(image("127.0.0.1:1/nothing:latest").run("true").root)
+
+
+async def test_platforms_of_one_index_do_not_share_results(bench: Bench) -> None:
+    op = SourceOp(identifier="docker-image://docker.io/library/multi:1@sha256:" + "1" * 64)
+    keys = {bench.worker.source_key(op, Platform(os="linux", architecture=arch)) for arch in ("amd64", "arm64")}
+    assert len(keys) == 2
