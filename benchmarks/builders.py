@@ -77,7 +77,7 @@ class Llbuild:
         found = program or (str(beside) if beside.exists() else None)
         self._program = [found] if found else [sys.executable, "-c", _ENTRY]
         self._pythonpath = {} if found else {"PYTHONPATH": str(ROOT / ".typing")}
-        self.version = call([*self._program, "--version"], self._pythonpath).strip()
+        self.version = call([*self._program, "--version"], self._pythonpath).split()[-1]
         self.remark = "OCI archive" + ("" if found else "; run from the source tree")
 
     def open(self, work: Path, rootfs: Path) -> None:
