@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def test_run_expose_and_cmd_start_one_process_and_store_one_layer(llbuild: Llbuild, tmp_path: Path) -> None:
     archive = tmp_path / "metadata.tar"
-    outcome = llbuild.build("-t", "metadata", ROOT / "examples/metadata")
+    outcome = llbuild.build("--debug", "-t", "metadata", ROOT / "examples/metadata")
+    assert outcome.stderr.count("process_started") == 1
     assert len(outcome.ran()) == 1
     assert len(outcome.named("RUN")) == 1
     assert not outcome.named("EXPOSE")
@@ -54,10 +55,11 @@ def test_metadata_alone_starts_nothing_and_adds_no_layer(
 ) -> None:
     archive = tmp_path / "image.tar"
     outcome = llbuild.build(
-        *("-t", "meta", "-o", f"type=oci,dest={archive}", "-o", "type=image", "--build-arg", "WHO=you"),
+        *("--debug", "-t", "meta", "-o", f"type=oci,dest={archive}", "-o", "type=image", "--build-arg", "WHO=you"),
         context(EVERYTHING),
     )
     assert outcome.ran() == []
+    assert "process_started" not in outcome.stderr
     image = read_image(archive)
     assert len(image.layers) == 1
     config = image.config["config"]
