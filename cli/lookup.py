@@ -52,6 +52,8 @@ class KnownLookup:
 
     def file(self, context: str, path: str) -> bytes | None:
         if self._stdin is not None and context == "dockerfile":
+            if path.endswith(".dockerignore"):
+                raise NoSuchFile  # only the build file itself came on stdin
             self.read[path] = self._stdin
             return self._stdin
         folder = self._folders.get(context)
@@ -68,7 +70,7 @@ class KnownLookup:
         self.missing = [open_question for open_question in self.missing if open_question != question]
 
     def _here(self, ref: str, platform: Platform) -> ResolvedImage | None:
-        if self._mode == "pull" or "://" in ref:
+        if self._mode == "pull" and not ref.startswith("oci-layout://"):
             return None
         # A name is believed when the store has an image of that name; what a registry said earlier may be outdated.
         found = resolve_local(self._content, ref, platform, sources=False)

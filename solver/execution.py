@@ -157,11 +157,16 @@ class _Execution:
         key = self._plan.keys[digest]
         if digest in self._plan.ignoring or strong == key:
             return None  # must run, or was looked up by the plan already
-        found = (await run_blocking(self._store.find, [strong])).get(strong)
+        found = await run_blocking(self._find, key, strong)
+        if found is not None:
+            self._emit(VertexCached(digest, time.time()))
+        return found
+
+    def _find(self, key: Key, strong: Key) -> Record | None:
+        found = self._store.find([strong]).get(strong)
         if found is None or not all(self._worker.available(ref) for ref in found.refs):
             return None
-        await run_blocking(self._store.alias, key, strong)
-        self._emit(VertexCached(digest, time.time()))
+        self._store.alias(key, strong)
         return found
 
     async def _strong_key(self, vertex: Vertex) -> Key:

@@ -10,13 +10,14 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import ExecError, LlbuildError
-from ..llb import ExecOp, MountType, SecurityMode
+from ..llb import ExecOp, MountType, ProxyEnv, SecurityMode
+from ..values import value_fields
 from .executor import DEFAULT_HOSTNAME, BindMount, ExecSpec, OverlayMount, RootMount, TmpfsMount
 from .identity import resolve_user
 from .snapshot import MergedTree, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ..llb import Mount, Vertex
@@ -45,8 +46,11 @@ async def run_exec_op(
     cache_mounts: Path,
     executor: Executor,
     output: Callable[[int, bytes], None],
+    committed: Callable[[tuple[Snapshot, ...]], None],
 ) -> tuple[Snapshot, ...]:
     """Run the op's process; one snapshot per output, by index.
+
+    `output` gets what the process says; `committed` is called with the results, in the thread that made them.
 
     Raises ExecError when it ends with a code that is not valid for it, LlbuildError when it asks for
     what cannot be given. Failed or cancelled, nothing of it is kept.
@@ -60,7 +64,7 @@ async def run_exec_op(
             how = f" ({_SIGNALS.get(status.signal, f'signal {status.signal}')})" if status.signal else ""
             message = f'process "{" ".join(op.args)}" exited with code {status.code}{how}'
             raise ExecError(message, vertex=vertex.digest, exit_code=status.code)
-        return await run_blocking(_commit, prepared, layers)
+        return await run_blocking(_commit, prepared, layers, committed)
     except BaseException:
         with anyio.CancelScope(shield=True):
             await run_blocking(_discard, prepared, layers)
@@ -79,7 +83,9 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_m
     prepared = _Prepared(ExecSpec(args=op.args, root=RootMount()))
     lowers, active = _layered(root, base, layers, prepared)
     extra = tuple(_extra(mount, inputs, layers, cache_mounts, prepared) for mount in mounts if mount is not root)
-    env = op.env if any(entry.startswith("HOME=") for entry in op.env) else (*op.env, f"HOME={identity.home}")
+    env = (*op.env, *_proxies(op.proxy_env))
+    if not any(entry.startswith("HOME=") for entry in env):
+        env = (*env, f"HOME={identity.home}")
     prepared.spec = ExecSpec(
         args=op.args,
         root=RootMount(
@@ -101,6 +107,17 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_m
         ulimits=op.ulimits,
     )
     return prepared
+
+
+def _proxies(proxy: ProxyEnv | None) -> Iterator[str]:
+    """Proxy settings as programs look for them, in either case. They are no part of the op's own environment."""
+    if proxy is None:
+        return
+    for name, _, _ in value_fields(ProxyEnv):
+        value = getattr(proxy, name)
+        if value:
+            yield f"{name.upper()}={value}"
+            yield f"{name}={value}"
 
 
 def _layered(
@@ -147,7 +164,9 @@ def _cache_folder(mount: Mount, cache_mounts: Path) -> str:
     return str(folder)
 
 
-def _commit(prepared: _Prepared, layers: LayerStore) -> tuple[Snapshot, ...]:
+def _commit(
+    prepared: _Prepared, layers: LayerStore, committed: Callable[[tuple[Snapshot, ...]], None]
+) -> tuple[Snapshot, ...]:
     for dropped in prepared.dropped:
         layers.discard(dropped)
     results = []
@@ -155,6 +174,7 @@ def _commit(prepared: _Prepared, layers: LayerStore) -> tuple[Snapshot, ...]:
         base, active = prepared.kept.get(index, (Snapshot(), None))
         new = () if active is None else (layers.commit(active),)
         results.append(Snapshot((*base.layers, *new)))
+    committed(tuple(results))
     return tuple(results)
 
 

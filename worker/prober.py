@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
+from ..platforms import host_platform
 from .records import ready_blob
 from .snapshot import LayerId, content_digest
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .records import LayerRecord, LayerRecords
     from .snapshot import LayerStore
 
-__all__ = ["Prober"]
+__all__ = ["Prober", "image_key"]
 
 
 class Prober:
@@ -32,12 +33,11 @@ class Prober:
         self._digests: dict[tuple[SourceOp, tuple[FileCopy, ...]], Digest] = {}
 
     def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:
-        del platform  # part of the vertex, and so of its key
         if op.scheme == "local":
             return ""
         if op.scheme in {"docker-image", "oci-layout"}:
             _, at, digest = op.ref.rpartition("@")
-            return f"image@{digest}" if at else None
+            return image_key(digest, platform) if at else None
         raise SourceError(f"sources of kind {op.scheme}:// are not supported yet", ref=op.identifier)
 
     def local_digest(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Digest:
@@ -62,3 +62,8 @@ class Prober:
     def _can_be_had(self, record: LayerRecord) -> bool:
         """A layer that is not unpacked: its blob is here, or there is a place to fetch it from."""
         return bool(record.origin) or (record.blob is not None and self.content.has(record.blob.digest))
+
+
+def image_key(digest: str, platform: Platform | None) -> str:
+    """What an image source stands for: the digest may be an index's, in which each platform has its own image."""
+    return f"image@{digest} for {platform or host_platform()}"

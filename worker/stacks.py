@@ -20,7 +20,7 @@ from .records import LayerRecord, now, ready_blob
 from .snapshot import LayerId, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
     from typing import Any, TypeAlias
 
     from ..digest import Digest
@@ -71,38 +71,63 @@ class Stacks:
         self._records = records
         self._images = images
         self._busy: dict[str, anyio.Lock] = {}
+        self._here: set[str] = set()  # layers seen unpacked during this build
+
+    def seen(self, layers: Iterable[str]) -> None:
+        """These layers are unpacked: they were just made."""
+        self._here.update(layers)
 
     async def unpacked(self, ref: Sequence[str], report: Report) -> Snapshot:
         """The layers as folders, fetching and unpacking what is not there yet."""
-        missing = [layer for layer in ref if not self._layers.has(LayerId(layer))]
-        if missing:
-            known = await run_blocking(self._records.get, missing)
-            for layer in missing:
-                if layer not in known:
-                    raise StoreError(f"layer {layer} is gone from the state folder", hint="build with --no-cache")
-            await _all([partial(self._unpack, record, report) for record in known.values()])
+        unseen = [layer for layer in ref if layer not in self._here]
+        if unseen:
+            missing = await run_blocking(self._missing, unseen)
+            await _all([partial(self._unpack, record, report) for record in missing])
+            self._here.update(unseen)
         return Snapshot(tuple(LayerId(layer) for layer in ref))
 
     async def blobs(self, ref: Sequence[str], report: Report) -> tuple[LayerBlob, ...]:
         """The layers as blobs in the content store, bottom first, packing what was never packed."""
-        known = await run_blocking(self._records.get, ref)
-        blobs: dict[str, LayerBlob] = {}
+        ready, rest = await run_blocking(self._ready, ref)
 
-        async def prepare(layer: str) -> None:
+        async def prepare(record: LayerRecord) -> None:
+            ready[record.id] = await self._blob(record, report)
+
+        await _all([partial(prepare, record) for record in rest])
+        return tuple(ready[layer] for layer in ref)
+
+    def _ready(self, layers: Sequence[str]) -> tuple[dict[str, LayerBlob], list[LayerRecord]]:
+        """The blobs that are there, and the records of the layers whose are not."""
+        known = self._records.get(layers)
+        ready: dict[str, LayerBlob] = {}
+        rest = []
+        for layer in dict.fromkeys(layers):
             record = known.get(layer) or LayerRecord(id=layer, created=now())
-            blobs[layer] = ready_blob(record, self._content) or await self._blob(record, report)
+            blob = ready_blob(record, self._content)
+            if blob is None:
+                rest.append(record)
+            else:
+                ready[layer] = blob
+        return ready, rest
 
-        await _all([partial(prepare, layer) for layer in dict.fromkeys(ref)])
-        return tuple(blobs[layer] for layer in ref)
+    def _missing(self, layers: Sequence[str]) -> list[LayerRecord]:
+        """Those of the layers that are not unpacked, with what is known of them."""
+        missing = [layer for layer in layers if not self._layers.has(LayerId(layer))]
+        known = self._records.get(missing)
+        for layer in missing:
+            if layer not in known:
+                raise StoreError(f"layer {layer} is gone from the state folder", hint="build with --no-cache")
+        return [known[layer] for layer in missing]
 
     async def _unpack(self, record: LayerRecord, report: Report) -> None:
         async with self._once(record.id):
-            if self._layers.has(LayerId(record.id)):
+            if record.id in self._here:
                 return
             blob = await self._fetched(record, report)
             report(f"extracting {blob.digest.short}", 0, blob.size_bytes)
             await run_blocking(self._extract, record, blob)
             report(f"extracting {blob.digest.short}", blob.size_bytes, blob.size_bytes)
+            self._here.add(record.id)
 
     def _extract(self, record: LayerRecord, blob: Descriptor) -> None:
         from .layer import extract_layer  # with its decompressors: only for who unpacks
@@ -121,20 +146,20 @@ class Stacks:
 
     async def _fetched(self, record: LayerRecord, report: Report) -> Descriptor:
         assert record.blob is not None, f"image layer {record.id} without a blob"
-        if not self._content.has(record.blob.digest, record.blob.size_bytes):
+        if not await run_blocking(self._content.has, record.blob.digest, record.blob.size_bytes):
             await self._images.fetch_layer(record.origin, record.blob, report)
         return record.blob
 
     async def _blob(self, record: LayerRecord, report: Report) -> LayerBlob:
         async with self._once(record.id):
-            known = (await run_blocking(self._records.get, [record.id])).get(record.id, record)
-            ready = ready_blob(known, self._content)
-            if ready is None and known.origin:
-                await self._fetched(known, report)
-                ready = ready_blob(known, self._content)
-            if ready is None:
-                ready = await run_blocking(self._pack, known)
-            return ready
+            ready, rest = await run_blocking(self._ready, [record.id])
+            if not rest:
+                return ready[record.id]
+            if record.origin:
+                blob = await self._fetched(record, report)
+                assert record.diff_id is not None, "a layer of an image has one"
+                return LayerBlob(diff_id=record.diff_id, descriptor=blob, created=record.created)
+            return await run_blocking(self._pack, rest[0])
 
     def _pack(self, record: LayerRecord) -> LayerBlob:
         from .layer import Compression, pack_layer

@@ -10,7 +10,7 @@ from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, 
 from ..platforms import host_platform
 from .execop import run_exec_op
 from .fileop import run_file_op
-from .prober import Prober
+from .prober import Prober, image_key
 from .records import LayerRecord, now
 from .snapshot import MergedTree, Snapshot, content_digest
 from .stacks import Stacks, note_image_layers
@@ -58,7 +58,7 @@ class LocalWorker(Prober):
 
     async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
         resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
-        return f"image@{resolved.target.digest}"
+        return image_key(resolved.digest, platform)
 
     async def content_digest(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
         tree = await self._tree(ref, _silent)
@@ -121,14 +121,18 @@ class LocalWorker(Prober):
             cache_mounts=self._cache_mounts,
             executor=self._executor,
             output=reporter.log,
+            committed=self._note_made,
         )
-        await run_blocking(self._note_made, made)
         return tuple(snapshot.layers for snapshot in made)
 
     def _note_made(self, snapshots: Sequence[Snapshot]) -> None:
-        for snapshot in snapshots:
-            if snapshot.layers and not self.records.get(snapshot.layers[-1:]):
-                self.records.put(LayerRecord(id=snapshot.layers[-1], created=now()))
+        """Write down the new layers: each result's topmost, unless its base was handed on unchanged."""
+        tops = {snapshot.layers[-1] for snapshot in snapshots if snapshot.layers}
+        known = self.records.get(tops)
+        for layer in tops:
+            if layer not in known:
+                self.records.put(LayerRecord(id=layer, created=now()))
+        self._stacks.seen(tops)
 
     def _local_tree(self, ref: Ref) -> FolderTree | None:
         op = self._locals.get(ref[0]) if len(ref) == 1 else None

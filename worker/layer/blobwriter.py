@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 
 from ...digest import Digest
 from .compression import new_compressor
-from .pipeline import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from .compression import Compression
+    from .pipeline import Stage
 
     Buffer: TypeAlias = bytes | bytearray | memoryview
     Sink: TypeAlias = Callable[[bytes | memoryview], object]
@@ -89,6 +89,8 @@ class BlobWriter:
         return Digest("sha256:" + self._tar_hash.hexdigest()), Digest("sha256:" + self._blob_hash.hexdigest())
 
     def _start_threads(self) -> None:
+        from .pipeline import Stage
+
         emitting = Stage(self._emit, name="layer-blob")
 
         def compress(chunk: Buffer) -> None:

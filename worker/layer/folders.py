@@ -55,7 +55,7 @@ class KeptOpen:
         return self._open.get(path)
 
     def keep(self, fd: int, path: bytes) -> Folder:
-        """Take over an open descriptor; the folder opened the longest time ago may be closed for it."""
+        """Take over an open descriptor. The folder opened the longest time ago may be closed for it."""
         folder = Folder(fd, path)
         self._open[path] = folder
         if len(self._open) > _KEPT:

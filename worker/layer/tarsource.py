@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Self
 
 from ...digest import Digest
 from .decompress import iter_decompressed
-from .pipeline import Prefetch, Stage
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import IO
+
+    from .pipeline import Prefetch, Stage
 
 __all__ = ["TarSource"]
 
@@ -54,9 +55,14 @@ class TarSource:
             self._hashing.put(chunk)
         self.size_bytes += len(chunk)
         if self._hashing is None and self.size_bytes >= _THREADS_FROM_BYTES:
-            self._hashing = Stage(self._hash.update, name="layer-hash")
-            self._ahead = Prefetch(self._chunks, name="layer-unzip")
+            self._start_threads()
         return chunk
+
+    def _start_threads(self) -> None:
+        from .pipeline import Prefetch, Stage
+
+        self._hashing = Stage(self._hash.update, name="layer-hash")
+        self._ahead = Prefetch(self._chunks, name="layer-unzip")
 
     def finish(self) -> Digest:
         """The sha256 of the whole tar: what follows its end mark counts too."""

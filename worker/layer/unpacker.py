@@ -75,7 +75,11 @@ class Unpacker:
     def make(self, path: bytes, member: Member, fill: Callable[[int], None]) -> None:
         """Make `member` at `path` (clean, not the root). `fill` writes a file's content to a descriptor."""
         self._entries += 1
-        head, _, base = (self._top + path).rpartition(b"/")
+        path = self._top + path
+        if member.kind == kinds.HARD_LINK:
+            self._link(path, member)
+            return
+        head, _, base = path.rpartition(b"/")
         parent = self._folders.get(head)
         if member.kind == kinds.DIRECTORY:
             folder = self._folders.exact(parent, base)
@@ -85,8 +89,6 @@ class Unpacker:
         try:
             self._make_in(parent, base, member, fill)
         except FileExistsError:
-            if member.kind == kinds.HARD_LINK and self._is_linked(parent, base, member):
-                return
             self._folders.clear(parent, base)
             self._make_in(parent, base, member, fill)
 
@@ -108,8 +110,6 @@ class Unpacker:
                 os.utime(fd, ns=(member.mtime_ns, member.mtime_ns))
             finally:
                 os.close(fd)
-        elif member.kind == kinds.HARD_LINK:
-            self._link(parent, base, member)
         elif member.kind == kinds.SYMLINK:
             os.symlink(member.link, base, dir_fd=parent.fd)
             self._finish_closed(parent, base, member)
@@ -124,29 +124,31 @@ class Unpacker:
             return
         self._finish_closed(parent, base, member)
 
-    def _link(self, parent: Folder, base: bytes, member: Member) -> None:
-        source, name = self._link_source(member)
+    def _link(self, path: bytes, member: Member) -> None:
+        """Make a hard link, replacing what has its name, unless that is the link already."""
+        source_head, _, source_base = (self._top + clean_name(member.link)).rpartition(b"/")
+        head, _, base = path.rpartition(b"/")
+        if not source_base:
+            raise _no_link(member, "which is a folder")
+        # Opening one of the two folders may close the other, when there are many on the way: hence a copy.
+        source = os.dup(self._folders.get(source_head).fd)
         try:
-            os.link(name, base, src_dir_fd=source.fd, dst_dir_fd=parent.fd, follow_symlinks=False)
+            parent = self._folders.get(head)
+            try:
+                os.link(source_base, base, src_dir_fd=source, dst_dir_fd=parent.fd, follow_symlinks=False)
+            except FileExistsError:
+                wanted = os.lstat(source_base, dir_fd=source)
+                if not os.path.samestat(wanted, os.lstat(base, dir_fd=parent.fd)):
+                    self._folders.clear(parent, base)
+                    os.link(source_base, base, src_dir_fd=source, dst_dir_fd=parent.fd, follow_symlinks=False)
         except FileNotFoundError:
             raise _no_link(member, "which is not in the archive before it") from None
         except PermissionError:
-            raise _no_link(member, "which is a folder") from None
-
-    def _link_source(self, member: Member) -> tuple[Folder, bytes]:
-        head, _, name = (self._top + clean_name(member.link)).rpartition(b"/")
-        if not name:
-            raise _no_link(member, "which is a folder")
-        return self._folders.get(head), name
-
-    def _is_linked(self, parent: Folder, base: bytes, member: Member) -> bool:
-        """Whether the link is there already, as when a member links to itself."""
-        source, name = self._link_source(member)
-        try:
-            wanted = os.lstat(name, dir_fd=source.fd)
-        except FileNotFoundError:
-            raise _no_link(member, "which is not in the archive before it") from None
-        return os.path.samestat(wanted, os.lstat(base, dir_fd=parent.fd))
+            if stat.S_ISDIR(os.lstat(source_base, dir_fd=source).st_mode):
+                raise _no_link(member, "which is a folder") from None
+            raise
+        finally:
+            os.close(source)
 
     def _finish(self, fd: int, member: Member) -> None:
         """Owner, mode and attributes of an open file, in the order in which none undoes another."""

@@ -137,6 +137,14 @@ def test_a_link_to_itself_is_no_loss(root: Path) -> None:
     assert os.stat(root / "a").st_nlink == 2
 
 
+def test_a_hard_link_between_two_deep_folders_finds_both(root: Path) -> None:
+    one, two = "/".join(["a"] * 100), "/".join(["b"] * 100)
+    extract(tar(entry(f"{one}/f", content=b"x"), entry(f"{two}/g"), hard_link(f"{two}/l", f"{one}/f")), root)
+    extract(tar(entry(f"{one}/f"), entry(f"{two}/l"), hard_link(f"{two}/l", f"{one}/f")), root.parent / "again")
+    for place in (root, root.parent / "again"):
+        assert os.path.samefile(place / one / "f", place / two / "l")
+
+
 def test_a_hard_link_to_a_symbolic_link_is_a_second_name_of_the_link(root: Path) -> None:
     extract(tar(symlink("s", "/etc/passwd"), hard_link("t", "s")), root)
     assert os.readlink(root / "t") == "/etc/passwd"

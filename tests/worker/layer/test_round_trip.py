@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from llbuild.tests.worker.layer.trees import CHILDREN, extract, grow, look, pack
+from llbuild.tests.worker.layer.trees import CHILDREN, Ideas, extract, grow, look, pack
 from llbuild.worker.layer import Compression
 
 pytestmark = pytest.mark.needs_root  # owners, devices and trusted.* attributes
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.needs_root  # owners, devices and trusted.* attributes
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(children=CHILDREN)
-def test_any_tree_survives_packing_and_extracting(children: dict[str, tuple[object, ...]]) -> None:
+def test_any_tree_survives_packing_and_extracting(children: Ideas) -> None:
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before"), Path(folder, "after")
         before.mkdir()

@@ -7,7 +7,7 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from hypothesis import strategies as st
 from llbuild.worker.layer import Compression, ExtractedLayer, PackedLayer, TarLimits, extract_layer, pack_layer
@@ -15,7 +15,7 @@ from llbuild.worker.layer import Compression, ExtractedLayer, PackedLayer, TarLi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OVERLAY_XATTRS = ("trusted.overlay.", "user.overlay.")
+Ideas: TypeAlias = dict[str, tuple[object, ...]]  # what is in a folder: name -> kind and facts
 
 
 class Seen(NamedTuple):
@@ -120,8 +120,8 @@ CHILDREN = st.recursive(
 )
 
 
-def grow(folder: str, children: dict[str, tuple[object, ...]], files: list[str] | None = None) -> None:
-    """Make a random tree real. Overlay form: 0/0 devices are whiteouts, some folders opaque."""
+def grow(folder: str, children: Ideas, *, overlay: bool = True, files: list[str] | None = None) -> None:
+    """Make a random tree real. overlay: with 0/0 devices as whiteouts, and opaque folders."""
     files = [] if files is None else files
     for name, idea in children.items():
         place = f"{folder}/{name}"
@@ -135,15 +135,16 @@ def grow(folder: str, children: dict[str, tuple[object, ...]], files: list[str] 
                 os.chown(place, *owner, follow_symlinks=False)  # type: ignore[misc]
                 os.utime(place, (time, time), follow_symlinks=False)
             case ("node", (int() as kind, int() as major, int() as minor)):
-                os.mknod(place, kind | 0o600, os.makedev(major, minor))
-                os.utime(place, (7, 7))
+                if overlay or major:
+                    os.mknod(place, kind | 0o600, os.makedev(major, minor))
+                    os.utime(place, (7, 7))
             case ("hard", int() as number):
                 if files:
                     os.link(files[number % len(files)], place)
             case ("folder", dict() as inner, (int() as mode, owner, int() as time, attributes, opaque)):
                 os.mkdir(place)
-                grow(place, inner, files)
-                if opaque:
+                grow(place, inner, overlay=overlay, files=files)
+                if opaque and overlay:
                     os.setxattr(place, "trusted.overlay.opaque", b"y")
                 _dress(place, mode, owner, time, attributes)
 
