@@ -39,7 +39,7 @@ ENV GREETING="hello ${WHO}" EMPTY="${NOTHING:-x}"
 LABEL one=1 two="2 3"
 EXPOSE 80 53/udp
 VOLUME /data
-USER nobody
+USER root
 STOPSIGNAL SIGINT
 HEALTHCHECK --interval=5s CMD true
 SHELL ["/bin/sh", "-e", "-c"]
@@ -68,7 +68,7 @@ def test_metadata_alone_starts_nothing_and_adds_no_layer(
     assert config["Labels"] == {"one": "1", "two": "2 3"}
     assert config["ExposedPorts"] == {"80/tcp": {}, "53/udp": {}}
     assert config["Volumes"] == {"/data": {}}
-    assert config["User"] == "nobody"
+    assert config["User"] == "root"
     assert config["StopSignal"] == "SIGINT"
     assert config["Healthcheck"]["Test"] == ["CMD-SHELL", "true"]
     assert config["Shell"] == ["/bin/sh", "-e", "-c"]
