@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def test_run_expose_and_cmd_start_one_process_and_store_one_layer(llbuild: Llbuild, tmp_path: Path) -> None:
     archive = tmp_path / "metadata.tar"
-    outcome = llbuild.build("-t", "metadata", ROOT / "examples/metadata")
+    outcome = llbuild.build("--debug", "-t", "metadata", ROOT / "examples/metadata")
+    assert outcome.stderr.count("process_started") == 1
     assert len(outcome.ran()) == 1
     assert len(outcome.named("RUN")) == 1
     assert not outcome.named("EXPOSE")
@@ -38,7 +39,7 @@ ENV GREETING="hello ${WHO}" EMPTY="${NOTHING:-x}"
 LABEL one=1 two="2 3"
 EXPOSE 80 53/udp
 VOLUME /data
-USER nobody
+USER root
 STOPSIGNAL SIGINT
 HEALTHCHECK --interval=5s CMD true
 SHELL ["/bin/sh", "-e", "-c"]
@@ -54,10 +55,11 @@ def test_metadata_alone_starts_nothing_and_adds_no_layer(
 ) -> None:
     archive = tmp_path / "image.tar"
     outcome = llbuild.build(
-        *("-t", "meta", "-o", f"type=oci,dest={archive}", "-o", "type=image", "--build-arg", "WHO=you"),
+        *("--debug", "-t", "meta", "-o", f"type=oci,dest={archive}", "-o", "type=image", "--build-arg", "WHO=you"),
         context(EVERYTHING),
     )
     assert outcome.ran() == []
+    assert "process_started" not in outcome.stderr
     image = read_image(archive)
     assert len(image.layers) == 1
     config = image.config["config"]
@@ -66,7 +68,7 @@ def test_metadata_alone_starts_nothing_and_adds_no_layer(
     assert config["Labels"] == {"one": "1", "two": "2 3"}
     assert config["ExposedPorts"] == {"80/tcp": {}, "53/udp": {}}
     assert config["Volumes"] == {"/data": {}}
-    assert config["User"] == "nobody"
+    assert config["User"] == "root"
     assert config["StopSignal"] == "SIGINT"
     assert config["Healthcheck"]["Test"] == ["CMD-SHELL", "true"]
     assert config["Shell"] == ["/bin/sh", "-e", "-c"]

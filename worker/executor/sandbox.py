@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ...log import log
 from .channel import KILL_TIMEOUT_S, StepChannel, exit_status
 from .request import encode_step
 from .spec import Stdio
@@ -58,6 +59,7 @@ class SandboxExecutor:
         if self._helper is None:
             raise AssertionError("run: the executor was not entered")
         self.started += 1
+        log.debug("process_started", number=self.started)
         if spec.stdio is Stdio.TERMINAL:
             from .terminal import run_on_terminal
 
