@@ -34,7 +34,7 @@ def build(options: BuildOptions, *, display: Display, view: BuildView) -> BuildR
     """Compile, solve and export. Raises LlbuildError."""
     given = build_input(options)
     state = open_state(options.globals.root)
-    contexts = Contexts(given.folders)
+    contexts = Contexts(given.folders, hidden=state.root)
     prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
     lookup = KnownLookup(state.content, given.folders, mode=given.mode, stdin=given.stdin)
     job = Build(options=options, input=given, state=state, prober=prober, lookup=lookup, display=display, view=view)
