@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import LlbuildError
 from ..frontend import MoreNeeded
-from ..llb import ExecOp
 from ..solver import Limits, execute, make_plan, resolve_sources, unresolved_sources
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from ..frontend import Compiled
     from ..platforms import Platform
     from ..solver import Plan, Ref
+    from ..worker.executor import HelperProcess
     from .job import Build
     from .state import State
 
@@ -32,23 +31,19 @@ __all__ = ["run_build"]
 _REFRESH_S = 0.1
 
 
-def run_build(job: Build, compiled: Compiled | None, plan: Plan | None) -> BuildResult:
-    """Do what is left of a build. `compiled` and `plan`: how far the first gear got."""
-    if os.geteuid() != 0:
-        from ..worker import enter_user_namespace
-
-        enter_user_namespace()  # before there is a second thread: the kernel insists
-    return anyio.run(_build, job, compiled, plan)
+def run_build(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
+    """Do what is left of a build. `compiled`, `plan` and the sandbox's `helper`: how far the first gear got."""
+    return anyio.run(_build, job, compiled, plan, helper)
 
 
-async def _build(job: Build, compiled: Compiled | None, plan: Plan | None) -> BuildResult:
+async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     """Work, with the display's clock beside it."""
     failure: LlbuildError | None = None
     result = BuildResult()
     async with anyio.create_task_group() as group:
         group.start_soon(_tick, job)
         try:
-            result = await _work(job, compiled, plan)
+            result = await _work(job, compiled, plan, helper)
         except LlbuildError as error:  # kept out of the group, which would wrap it
             failure = error
         group.cancel_scope.cancel()
@@ -57,17 +52,17 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None) -> Bu
     return result
 
 
-async def _work(job: Build, compiled: Compiled | None, plan: Plan | None) -> BuildResult:
+async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
         images = await stack.enter_async_context(ImageSource(job.state.content))
         if compiled is None:
             compiled = await _compile(job, images)
         await run_blocking(_sweep, job.state)
-        executor = SandboxExecutor(job.state.root)
+        executor = SandboxExecutor(job.state.root, helper=helper)
         worker = LocalWorker(job.prober, images=images, executor=executor, cache_mounts=job.state.cache_mounts)
         if plan is None:
             plan = await _plan(job, compiled, worker)
-        if any(isinstance(plan.graph.vertices[digest].op, ExecOp) for digest in plan.todo):
+        if plan.runs_processes:
             await stack.enter_async_context(executor)
         refs = await execute(plan, worker, job.state.cache, job.display.display, _limits(job))
         root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, VertexError
-from ..llb import FileCopy, SourceOp
+from ..llb import ExecOp, FileCopy, SourceOp
 from ..values import frozen
 from .events import VertexCached, VertexQueued
 from .graph import load
@@ -54,6 +54,11 @@ class Plan:
     def complete(self) -> bool:
         """Nothing has to run."""
         return not self.todo
+
+    @property
+    def runs_processes(self) -> bool:
+        """Whether a process may have to run."""
+        return any(isinstance(self.graph.vertices[digest].op, ExecOp) for digest in self.todo)
 
     def ref(self, edge: Edge) -> Ref:
         """The stored result of an edge that is among the hits."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .spec import RootMount as RootMount
     from .spec import Stdio as Stdio
     from .spec import TmpfsMount as TmpfsMount
+    from .start import HelperProcess as HelperProcess
+    from .start import start_helper as start_helper
 
 _HOME = {
     "DEFAULT_HOSTNAME": "spec",
@@ -32,6 +34,8 @@ _HOME = {
     "SandboxExecutor": "sandbox",
     "Stdio": "spec",
     "TmpfsMount": "spec",
+    "HelperProcess": "start",
+    "start_helper": "start",
 }
 
 __all__ = [
@@ -41,11 +45,13 @@ __all__ = [
     "Executor",
     "ExitStatus",
     "ExtraMount",
+    "HelperProcess",
     "OverlayMount",
     "RootMount",
     "SandboxExecutor",
     "Stdio",
     "TmpfsMount",
+    "start_helper",
 ]
 
 

@@ -34,13 +34,15 @@ class SandboxExecutor:
     folder: kept between builds, on the filesystem of the layers: overlayfs shows steady file numbers only then.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, helper: HelperProcess | None = None) -> None:
+        """helper: one that was started for this folder already, by whoever wanted it to get ready meanwhile."""
         self.started = 0
         self._folder = os.fspath(folder)
+        self._ready = helper
         self._helper: HelperProcess | None = None
 
     async def __aenter__(self) -> Self:
-        self._helper = start_helper(self._folder)
+        self._helper, self._ready = self._ready or start_helper(self._folder), None
         return self
 
     async def __aexit__(

@@ -15,7 +15,7 @@ import anyio.from_thread
 
 from ...blocking import run_blocking
 from ...errors import CorruptError, SourceError
-from ...image import Descriptor, Reference, RegistryClient
+from ...image import Descriptor, Reference
 from .identifier import LayoutImage, parse_identifier, resolve_local
 from .oci_layout import OciLayoutSource
 from .resolved import MissingBlobError, descriptor_of, load_image, read_stored
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ...digest import Digest
+    from ...image import RegistryClient
     from ...platforms import Platform
     from ..content import ContentStore, Ingest
     from .resolved import Report, ResolvedImage
@@ -160,6 +161,8 @@ class ImageSource:
 
     def _registry(self) -> RegistryClient:
         if self._client is None:
+            from ...image import RegistryClient  # with httpx, 90 ms: only for who asks a registry
+
             self._client = RegistryClient()
             self._stack.push_async_exit(self._client)
         return self._client
