@@ -32,9 +32,9 @@ __all__ = ["build"]
 
 def build(options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult:
     """Compile, solve and export. Raises LlbuildError."""
-    given = build_input(options)
+    given = build_input(options, view.sources)
     state = open_state(options.globals.root)
-    contexts = Contexts(given.folders)
+    contexts = Contexts(given.folders, hidden=state.root)
     prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
     lookup = KnownLookup(state.content, given.folders, mode=given.mode, stdin=given.stdin)
     job = Build(options=options, input=given, state=state, prober=prober, lookup=lookup, display=display, view=view)

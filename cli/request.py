@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
-from ..frontend import Request, load_frontend
+from ..frontend import Request, frontend_named, load_frontend
 from ..platforms import host_platform
 from ..values import frozen
 from .options import STDIN
@@ -35,8 +35,8 @@ class BuildInput:
     mode: str  # BuildKit's image.resolvemode
 
 
-def build_input(options: BuildOptions) -> BuildInput:
-    """Check the paths and put the request together.
+def build_input(options: BuildOptions, sources: dict[str, str]) -> BuildInput:
+    """Check the paths and put the request together. `sources` gets the text of the build file, for error reports.
 
     Raises SourceError for a context that is not there, FrontendError for an unknown frontend.
     """
@@ -56,17 +56,32 @@ def build_input(options: BuildOptions) -> BuildInput:
         wanted[f"context:{name}"] = _named_context(name, source, folders)
     wanted.update(options.frontend_options)
     platform = options.platform or host_platform()
+    stdin = sys.stdin.buffer.read() if options.file == STDIN else None
+    head = _head(folders["dockerfile"], filename) if stdin is None else stdin
+    sources[filename or "Dockerfile"] = head.decode("utf-8", "replace")
+    named = options.frontend or frontend_named(head, filename or "Dockerfile")
     return BuildInput(
-        frontend=_frontend(options.frontend),
+        frontend=_frontend(named),
         request=Request(options=wanted, platform=platform, build_platform=host_platform()),
         folders=folders,
-        stdin=sys.stdin.buffer.read() if options.file == STDIN else None,
+        stdin=stdin,
         mode="pull" if options.pull else "default",
     )
 
 
+def _head(folder: Path, name: str) -> bytes:
+    """The beginning of the build file; nothing when it cannot be read, which the frontend will say better."""
+    for candidate in (name,) if name else ("Dockerfile", "dockerfile"):
+        try:
+            with open(folder / candidate, "rb") as file:  # noqa: PTH123  pathlib's own open is slower
+                return file.read(1 << 16)
+        except OSError:
+            continue
+    return b""
+
+
 def _frontend(name: str) -> CompilingFrontend:
-    if name:
+    if name != "dockerfile":
         return load_frontend(name)
     # What the entry point `dockerfile` names; scanning the installed packages for it costs 15 ms a build.
     from ..frontend.dockerfile import FRONTEND

@@ -14,6 +14,7 @@ from .contract import (
     ResolvedImage,
 )
 from .registry import load_frontend
+from .syntax import frontend_named
 
 __all__ = [
     "BuildWarning",
@@ -25,5 +26,6 @@ __all__ = [
     "PlatformResult",
     "Request",
     "ResolvedImage",
+    "frontend_named",
     "load_frontend",
 ]

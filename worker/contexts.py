@@ -7,6 +7,8 @@ hashing before the build and the copying during it, so that a file that changes 
 from __future__ import annotations
 
 import json
+import os
+import re
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
@@ -24,8 +26,10 @@ __all__ = ["Contexts"]
 class Contexts:
     """Trees of the client's folders."""
 
-    def __init__(self, folders: Mapping[str, Path]) -> None:
+    def __init__(self, folders: Mapping[str, Path], *, hidden: Path | None = None) -> None:
+        """folders: by context name. hidden: the state folder, which changes during a build and is never part of one."""
         self._folders = dict(folders)
+        self._hidden = hidden
         self._trees: dict[SourceOp, FolderTree] = {}
 
     def tree(self, op: SourceOp) -> FolderTree:
@@ -39,9 +43,19 @@ class Contexts:
             if folder is None:
                 known = ", ".join(sorted(self._folders)) or "none"
                 raise SourceError(f"no build context named {op.ref!r} was given; there are: {known}", ref=op.ref)
-            tree = FolderTree(str(folder), excludes=_patterns(op, "local.excludepatterns"))
+            excludes = (*_patterns(op, "local.excludepatterns"), *self._own(folder))
+            tree = FolderTree(str(folder), excludes=excludes)
             self._trees[op] = tree
         return tree
+
+    def _own(self, folder: Path) -> tuple[str, ...]:
+        """The pattern that leaves the state folder out, where it lies in that context."""
+        if self._hidden is None:
+            return ()
+        inside = os.path.relpath(os.path.realpath(self._hidden), os.path.realpath(folder))
+        if inside == "." or inside.partition("/")[0] == "..":
+            return ()
+        return (re.sub(r"([*?[\]\\!#])", r"\\\1", inside),)
 
 
 def _patterns(op: SourceOp, attr: str) -> tuple[str, ...]:

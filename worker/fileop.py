@@ -92,7 +92,7 @@ class _Run:
 
     def shown(self, filename: object) -> str:
         """A file's name as the user knows it: without where the layer lies on this machine."""
-        name = str(filename or "while writing the layer")
+        name = filename if isinstance(filename, str) else "while writing the layer"
         for stage in self._begun:
             if name.startswith(stage.active.fs):
                 return name.removeprefix(stage.active.fs) or "/"

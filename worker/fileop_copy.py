@@ -9,7 +9,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from ..errors import LlbuildError
+from ..errors import CorruptError, LlbuildError, SourceError
 from ..patterns import clean_path
 from .filemode import mode_change
 from .fileop_parents import make_parents
@@ -72,5 +72,8 @@ def _unpack(tree: Tree, source: Picked, writer: LayerWriter, dest: str, settings
             return False
         file.seek(0)
         make_parents(writer, dest, settings.owner or (0, 0), timestamp=settings.copy.timestamp)
-        unpack_archive(file, writer, dest, owner=settings.owner)
+        try:
+            unpack_archive(file, writer, dest, owner=settings.owner)
+        except CorruptError as error:
+            raise SourceError(f"cannot unpack {source.path!r}: {error.message}", ref=source.path) from None
     return True

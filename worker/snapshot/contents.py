@@ -40,20 +40,27 @@ _INLINE = 1 << 16  # shorter contents go into their record: a hasher for each wo
 def content_digest(tree: Tree, selection: Sequence[FileCopy]) -> Digest:
     """Digest of what these copies would take from the tree. Raises SourceError for what is missing or unreadable."""
     hasher = new_blake3()
-    for copy in selection:
-        hasher.update(b"\x01")
-        chosen = Filter(copy)
-        for picked in pick(tree, copy):
-            hasher.update(b"\x00")
-            is_folder = S_ISDIR(picked.stat.st_mode)
-            if not (is_folder and copy.dir_copy_contents):
-                parent, _, name = picked.path.rpartition("/")
-                with tree.directory(parent) as folder:
-                    _add(hasher, tree, picked.name, name, picked.stat, folder)
-            if is_folder:
-                for path, name, found, folder, _ in walk(tree, picked.path, chosen or None):
-                    _add(hasher, tree, path, name, found, folder)
+    try:
+        for copy in selection:
+            hasher.update(b"\x01")
+            _add_copy(hasher, tree, copy)
+    except OSError as error:
+        raise SourceError(f"cannot read {error.filename or 'a file'}: {error.strerror}", ref="") from error
     return Digest("blake3:" + hasher.hexdigest())
+
+
+def _add_copy(hasher: Hasher, tree: Tree, copy: FileCopy) -> None:
+    chosen = Filter(copy)
+    for picked in pick(tree, copy):
+        hasher.update(b"\x00")
+        is_folder = S_ISDIR(picked.stat.st_mode)
+        if not (is_folder and copy.dir_copy_contents):
+            parent, _, name = picked.path.rpartition("/")
+            with tree.directory(parent) as folder:
+                _add(hasher, tree, picked.name, name, picked.stat, folder)
+        if is_folder:
+            for path, name, found, folder, _ in walk(tree, picked.path, chosen or None):
+                _add(hasher, tree, path, name, found, folder)
 
 
 def _add(hasher: Hasher, tree: Tree, shown: str, name: str, found: os.stat_result, folder: Directory) -> None:
@@ -66,8 +73,6 @@ def _add(hasher: Hasher, tree: Tree, shown: str, name: str, found: os.stat_resul
         try:
             content = _content(handle, found.st_size)
             xattrs = own_xattrs(handle)
-        except OSError as error:
-            raise SourceError(f"cannot read {shown!r}: {error.strerror}", ref=shown) from None
         finally:
             os.close(handle)
     elif kind == S_IFLNK:

@@ -85,6 +85,7 @@ def test_what_aufs_left_behind_is_ignored(root: Path) -> None:
     assert os.listdir(root) == ["f"]
 
 
+@pytest.mark.needs_root
 def test_folders_keep_the_time_and_mode_they_were_given_first_or_last(root: Path) -> None:
     extract(tar(folder("a", mtime=11, mode=0o500), entry("a/f", mtime=12), entry("b/f"), folder("b", mtime=13)), root)
     assert os.stat(root / "a").st_mtime == 11
@@ -199,6 +200,7 @@ def test_a_name_that_is_not_utf8_survives(root: Path) -> None:
         assert os.listdir(os.fsencode(root / str(form))) == [b"caf\xe9"]
 
 
+@pytest.mark.needs_root
 def test_an_old_archive_without_magic_is_read(root: Path) -> None:
     blob = bytearray(tar(entry("d/"), entry("d/f", content=b"x"), form=tarfile.USTAR_FORMAT))
     for start in (0, 512):
@@ -308,6 +310,7 @@ def test_names_that_look_hostile_land_inside(root: Path, case: str) -> None:
     assert look(root.parent / "outside") == before
 
 
+@pytest.mark.needs_root
 def test_whiteouts_and_opaque_marks_below_a_link_stay_inside(root: Path) -> None:
     before = look(root.parent / "outside")
     links = [symlink("l", str(root.parent / "outside")), entry("l/.wh.secret"), entry("l/.wh..wh..opq")]

@@ -202,3 +202,25 @@ def test_what_a_cached_build_needs_of_snapshots_is_light() -> None:
     heavy = {"shutil", "difflib", "tempfile", "tarfile", "secrets", "dataclasses", "hashlib", "bz2", "lzma", "zlib"}
     before = loaded_after("import llbuild.llb, llbuild.digest")
     assert not (loaded_after(code) - before) & heavy
+
+
+@pytest.mark.needs_root
+def test_set_id_bits_and_capabilities_come_along_whoever_owns_the_file(bench: Bench) -> None:
+    capability = bytes.fromhex(
+        "0100000200040000000000000000000000000000"
+    )  # cap_net_bind_service+ep, setcap's own bytes
+    layer = bench.layer({"bin/su": "x", "bin/ping": "y"}, owners={"bin/su": (7, 8), "bin/ping": (7, 8)})
+    os.chmod(f"{bench.store.folder(layer)}/bin/su", 0o6755)
+    os.setxattr(f"{bench.store.folder(layer)}/bin/ping", "security.capability", capability)
+    result = bench.run(Snapshot(), copying("/bin", "/b/"), source=Snapshot((layer,)))
+    assert bench.show(result) == {"b/": "755", "b/su": "6755 x of 7:8", "b/ping": "644 y of 7:8"}
+    copied = f"{bench.store.folder(result.layers[0])}/b/ping"
+    assert os.getxattr(copied, "security.capability") == capability
+
+
+def test_what_changes_a_path_by_its_text_is_taken_by_its_text(bench: Bench) -> None:
+    """`..` in a source or destination goes by the name, as in BuildKit: links are followed after that."""
+    base = Snapshot((bench.layer({"l": "-> deep/down", "deep/down/": ""}),))
+    result = bench.run(base, FileMkfile(path="/l/../f", mode=0o644, data=b"x"), FileMkdir(path="/l/./d", mode=0o755))
+    assert bench.tree(result).stat("f") is not None
+    assert bench.tree(result).stat("deep/down/d") is not None

@@ -52,6 +52,7 @@ ACTIONS = st.one_of(
 LAYER = st.lists(ACTIONS, max_size=5)
 
 
+@pytest.mark.parametrize("userxattr", [False, True], ids=["trusted", "user"])
 @given(layers=st.lists(LAYER, max_size=3), actions=st.lists(ACTIONS, min_size=1, max_size=4))
 @example(
     layers=[[FileMkfile(path="/a", mode=0o644)], []],
@@ -61,13 +62,13 @@ LAYER = st.lists(ACTIONS, max_size=5)
     layers=[[FileMkdir(path="/a/b", mode=0o700, make_parents=True), FileMkfile(path="/a/b/c", mode=0o644)]],
     actions=[FileRm(path="/a"), FileMkdir(path="/a/b", mode=0o755, make_parents=True)],
 )
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 def test_file_ops_leave_what_they_would_on_a_mounted_overlay(
-    layers: list[list[FileAction]], actions: list[FileAction]
+    layers: list[list[FileAction]], actions: list[FileAction], userxattr: bool
 ) -> None:
     folder = Path(tempfile.mkdtemp(prefix="llbuild-overlay-"))
     try:
-        store = LayerStore(folder / "state", userxattr=False)
+        store = LayerStore(folder / "state", userxattr=userxattr)
         base = Snapshot()
         for layer in layers:
             base = _run(store, base, _accepted(store, base, layer))
@@ -226,7 +227,7 @@ def read(tree: Tree) -> dict[str, tuple[object, ...]]:
 
 
 def _tree(store: LayerStore, snapshot: Snapshot) -> MergedTree:
-    return MergedTree([store.folder(layer) for layer in snapshot.layers], userxattr=False)
+    return MergedTree([store.folder(layer) for layer in snapshot.layers], userxattr=store.userxattr)
 
 
 @contextmanager
@@ -237,6 +238,8 @@ def mounted(store: LayerStore, layers: Sequence[str], *options: str) -> Iterator
         (spot / name).mkdir()
     lowers = [*(store.folder(LayerId(layer)) for layer in reversed(layers)), f"{spot}/empty", f"{spot}/emptier"]
     root = spot / "root"
+    if store.userxattr:
+        options = (*options, "userxattr")
     run_tool(["mount", "-t", "overlay", "-o", ",".join([f"lowerdir={':'.join(lowers)}", *options]), "overlay", root])
     try:
         yield root
@@ -251,7 +254,9 @@ def scratch_overlay(store: LayerStore, base: Snapshot, folder: Path) -> Iterator
     upper, work = folder / "upper", folder / "work"
     upper.mkdir()
     work.mkdir()
-    options = (f"upperdir={upper}", f"workdir={work}", "index=off,metacopy=off,redirect_dir=off")
+    options = [f"upperdir={upper}", f"workdir={work}", "index=off"]
+    if not store.userxattr:  # which rules these out by itself
+        options += ["metacopy=off", "redirect_dir=off"]
     with mounted(store, base.layers) as source, mounted(store, base.layers, *options) as root:
         beside = Path(f"{root}.source")
         beside.symlink_to(source)

@@ -1,0 +1,35 @@
+"""The syntax line: which frontend a build file asks for."""
+
+from __future__ import annotations
+
+import pytest
+from llbuild.errors import DockerfileError
+from llbuild.frontend import frontend_named
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("", "dockerfile"),
+        ("FROM scratch\n# syntax=recipe\n", "dockerfile"),
+        ("# syntax=docker/dockerfile:1\n", "dockerfile"),
+        ("# syntax=docker.io/docker/dockerfile-upstream:master-labs\n", "dockerfile"),
+        ("# syntax=docker/dockerfile@sha256:0123\n", "dockerfile"),
+        ("# syntax=dockerfile.v0\n", "dockerfile"),
+        ("#syntax = recipe\n", "recipe"),
+        ("# escape=`\r\n# SYNTAX=recipe\r\n", "recipe"),
+        ("// syntax=recipe --strict\n", "recipe"),
+        ("#!/usr/bin/env llbuild\n# syntax=recipe\n", "recipe"),
+        ("\ufeff# syntax=recipe\n", "recipe"),
+        ("# just a comment\n# syntax=recipe\n", "dockerfile"),
+        ("\n# syntax=recipe\n", "dockerfile"),
+    ],
+)
+def test_the_line_names_a_plugin(text: str, want: str) -> None:
+    assert frontend_named(text.encode(), "Dockerfile") == want
+
+
+def test_an_image_is_refused_at_its_place() -> None:
+    with pytest.raises(DockerfileError, match="the frontend image 'other/thing:1' cannot be run") as caught:
+        frontend_named(b"# escape=\\\n# syntax=other/thing:1\n", "app/Dockerfile")
+    assert str(caught.value.at) == "app/Dockerfile:2:10"
