@@ -82,6 +82,8 @@ class Llbuild:
 
     def open(self, work: Path, rootfs: Path) -> None:
         self._work, self._rootfs = work, rootfs
+        self.reset()
+        call(self.command(_warm_up(work)), self.environment())  # compiles the modules
 
     def reset(self) -> None:
         shutil.rmtree(self._work / "state", ignore_errors=True)
@@ -92,7 +94,8 @@ class Llbuild:
         return [*self._program, "build", "--progress=quiet", *_flag(no_cache), "-o", output, str(context)]
 
     def environment(self) -> dict[str, str]:
-        return {**self._pythonpath, "LLBUILD_ROOT": str(self._work / "state")}
+        # Compiled modules are part of any installation: measure that, even where the environment forbids to write them.
+        return {**self._pythonpath, "LLBUILD_ROOT": str(self._work / "state"), "PYTHONDONTWRITEBYTECODE": ""}
 
     def close(self) -> None:
         shutil.rmtree(self._work / "state", ignore_errors=True)

@@ -173,6 +173,7 @@ class Llbuild:
         return {
             **os.environ,
             "PYTHONPATH": str(ROOT / ".typing"),
+            "PYTHONDONTWRITEBYTECODE": "",  # or every command of every test compiles the package anew
             "LLBUILD_ROOT": str(self.root),
             **self.environment,
             **(extra or {}),
