@@ -43,6 +43,8 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
     async with anyio.create_task_group() as group:
         group.start_soon(_tick, job)
         try:
+            if image_outputs(job.options):
+                group.start_soon(run_blocking, _load_packers)
             result = await _work(job, compiled, plan, helper)
         except LlbuildError as error:  # kept out of the group, which would wrap it
             failure = error
@@ -67,6 +69,13 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         refs = await execute(plan, worker, job.state.cache, job.display.display, _limits(job))
         root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
         return await _export(job, compiled, root, worker)
+
+
+def _load_packers() -> None:
+    """Import what export will need, while the processes run that it waits for."""
+    from ..worker.layer import load_packers
+
+    load_packers()
 
 
 def _sweep(state: State) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .archive import is_archive as is_archive
     from .archive import unpack_archive as unpack_archive
     from .compression import Compression as Compression
+    from .compression import load_packers as load_packers
     from .extract import ExtractedLayer as ExtractedLayer
     from .extract import extract_layer as extract_layer
     from .measure import files_size as files_size
@@ -29,6 +30,7 @@ _HOME = {
     "extract_layer": "extract",
     "files_size": "measure",
     "is_archive": "archive",
+    "load_packers": "compression",
     "pack_layer": "pack",
     "pack_tree": "rootfs",
     "tree_to_folder": "treeout",
@@ -44,6 +46,7 @@ __all__ = [
     "extract_layer",
     "files_size",
     "is_archive",
+    "load_packers",
     "pack_layer",
     "pack_tree",
     "tree_to_folder",

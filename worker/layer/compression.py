@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Buffer: TypeAlias = bytes | bytearray | memoryview
 
-__all__ = ["Compression", "Compressor", "new_compressor"]
+__all__ = ["Compression", "Compressor", "load_packers", "new_compressor"]
 
 _GZIP_LEVEL = 2  # ISA-L's own default of 0-3
 _GZIP_WRAPPER = 31  # zlib's code for "a gzip header and trailer around it"
@@ -70,3 +70,10 @@ def new_compressor(compression: Compression) -> Compressor:
             from zstandard import ZstdCompressor
 
             return ZstdCompressor(level=_ZSTD_LEVEL).compressobj()
+
+
+def load_packers() -> None:
+    """Import what packing layers needs, ahead of time: for who waits for something else meanwhile."""
+    from isal import isal_zlib  # noqa: F401
+
+    from . import pack  # noqa: F401
