@@ -9,6 +9,7 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import UsageError
+from ..image import DEFAULT_PATH
 from ..platforms import host_platform
 from ..worker import Stacks, note_image_layers, resolve_user
 from ..worker.executor import ExecSpec, RootMount, SandboxExecutor, Stdio
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run_container"]
 
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOSTNAME = "llbuild"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..faces import lazy_face
+
 if TYPE_CHECKING:
     from .assembly import AssembledImage as AssembledImage
     from .assembly import assemble as assemble
@@ -42,10 +44,4 @@ __all__ = [
     "stream_rootfs_tar",
 ]
 
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_face(__name__, _HOME)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..faces import lazy_face
+
 if TYPE_CHECKING:
+    from .config import DEFAULT_PATH as DEFAULT_PATH
     from .config import ContainerConfig as ContainerConfig
     from .config import Healthcheck as Healthcheck
     from .config import History as History
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 # Lazy (PEP 562): a cached build needs a few of these and never the registry client.
 _HOME = {
+    "DEFAULT_PATH": "config",
     "ContainerConfig": "config",
     "Descriptor": "descriptor",
     "Healthcheck": "config",
@@ -62,6 +66,7 @@ _HOME = {
     "select_platform": "manifest",
 }
 __all__ = [
+    "DEFAULT_PATH",
     "LAYOUT_FILE",
     "MAX_DOCUMENT_BYTES",
     "ContainerConfig",
@@ -90,10 +95,4 @@ __all__ = [
     "select_platform",
 ]
 
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_face(__name__, _HOME)

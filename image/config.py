@@ -14,8 +14,9 @@ from ..values import frozen
 if TYPE_CHECKING:
     from ..digest import Digest
 
-__all__ = ["ContainerConfig", "Healthcheck", "History", "ImageConfig"]
+__all__ = ["DEFAULT_PATH", "ContainerConfig", "Healthcheck", "History", "ImageConfig"]
 
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where an image says nothing
 _UNKNOWN = Platform()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..faces import lazy_face
 from .definition import (
     Definition,
     LinuxResources,
@@ -15,6 +16,7 @@ from .definition import (
     SourceFile,
     decode_definition,
     encode_definition,
+    merge_metadata,
     validate,
 )
 from .op import (
@@ -113,6 +115,7 @@ __all__ = [
     "make_vertex",
     "marshal",
     "merge",
+    "merge_metadata",
     "scratch",
     "source",
     "to_networkx",
@@ -120,10 +123,4 @@ __all__ = [
     "validate",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _LAZY:
-        from . import graph
-
-        return getattr(graph, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_face(__name__, dict.fromkeys(_LAZY, "graph"))

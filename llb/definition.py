@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..digest import Digest
 from ..errors import DefinitionError
-from ..values import frozen
+from ..values import frozen, replace
 from .codec import decode_value, encode_value, pack, unpack
 from .vertex import Edge, Vertex, vertex_digest
 
@@ -29,6 +29,7 @@ __all__ = [
     "SourceFile",
     "decode_definition",
     "encode_definition",
+    "merge_metadata",
     "validate",
 ]
 
@@ -80,7 +81,14 @@ class SourceFile:
     language: str = "Dockerfile"
 
 
-_NOTHING = Metadata()
+def merge_metadata(known: Metadata, said: Metadata) -> Metadata:
+    """What two places say of one vertex: the first name stands, places add up, a wish to skip the cache wins."""
+    return replace(
+        known,
+        name=known.name or said.name,
+        spans=known.spans + tuple(span for span in said.spans if span not in known.spans),
+        ignore_cache=known.ignore_cache or said.ignore_cache,
+    )
 
 
 @frozen

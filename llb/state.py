@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from ..patterns import clean_path
 from ..values import frozen, replace
-from .definition import Definition, Metadata, SourceFile
+from .definition import Definition, Metadata, SourceFile, merge_metadata
 from .op import DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, Mount, SourceOp
 from .vertex import Edge, Vertex, make_vertex
 
@@ -89,7 +90,7 @@ class State:
     def dir(self, path: str) -> State:
         """Change the working directory; a relative path starts from the current one."""
         joined = path if path.startswith("/") else self.cwd.rstrip("/") + "/" + path
-        return replace(self, cwd=_clean(joined))
+        return replace(self, cwd="/" + clean_path(joined))
 
     def user(self, name: str) -> State:
         return replace(self, user_name=name)
@@ -270,29 +271,12 @@ def marshal(root: Output | None, sources: Iterable[SourceFile] = ()) -> Definiti
 
 
 def _note(said: dict[Digest, Metadata], digest: Digest, metadata: Metadata) -> None:
-    """Equal vertices appear once: the first name stands, places add up, a wish to skip the cache wins."""
     known = said.get(digest)
     if known is None or known == metadata:
         said[digest] = metadata
         return
-    said[digest] = replace(
-        known,
-        name=known.name or metadata.name,
-        spans=known.spans + tuple(span for span in metadata.spans if span not in known.spans),
-        ignore_cache=known.ignore_cache or metadata.ignore_cache,
-    )
+    said[digest] = merge_metadata(known, metadata)
 
 
 def _absolute(path: str) -> str:
     return path if path.startswith("/") else "/" + path
-
-
-def _clean(path: str) -> str:
-    """Go's path.Clean for absolute paths."""
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/" + "/".join(parts)

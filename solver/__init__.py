@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..faces import lazy_face
 from .events import (
     Emit,
     Event,
@@ -20,6 +21,7 @@ from .events import (
 )
 from .graph import Graph
 from .plan import Plan, make_plan, unresolved_sources
+from .reporter import EventReporter
 from .store import SCHEMA, CacheStore
 from .worker import Prober, Ref, Reporter, Worker
 
@@ -33,6 +35,7 @@ __all__ = [
     "CacheStore",
     "Emit",
     "Event",
+    "EventReporter",
     "Graph",
     "Limits",
     "Plan",
@@ -53,10 +56,4 @@ __all__ = [
     "unresolved_sources",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.execution"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_face(__name__, dict.fromkeys(_LAZY, "execution"))

@@ -19,9 +19,10 @@ from ..llb import ExecOp, SourceOp
 from ..llb.codec import encode_value, pack
 from ..log import log
 from ..values import frozen
-from .events import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexStarted
+from .events import VertexCached, VertexCompleted, VertexStarted
 from .keys import combine, content_key, is_local, selections
 from .plan import make_plan, unresolved_sources
+from .reporter import EventReporter
 from .schedule import Resource, Schedule, Task
 from .store import Record
 
@@ -135,7 +136,9 @@ class _Execution:
         error = "canceled"
         try:
             inputs = tuple(self._records[edge.vertex].refs[edge.output] for edge in vertex.inputs)
-            record = Record(await self._worker.perform(vertex, inputs, _Reporter(vertex.digest, self._emit)), strong)
+            record = Record(
+                await self._worker.perform(vertex, inputs, EventReporter(vertex.digest, self._emit)), strong
+            )
             error = ""
         except LlbuildError as failure:
             error = failure.message
@@ -194,20 +197,6 @@ class _Execution:
             known = await self._worker.content_digest(ref, selection)
             await run_blocking(self._store.remember_content, memo, known)
         return known
-
-
-@frozen(kw_only=False)
-class _Reporter:
-    """A worker's words about one vertex, as events."""
-
-    vertex: Digest
-    emit: Emit
-
-    def log(self, stream: int, data: bytes) -> None:
-        self.emit(VertexLog(self.vertex, stream, data, time.time()))
-
-    def progress(self, what: str, current: int, total: int) -> None:
-        self.emit(VertexProgress(self.vertex, what, current, total, time.time(), done=0 < total <= current))
 
 
 def _tasks(plan: Plan) -> list[Task]:

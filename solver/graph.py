@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..llb import ExecOp, Metadata, SourceOp
-from ..values import frozen, replace
+from ..llb import ExecOp, Metadata, SourceOp, merge_metadata
+from ..values import frozen
 from .keys import is_local
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def load(definitions: Iterable[Definition]) -> Graph:
             vertices.setdefault(vertex.digest, vertex)
         for digest, said in definition.metadata:
             known = metadata.get(digest)
-            metadata[digest] = said if known is None else _merge(known, said)
+            metadata[digest] = said if known is None else merge_metadata(known, said)
         if definition.root is not None:
             roots.append(definition.root)
     needed = _reachable(vertices, roots)
@@ -68,12 +68,6 @@ def load(definitions: Iterable[Definition]) -> Graph:
         metadata=metadata,
         roots=tuple(roots),
     )
-
-
-def _merge(known: Metadata, said: Metadata) -> Metadata:
-    if said.ignore_cache and not known.ignore_cache:
-        known = replace(known, ignore_cache=True)
-    return known if known.name or not said.name else replace(known, name=said.name)
 
 
 def _reachable(vertices: Mapping[Digest, Vertex], roots: Iterable[Edge]) -> set[Digest]:

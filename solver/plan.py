@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .store import CacheStore, Record
     from .worker import Prober, Ref
 
-__all__ = ["WHOLE", "Plan", "input_selection", "make_plan", "unresolved_sources"]
+__all__ = ["WHOLE", "Plan", "make_plan", "unresolved_sources"]
 
 # How a local source counts when it is used as it is, and not by copies out of it.
 WHOLE = (FileCopy(src="/", dest="/", dir_copy_contents=True),)
@@ -108,10 +108,11 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
         if is_local(vertex):
             keys[digest] = op_keys[digest]  # never looked up: its users count what they read of it
             continue
+        read = selections(vertex)
         inputs = []
         for index, edge in enumerate(vertex.inputs):
             if is_local(graph.vertices[edge.vertex]):
-                local_keys[digest, index] = _local_key(graph, worker, vertex, index)
+                local_keys[digest, index] = _local_key(graph, worker, vertex, index, read.get(index) or WHOLE)
             inputs.append((local_keys.get((digest, index), keys[edge.vertex]), edge.output))
         keys[digest] = combine(op_keys[digest], inputs)
     ignoring = frozenset(graph.ignoring_cache())
@@ -119,16 +120,11 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
     return Plan(graph=graph, keys=keys, op_keys=op_keys, local_keys=local_keys, hits=hits, todo=todo, ignoring=ignoring)
 
 
-def input_selection(vertex: Vertex, index: int) -> tuple[FileCopy, ...] | None:
-    """What the vertex reads of that input when it does not read all of it."""
-    return selections(vertex).get(index)
-
-
-def _local_key(graph: Graph, worker: Prober, vertex: Vertex, index: int) -> Key:
+def _local_key(graph: Graph, worker: Prober, vertex: Vertex, index: int, selection: tuple[FileCopy, ...]) -> Key:
     source = graph.vertices[vertex.inputs[index].vertex].op
     assert isinstance(source, SourceOp)
     try:
-        return content_key(worker.local_digest(source, input_selection(vertex, index) or WHOLE))
+        return content_key(worker.local_digest(source, selection))
     except LlbuildError as error:
         name = graph.name(vertex.digest)
         raise VertexError(f"{name}: {error.message}", vertex=vertex.digest, hint=error.hint) from error

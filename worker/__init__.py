@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..faces import lazy_face
+
 if TYPE_CHECKING:
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
@@ -50,10 +52,4 @@ __all__ = [
     "resolve_user",
 ]
 
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_face(__name__, _HOME)

@@ -33,8 +33,6 @@ class Prober:
         self._digests: dict[tuple[SourceOp, tuple[FileCopy, ...]], Digest] = {}
 
     def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:
-        if op.scheme == "local":
-            return ""
         if op.scheme in {"docker-image", "oci-layout"}:
             _, at, digest = op.ref.rpartition("@")
             return image_key(digest, platform) if at else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posixpath
 
+from ...image import DEFAULT_PATH
+
 __all__ = ["clean", "default_path_env", "from_slash", "is_abs", "join", "normalize", "strip_drive", "to_slash"]
 
 
@@ -78,4 +80,4 @@ def default_path_env(system: str) -> str:
     """PATH where an image says none."""
     if system == "windows":
         return "c:\\Windows\\System32;c:\\Windows;C:\\Windows\\System32\\WindowsPowerShell\\v1.0"
-    return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    return DEFAULT_PATH

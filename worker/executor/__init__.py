@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...faces import lazy_face
+
 if TYPE_CHECKING:
     from .sandbox import SandboxExecutor as SandboxExecutor
     from .spec import DEFAULT_HOSTNAME as DEFAULT_HOSTNAME
@@ -54,10 +56,4 @@ __all__ = [
     "start_helper",
 ]
 
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_face(__name__, _HOME)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...faces import lazy_face
+
 if TYPE_CHECKING:
     from .contents import content_digest as content_digest
     from .folder import FolderTree as FolderTree
@@ -68,10 +70,4 @@ __all__ = [
     "walk",
 ]
 
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_face(__name__, _HOME)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...faces import lazy_face
+
 if TYPE_CHECKING:
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
@@ -21,10 +23,4 @@ _HOME = {
 }
 __all__ = ["ImageSource", "OciLayoutSource", "ResolvedImage", "parse_identifier", "resolve_local"]
 
-
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_face(__name__, _HOME)

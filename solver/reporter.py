@@ -1,0 +1,29 @@
+"""What is said of one vertex while it is performed, as events."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ..values import frozen
+from .events import VertexLog, VertexProgress
+
+if TYPE_CHECKING:
+    from ..digest import Digest
+    from .events import Emit
+
+__all__ = ["EventReporter"]
+
+
+@frozen(kw_only=False)
+class EventReporter:
+    """A `Reporter` that turns a worker's words into events."""
+
+    vertex: Digest
+    emit: Emit
+
+    def log(self, stream: int, data: bytes) -> None:
+        self.emit(VertexLog(self.vertex, stream, data, time.time()))
+
+    def progress(self, what: str, current: int, total: int) -> None:
+        self.emit(VertexProgress(self.vertex, what, current, total, time.time(), done=0 < total <= current))
