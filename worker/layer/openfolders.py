@@ -12,13 +12,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from ...errors import CorruptError
+from ..overlay import OPAQUE, is_whiteout
 from .folders import FOLDER_FLAGS, Folder, KeptOpen, join
-from .xattrs import opaque_xattr
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["OpenFolders", "is_whiteout"]
+__all__ = ["OpenFolders"]
 
 _MAX_LINKS = 40  # as in the kernel
 
@@ -31,7 +31,7 @@ class OpenFolders:
 
     def __init__(self, root: str, *, userxattr: bool) -> None:
         self._kept = KeptOpen()
-        self._opaque = opaque_xattr(userxattr=userxattr)
+        self._opaque = OPAQUE[userxattr]
         # Its own time is left as it becomes: no member speaks about the root.
         self._root = Folder(os.open(root, os.O_RDONLY | os.O_DIRECTORY), b"")
 
@@ -128,11 +128,6 @@ class OpenFolders:
         fd = os.open(base, FOLDER_FLAGS, dir_fd=at.fd)
         os.fchmod(fd, 0o755)  # whatever the umask
         return self._kept.keep(fd, path)
-
-
-def is_whiteout(info: os.stat_result) -> bool:
-    """Whether it is overlay's mark for "deleted here"."""
-    return info.st_rdev == 0 and stat.S_ISCHR(info.st_mode)
 
 
 def _remove_tree(parent: Folder, base: bytes) -> None:

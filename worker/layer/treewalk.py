@@ -12,9 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ...errors import StoreError
+from ..overlay import OPAQUE
 from . import member as kinds
 from .member import Member
-from .xattrs import OPAQUE_XATTRS, link_xattrs, read_xattrs
+from .xattrs import link_xattrs, read_xattrs
 
 if TYPE_CHECKING:
     from .tarstream import TarStream
@@ -176,7 +177,7 @@ class TreeWriter:
 
 def is_opaque(fd: int) -> bool:
     """Whether an overlay-form folder hides what the layers below have in its place."""
-    for name in OPAQUE_XATTRS:
+    for name in OPAQUE.values():
         with suppress(OSError):  # not there, or not for us to read
             if os.getxattr(fd, name) == b"y":
                 return True

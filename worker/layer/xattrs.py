@@ -8,25 +8,19 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Final
 
-__all__ = ["OPAQUE_XATTRS", "belongs", "by_folder", "link_xattrs", "opaque_xattr", "read_xattrs"]
+from ..overlay import OWN_PREFIXES
 
-_OVERLAY = ("trusted.overlay.", "user.overlay.")
-OPAQUE_XATTRS: Final = ("trusted.overlay.opaque", "user.overlay.opaque")
+__all__ = ["belongs", "by_folder", "link_xattrs", "read_xattrs"]
+
 _ABSENT = {errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES}
-
-
-def opaque_xattr(*, userxattr: bool) -> str:
-    """The attribute that makes a folder opaque to an overlay mount of that kind."""
-    return OPAQUE_XATTRS[userxattr]
 
 
 def belongs(name: str) -> bool:
     """Whether the attribute is part of the layer's content."""
     if name.startswith("security."):
         return name == "security.capability"
-    return not name.startswith(_OVERLAY)
+    return not name.startswith(OWN_PREFIXES)
 
 
 def read_xattrs(file: int | bytes, *, follow: bool = True) -> tuple[tuple[bytes, bytes], ...]:

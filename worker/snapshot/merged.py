@@ -11,6 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from ...errors import SourceError
+from ..overlay import OPAQUE, is_whiteout
 from .tree import Entry
 from .xattrs import own_xattrs
 
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
 
     Found: TypeAlias = tuple[str, os.stat_result]  # where on this machine, and what
 
-__all__ = ["OPAQUE", "MergedTree", "is_opaque", "is_whiteout"]
+__all__ = ["MergedTree", "is_opaque"]
 
-OPAQUE = {False: "trusted.overlay.opaque", True: "user.overlay.opaque"}  # by `userxattr`
 _KEEP_FOLDERS = 50_000  # remembered per tree; each costs ~300 bytes
 _KEEP_FOUND = 4_000  # paths looked up by name: a copy asks for its destination several times
 
@@ -153,11 +153,6 @@ def find_in(folders: Sequence[str], name: str) -> Found | None:
         except (FileNotFoundError, NotADirectoryError):
             continue
     return None
-
-
-def is_whiteout(found: os.stat_result) -> bool:
-    """A deletion, as overlayfs marks it."""
-    return found.st_mode & 0o170000 == stat.S_IFCHR and found.st_rdev == 0
 
 
 def is_opaque(folder: str, attribute: str) -> bool:

@@ -14,7 +14,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from ...errors import LlbuildError
-from .merged import OPAQUE, MergedDirectory, MergedTree, is_whiteout
+from ..overlay import OPAQUE, is_whiteout
+from .merged import MergedDirectory, MergedTree
 from .removal import remove_tree
 from .xattrs import set_xattrs
 

@@ -6,12 +6,13 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from ..overlay import OWN_PREFIXES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["own_xattrs", "set_xattrs"]
 
-_OVERLAY_PREFIXES = ("trusted.overlay.", "user.overlay.")
 _REFUSED = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.EOVERFLOW, errno.ENOTSUP})
 
 
@@ -26,7 +27,7 @@ def own_xattrs(place: str | int) -> dict[str, bytes]:
         return {}
     found = {}
     for name in sorted(names):
-        if not name.startswith(_OVERLAY_PREFIXES) and name != "security.selinux":
+        if not name.startswith(OWN_PREFIXES) and name != "security.selinux":
             try:
                 found[name] = os.getxattr(place, name, follow_symlinks=follow)
             except OSError:
