@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NewType
 
 from ...errors import NotFoundError, StoreError
 from ...values import frozen
+from .placement import make_spread_folder
 from .removal import remove_tree
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class LayerStore:
             try:
                 os.mkdir(path, 0o700)
             except FileNotFoundError:
-                os.makedirs(self._folder, 0o711, exist_ok=True)
+                make_spread_folder(self._folder, _SEARCHABLE)
                 os.mkdir(path, 0o700)
             os.mkdir(path + "/fs", _ROOT_MODE)
             os.chmod(path + "/fs", _ROOT_MODE)  # whatever the umask
