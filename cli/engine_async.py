@@ -135,7 +135,9 @@ async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
     definitions = [result.definition for result in compiled.results]
     graph, sources, unknown = unresolved_sources(definitions, worker)
     sources.update(await resolve_sources(unknown, worker))
-    return await run_blocking(make_plan, graph, sources, worker, job.state.cache)
+    plan = await run_blocking(make_plan, graph, sources, worker, job.state.cache)
+    await run_blocking(worker.contexts.remember)
+    return plan
 
 
 def _limits(job: Build) -> Limits:

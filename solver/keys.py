@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..digest import blake3_digest
+from ..digest import blake3_bytes
 from ..llb import CacheOptions, ExecOp, FileCopy, FileOp, MountType, SourceOp
 from ..llb.codec import encode_value, pack
 from ..values import replace
@@ -125,4 +125,4 @@ def is_local(vertex: Vertex) -> bool:
 
 
 def _digest(plain: object) -> Key:
-    return bytes.fromhex(blake3_digest(pack(plain)).hex)
+    return blake3_bytes(pack(plain))

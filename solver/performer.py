@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..blocking import run_blocking
-from ..digest import blake3_digest
+from ..digest import blake3_bytes
 from ..errors import LlbuildError, VertexError
 from ..llb.codec import encode_value, pack
 from ..log import log
@@ -154,7 +154,7 @@ class Performer:
 
     async def _content(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
         """Digest of what is read of a result. Layers never change, so it is computed once and remembered."""
-        memo = bytes.fromhex(blake3_digest(pack([list(ref), encode_value(selection)])).hex)
+        memo = blake3_bytes(pack([list(ref), encode_value(selection)]))
         known = await run_blocking(self._store.content, memo)
         if known is None:
             known = await self._worker.content_digest(ref, selection)
