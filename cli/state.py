@@ -51,7 +51,7 @@ def open_state(root: str) -> State:
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise StoreError(f"the state folder {root} is not writable", hint="choose another with --root DIR")
-    database = open_database(path / "state.db", [solver.SCHEMA, LAYERS_SCHEMA])
+    database = open_database(path / "state.db", [solver.SCHEMA, solver.HISTORY_SCHEMA, LAYERS_SCHEMA])
     # Only root may set trusted.* attributes; in a user namespace overlay keeps its marks in user.*.
     layers = LayerStore(path, userxattr=os.geteuid() != 0)
     return State(

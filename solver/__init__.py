@@ -1,4 +1,4 @@
-"""Definitions to results: plan, cache keys and store, schedule, events.
+"""Definitions to results: plan, cache keys and store, schedule, events, build history.
 
 `make_plan` is synchronous and light; `solve`, `execute` and `resolve_sources` need an event loop and
 are imported on first use.
@@ -20,6 +20,7 @@ from .events import (
     VertexStarted,
 )
 from .graph import Graph
+from .history import HISTORY_SCHEMA, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
 from .plan import Plan, make_plan, unresolved_sources
 from .reporter import EventReporter
 from .store import SCHEMA, CacheStore
@@ -31,17 +32,24 @@ if TYPE_CHECKING:
 _LAZY = frozenset({"Limits", "execute", "resolve_sources", "solve"})
 
 __all__ = [
+    "HISTORY_SCHEMA",
     "SCHEMA",
+    "BuildRecord",
+    "BuildStatus",
+    "BuildSummary",
     "CacheStore",
     "Emit",
     "Event",
     "EventReporter",
     "Graph",
+    "History",
     "Limits",
+    "Outcome",
     "Plan",
     "Prober",
     "Ref",
     "Reporter",
+    "Step",
     "VertexCached",
     "VertexCompleted",
     "VertexLog",
