@@ -47,9 +47,7 @@ def remember_build(
         executed=sum(step.outcome is Outcome.EXECUTED and step.vertex in vertices for step in steps),
     )
     try:
-        number = History(job.state.database).record(
-            BuildRecord(summary=summary, steps=steps, definitions=definitions)
-        )
+        number = History(job.state.database).record(BuildRecord(summary=summary, steps=steps, definitions=definitions))
     except StoreError as failure:
         log.warning("build_not_recorded", reason=failure.message)
     else:

@@ -9,7 +9,7 @@ Times are seconds since 1970. `names` and `steps` are msgpack. A step is
 since the build started or nil, and a name only where no definition has one. A build is written and read whole,
 so its steps are one value: thousands of rows would cost a cached build more than all the rest of it.
 
-The newest builds are kept; a number is never given to another build.
+The newest builds are kept. Only the oldest ever go, and not all of them, so no number is given out twice.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HISTORY_SCHEMA = Schema(
     1,
     (
         """CREATE TABLE IF NOT EXISTS builds (
-            id INTEGER PRIMARY KEY AUTOINCREMENT, started REAL NOT NULL, completed REAL NOT NULL, status TEXT NOT NULL,
+            id INTEGER PRIMARY KEY, started REAL NOT NULL, completed REAL NOT NULL, status TEXT NOT NULL,
             error TEXT NOT NULL, names BLOB NOT NULL, context TEXT NOT NULL, target TEXT NOT NULL,
             platform TEXT NOT NULL, result TEXT NOT NULL, cached INTEGER NOT NULL, executed INTEGER NOT NULL,
             steps BLOB NOT NULL
@@ -43,11 +43,11 @@ HISTORY_SCHEMA = Schema(
         """CREATE TABLE IF NOT EXISTS graphs (
             build INTEGER NOT NULL, number INTEGER NOT NULL, definition BLOB NOT NULL, PRIMARY KEY (build, number)
         ) WITHOUT ROWID""",
-        "CREATE INDEX IF NOT EXISTS graphs_by_definition ON graphs (definition)",
         "CREATE TABLE IF NOT EXISTS definitions (id BLOB PRIMARY KEY, data BLOB NOT NULL)",
     ),
 )
 KEPT = 100
+_FORGET_EVERY = 16  # builds: what is dropped is spread over the file, and each page of it costs every build a little
 _SUMMARY = "id, started, completed, status, error, names, context, target, platform, result, cached, executed"
 _MOST_NAMED = 8  # builds in the hint of an error
 
@@ -130,14 +130,14 @@ class BuildRecord:
 
 
 class History:
-    """The builds of a state folder, on its open database. Synchronous and short."""
+    """The builds of a state folder, on its open database; the newest `kept` of them. Synchronous and short."""
 
     def __init__(self, database: Database, kept: int = KEPT) -> None:
         self._database = database
         self._kept = kept
 
     def record(self, build: BuildRecord) -> int:
-        """Add a build, drop the oldest beyond those kept, and return its number. Raises StoreError."""
+        """Add a build and return its number; now and then, drop what is too old. Raises StoreError."""
         row = _summary_row(build.summary)
         steps = pack([_plain_step(step, build.summary.started) for step in build.steps])
         definitions = [(_identity(definition), definition) for definition in build.definitions]
@@ -150,7 +150,9 @@ class History:
             for place, (identity, definition) in enumerate(definitions):
                 self._keep(identity, definition)
                 self._database.execute("INSERT INTO graphs VALUES (?, ?, ?)", (number, place, identity))
-            self._forget(number - self._kept)
+            if number % _FORGET_EVERY == 0:
+                self._forget(number - self._kept)
+        self._database.settle()
         return number
 
     def _keep(self, identity: bytes, definition: Definition) -> None:
@@ -159,16 +161,15 @@ class History:
             self._database.execute("INSERT INTO definitions VALUES (?, ?)", (identity, data))
 
     def _forget(self, last: int) -> None:
-        """Drop the builds up to number `last`."""
-        if not self._database.query("SELECT 1 FROM builds WHERE id <= ? LIMIT 1", (last,)):
-            return
+        """Drop the builds up to number `last`, and the definitions that no other build has."""
         self._database.execute("DELETE FROM builds WHERE id <= ?", (last,))
         self._database.execute("DELETE FROM graphs WHERE build <= ?", (last,))
         self._database.execute("DELETE FROM definitions WHERE id NOT IN (SELECT definition FROM graphs)")
 
     def summaries(self) -> list[BuildSummary]:
-        """Every build, newest first."""
-        return [_summary(row) for row in self._database.query(f"SELECT {_SUMMARY} FROM builds ORDER BY id DESC")]  # noqa: S608
+        """Newest first."""
+        rows = self._database.query(f"SELECT {_SUMMARY} FROM builds ORDER BY id DESC LIMIT ?", (self._kept,))  # noqa: S608
+        return [_summary(row) for row in rows]
 
     def load(self, build: str) -> BuildRecord:
         """The build of that number, or the `last` one.
