@@ -103,7 +103,7 @@ def _facts(view: BuildView, trace: Trace) -> BuildFacts:
     """Join what the definition and the events know of the steps."""
     from .report import BuildFacts, StepFacts
 
-    said = view.definition.metadata if view.definition is not None else ()
+    said = [item for definition in view.definitions for item in definition.metadata]
     steps = {digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None) for digest, meta in said}
     for digest, state in trace.vertices.items():
         known = steps.get(digest) or StepFacts(name=state.name)

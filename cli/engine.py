@@ -17,6 +17,7 @@ from .exports import export_image, image_outputs, tree_outputs
 from .job import Build, BuildResult
 from .lookup import KnownLookup
 from .phases import phase
+from .record import remember_build
 from .request import build_input
 from .state import open_state
 
@@ -33,19 +34,30 @@ __all__ = ["build"]
 
 
 def build(options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult:
-    """Compile, solve and export. Raises LlbuildError."""
+    """Compile, solve, export, and leave a record in the build history. Raises LlbuildError."""
+    started = time.time()
     given = build_input(options, view.sources)
     state = open_state(options.globals.root)
     contexts = Contexts(given.folders, hidden=state.root, digests=state.root / "contexts")
     prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
     lookup = KnownLookup(state.content, given.folders, mode=given.mode, stdin=given.stdin)
     job = Build(options=options, input=given, state=state, prober=prober, lookup=lookup, display=display, view=view)
+    try:
+        result = _run(job)
+    except BaseException as error:
+        remember_build(job, started, error=error)
+        raise
+    remember_build(job, started, result=result)
+    return result
+
+
+def _run(job: Build) -> BuildResult:
     compiled = job.compile()
     plan = None if compiled is None else _plan(job, compiled)
     if compiled is not None and plan is not None and plan.complete:
         layers = _ready_layers(job, plan)
         if layers is not None:
-            plan.announce(display.display, time.time())
+            plan.announce(job.display.display, time.time())
             return _export(job, compiled.results[0], layers)
     helper = _start_early(job, plan)
     from .engine_async import run_build

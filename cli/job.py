@@ -34,11 +34,11 @@ class BuildResult:
 class BuildView:
     """What becomes known while a build goes on, and is needed to report its failure or its warnings."""
 
-    __slots__ = ("definition", "sources", "warnings")
+    __slots__ = ("definitions", "sources", "warnings")
 
     def __init__(self) -> None:
         self.sources: dict[str, str] = {}  # build files, path -> text
-        self.definition: Definition | None = None
+        self.definitions: tuple[Definition, ...] = ()  # one per platform
         self.warnings: tuple[BuildWarning, ...] = ()
 
 
@@ -62,6 +62,6 @@ class Build:
             return None
         finally:
             self.view.sources = {path: data.decode("utf-8", "replace") for path, data in self.lookup.read.items()}
-        self.view.definition = compiled.results[0].definition
+        self.view.definitions = tuple(result.definition for result in compiled.results)
         self.view.warnings = compiled.warnings
         return compiled

@@ -23,6 +23,8 @@ __all__ = ["COMMANDS", "main", "program"]
 COMMANDS = {
     "build": (".build", "build an image from a Dockerfile"),
     "run": (".run", "run a command in an image of the local store"),
+    "builds": (".builds", "list the builds made here, and how they ended"),
+    "graph": (".graph", "draw the graph of a build: SVG, Graphviz, Mermaid or JSON"),
     "images": (".images", "list the images of the local store"),
     "history": (".history", "show how an image came to be, layer by layer"),
     "inspect": (".inspect", "show an image's digest, config and layers as JSON"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .. import solver
 from ..database import open_database
 from ..errors import StoreError
-from ..solver import CacheStore
+from ..solver import CacheStore, History
 from ..values import frozen
 from ..worker import SCHEMA as LAYERS_SCHEMA
 from ..worker import ContentStore, LayerRecords
@@ -18,7 +18,7 @@ from ..worker.snapshot import LayerStore
 if TYPE_CHECKING:
     from ..database import Database
 
-__all__ = ["State", "open_state"]
+__all__ = ["State", "open_history", "open_state"]
 
 
 @frozen
@@ -51,7 +51,7 @@ def open_state(root: str) -> State:
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise StoreError(f"the state folder {root} is not writable", hint="choose another with --root DIR")
-    database = open_database(path / "state.db", [solver.SCHEMA, LAYERS_SCHEMA])
+    database = open_database(path / "state.db", [solver.SCHEMA, solver.HISTORY_SCHEMA, LAYERS_SCHEMA])
     # Only root may set trusted.* attributes; in a user namespace overlay keeps its marks in user.*.
     layers = LayerStore(path, userxattr=os.geteuid() != 0)
     return State(
@@ -62,3 +62,9 @@ def open_state(root: str) -> State:
         records=LayerRecords(database),
         cache=CacheStore(database),
     )
+
+
+def open_history(root: str) -> History:
+    """The builds of a state folder, to read; an empty history where nothing was built yet. Makes no folder."""
+    path = Path(root) / "state.db"
+    return History(open_database(path if path.exists() else Path(":memory:"), [solver.HISTORY_SCHEMA]))

@@ -1,4 +1,4 @@
-"""Definitions to results: plan, cache keys and store, schedule, events.
+"""Definitions to results: plan, cache keys and store, schedule, events, build history.
 
 `make_plan` is synchronous and light; what needs an event loop is imported on first use.
 """
@@ -19,6 +19,7 @@ from .events import (
     VertexStarted,
 )
 from .graph import Graph
+from .history import HISTORY_SCHEMA, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
 from .plan import Plan, make_plan, unresolved_sources
 from .reporter import EventReporter
 from .store import SCHEMA, CacheStore
@@ -36,19 +37,26 @@ _LAZY = {
 }
 
 __all__ = [
+    "HISTORY_SCHEMA",
     "RETRY_DELAYS_S",
     "SCHEMA",
+    "BuildRecord",
+    "BuildStatus",
+    "BuildSummary",
     "CacheStore",
     "Emit",
     "Event",
     "EventReporter",
     "Flights",
     "Graph",
+    "History",
     "Limits",
+    "Outcome",
     "Plan",
     "Prober",
     "Ref",
     "Reporter",
+    "Step",
     "VertexCached",
     "VertexCompleted",
     "VertexLog",

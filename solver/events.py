@@ -47,10 +47,11 @@ class VertexStarted:
 
 @frozen(kw_only=False)
 class VertexCached:
-    """A stored result serves; nothing ran."""
+    """A stored result serves; nothing ran. `needed` False: not even its own, since one further up spares it."""
 
     vertex: Digest
     at: float
+    needed: bool = True
 
 
 @frozen(kw_only=False)

@@ -71,7 +71,7 @@ class Plan:
             inputs = tuple(edge.vertex for edge in vertex.inputs)
             emit(VertexQueued(digest, self.graph.name(digest), inputs))
             if digest not in todo:
-                emit(VertexCached(digest, at))
+                emit(VertexCached(digest, at, needed=digest in self.hits))
 
 
 def unresolved_sources(

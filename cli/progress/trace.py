@@ -77,7 +77,10 @@ def _overwritten(line: str) -> str:
 class VertexState:
     """One vertex, as far as its events have told. Only `Trace` changes it."""
 
-    __slots__ = ("cached", "completed", "digest", "error", "inputs", "name", "progress", "started", "streams", "tail")
+    __slots__ = (
+        *("cached", "completed", "digest", "error", "inputs", "name", "needed", "progress", "started", "streams"),
+        "tail",
+    )
 
     def __init__(self, digest: Digest, name: str, inputs: tuple[Digest, ...] = ()) -> None:
         self.digest = digest
@@ -86,6 +89,7 @@ class VertexState:
         self.started: float | None = None
         self.completed: float | None = None
         self.cached = False
+        self.needed = True  # False: a result further up spares it
         self.error = ""
         self.streams: dict[int, OutputLines] = {}
         self.tail: deque[Line] = deque(maxlen=TAIL_LINES)
@@ -139,6 +143,7 @@ class Trace:
             case VertexCached():
                 vertex.started = event.at if vertex.started is None else vertex.started
                 vertex.cached = True
+                vertex.needed = event.needed
                 self._complete(vertex, event.at)
             case VertexStarted():
                 vertex.started = event.at
