@@ -28,6 +28,7 @@ COMMANDS = {
     "images": (".images", "list the images of the local store"),
     "history": (".history", "show how an image came to be, layer by layer"),
     "inspect": (".inspect", "show an image's digest, config and layers as JSON"),
+    "explain": (".explain", "say why the steps of a build ran, or did not have to"),
     "import": (".import_", "make an image from a root filesystem (folder or tar)"),
     "version": (".version", "print the version"),
 }

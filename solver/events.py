@@ -1,8 +1,8 @@
 """What happens during a build, as typed events: the one stream that progress displays, logs and history read.
 
-Order guaranteed per vertex: `VertexQueued`, then either `VertexCached` alone, or `VertexStarted`,
-any number of `VertexLog` and `VertexProgress`, and one `VertexCompleted`. Steps of the build that
-are no vertex of the graph (resolving an image, exporting) use the same events with a digest of their name.
+Order guaranteed per vertex: `VertexQueued`, then either `VertexCached` alone, or `VertexStarted`, perhaps
+a `VertexMissed`, any number of `VertexLog` and `VertexProgress`, and one `VertexCompleted`. Steps of the build
+that are no vertex of the graph (resolving an image, exporting) use the same events with a digest of their name.
 Times are seconds since 1970 (float).
 """
 
@@ -24,6 +24,7 @@ __all__ = [
     "VertexCached",
     "VertexCompleted",
     "VertexLog",
+    "VertexMissed",
     "VertexProgress",
     "VertexQueued",
     "VertexStarted",
@@ -42,6 +43,15 @@ class VertexQueued:
 @frozen(kw_only=False)
 class VertexStarted:
     vertex: Digest
+    at: float
+
+
+@frozen(kw_only=False)
+class VertexMissed:
+    """Why no stored result serves, in a line; told only where a display asks for it and there is something to tell."""
+
+    vertex: Digest
+    reason: str
     at: float
 
 
@@ -86,5 +96,7 @@ class VertexCompleted:
     error: str = ""
 
 
-Event: TypeAlias = "VertexQueued | VertexStarted | VertexCached | VertexProgress | VertexLog | VertexCompleted"
+Event: TypeAlias = (
+    "VertexQueued | VertexStarted | VertexMissed | VertexCached | VertexProgress | VertexLog | VertexCompleted"
+)
 Emit: TypeAlias = "Callable[[Event], None]"

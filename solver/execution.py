@@ -60,6 +60,7 @@ async def solve(
     limits: Limits | None = None,
     *,
     flights: Flights | None = None,
+    explain: bool = False,
 ) -> dict[Edge, Ref]:
     """Resolve, plan and execute. Returns the ref of every root.
 
@@ -70,7 +71,7 @@ async def solve(
     graph, sources, unknown = unresolved_sources(definitions, worker)
     sources.update(await resolve_sources(unknown, worker, limits))
     plan = await run_blocking(make_plan, graph, sources, worker, store)
-    return await execute(plan, worker, store, emit, limits, flights=flights)
+    return await execute(plan, worker, store, emit, limits, flights=flights, explain=explain)
 
 
 async def resolve_sources(unknown: Sequence[Vertex], worker: Worker, limits: Limits | None = None) -> dict[Digest, str]:
@@ -99,10 +100,12 @@ async def execute(
     limits: Limits | None = None,
     *,
     flights: Flights | None = None,
+    explain: bool = False,
 ) -> dict[Edge, Ref]:
     """Perform what the plan left to do. Returns the ref of every root.
 
     flights: shared with the other processes that build with this store; None: there are none.
+    explain: tell the reason of each miss (VertexMissed).
     Raises VertexError; BuildError when several failed, which only `keep_going` lets happen.
     """
     limits = limits or Limits()
@@ -110,9 +113,13 @@ async def execute(
     durations = await run_blocking(store.durations, {plan.op_keys[digest] for digest in plan.todo})
     schedule = Schedule(_tasks(plan, durations), _capacity(limits))
     flights = flights or Flights()
-    performer = Performer(plan, worker, store, emit, flights=flights, retry_delays_s=limits.retry_delays_s)
+    performer = Performer(
+        plan, worker, store, emit, flights=flights, retry_delays_s=limits.retry_delays_s, explain=explain
+    )
     failures = await _run(schedule, performer, keep_going=limits.keep_going)
     if failures:
+        order = {digest: number for number, digest in enumerate(plan.todo)}
+        failures.sort(key=lambda failure: order[failure.vertex])
         raise failures[0] if len(failures) == 1 else BuildError(failures)
     return {edge: performer.records[edge.vertex].refs[edge.output] for edge in plan.graph.roots}
 

@@ -11,8 +11,11 @@ from ..digest import blake3_bytes
 from ..errors import LlbuildError, VertexError
 from ..llb.codec import encode_value, pack
 from ..log import log
-from .events import VertexCached, VertexCompleted, VertexStarted
+from ..values import replace
+from .events import VertexCached, VertexCompleted, VertexMissed, VertexStarted
+from .explain import Cause, built_on
 from .keys import combine, content_key, is_local, selections
+from .reasons import derive, reasons_of
 from .reporter import EventReporter
 from .retry import retrying
 from .store import Record
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from ..digest import Digest
     from ..llb import FileCopy, Vertex
     from .events import Emit
+    from .explain import Reason
     from .flights import Flights
     from .keys import Key
     from .plan import Plan
@@ -44,16 +48,21 @@ class Performer:
         *,
         flights: Flights,
         retry_delays_s: Sequence[float],
+        explain: bool,
     ) -> None:
-        """flights: who else is at the same work, here or in another process."""
+        """flights: who else is at the same work, here or in another process. explain: tell the reason of each miss."""
         self._plan = plan
         self._worker = worker
         self._store = store
         self._emit = emit
         self._flights = flights
         self._retry_delays_s = retry_delays_s
+        self._explain = explain
+        self._began = time.time()
+        self._contents = dict(plan.contents)  # and, as they become known, those of results
         self.records: dict[Digest, Record] = dict(plan.hits)  # results so far
         self._made: dict[Key, Record] = {}  # by strong key, what this build made itself
+        self._ran: set[Digest] = set()  # what it performed, sources apart
 
     async def perform(self, digest: Digest) -> None:
         """Add the vertex's result to `records`: from the store or by work. Raises VertexError."""
@@ -81,6 +90,10 @@ class Performer:
         reporter = EventReporter(vertex.digest, self._emit)
         error = "canceled"
         try:
+            if self._explain and not is_local(vertex):
+                reason = await run_blocking(self._reason, vertex)
+                if reason.cause is not Cause.NEW:
+                    self._emit(VertexMissed(vertex.digest, reason.summary, time.time()))
             inputs = tuple(self.records[edge.vertex].refs[edge.output] for edge in vertex.inputs)
             # A source that failed did so before anything ran: whatever the vertex does, it has not begun.
             refs = await retrying(
@@ -91,24 +104,49 @@ class Performer:
             error = ""
         except LlbuildError as failure:
             error = failure.message
+            if not is_local(vertex):
+                await run_blocking(self._remember, vertex, None, 0.0)
             raise
         finally:
             self._emit(VertexCompleted(vertex.digest, time.time(), error))
         record = Record(refs, strong)
         if not is_local(vertex):
+            if vertex.digest not in self._plan.sources:
+                self._ran.add(vertex.digest)
             await run_blocking(self._remember, vertex, record, time.time() - started)
         return record
 
-    def _remember(self, vertex: Vertex, record: Record, duration_s: float) -> None:
-        keys = {self._plan.keys[vertex.digest], record.strong}
-        self._store.record(
-            sorted(keys),
-            record.refs,
-            strong=record.strong,
-            op=self._plan.op_keys[vertex.digest],
-            name=self._plan.graph.name(vertex.digest),
-            duration_s=max(0.0, duration_s),  # a clock may be set back meanwhile
-        )
+    def _reason(self, vertex: Vertex) -> Reason:
+        ran = [
+            edge.vertex
+            for index, edge in enumerate(vertex.inputs)
+            if edge.vertex in self._ran and (vertex.digest, index) not in self._contents
+        ]
+        if ran and self._store.durations([self._plan.op_keys[vertex.digest]]):
+            return built_on(self._plan.graph.name(ran[0]))  # the usual case of all that follows a change
+        derivation = derive(self._plan, vertex, self.records, self._contents)
+        return reasons_of(derivation, self._store.derivations, self._began, self._listings(vertex))[0]
+
+    def _listings(self, vertex: Vertex) -> list[tuple[Digest, bytes]]:
+        """Digests and listings of what the vertex reads by content."""
+        places = [(vertex.digest, index) for index in range(len(vertex.inputs))]
+        return [self._contents[place] for place in places if place in self._contents]
+
+    def _remember(self, vertex: Vertex, record: Record | None, duration_s: float) -> None:
+        """Store the result, and what its key was made of; `record` None: only the latter, it failed."""
+        derivation = derive(self._plan, vertex, self.records, self._contents)
+        with self._store.transaction():
+            self._store.derivations.record(replace(derivation, done=record is not None), self._listings(vertex))
+            if record is None:
+                return
+            self._store.record(
+                sorted({self._plan.keys[vertex.digest], record.strong}),
+                record.refs,
+                strong=record.strong,
+                op=self._plan.op_keys[vertex.digest],
+                name=self._plan.graph.name(vertex.digest),
+                duration_s=max(0.0, duration_s),  # a clock may be set back meanwhile
+            )
         log.debug("result_recorded", vertex=vertex.digest.short, duration_s=duration_s)
 
     async def _stored(self, digest: Digest, strong: Key) -> Record | None:
@@ -147,16 +185,19 @@ class Performer:
                 parts.append((local, edge.output))
             elif index in read:
                 # By content it does not matter which output of what it was.
-                parts.append((content_key(await self._content(record.refs[edge.output], read[index])), 0))
+                found = await self._content(record.refs[edge.output], read[index])
+                self._contents[vertex.digest, index] = found
+                parts.append((content_key(found[0]), 0))
             else:
                 parts.append((record.strong, edge.output))
         return combine(self._plan.op_keys[vertex.digest], parts)
 
-    async def _content(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
-        """Digest of what is read of a result. Layers never change, so it is computed once and remembered."""
+    async def _content(self, ref: Ref, selection: tuple[FileCopy, ...]) -> tuple[Digest, bytes]:
+        """Digest, and listing if it is new, of what is read of a result. Layers never change: computed once."""
         memo = blake3_bytes(pack([list(ref), encode_value(selection)]))
         known = await run_blocking(self._store.content, memo)
-        if known is None:
-            known = await self._worker.content_digest(ref, selection)
-            await run_blocking(self._store.remember_content, memo, known)
-        return known
+        if known is not None:
+            return known, b""
+        digest, listing = await self._worker.read_contents(ref, selection)
+        await run_blocking(self._store.remember_content, memo, digest)
+        return digest, listing

@@ -11,7 +11,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from llbuild.blocking import run_blocking
 from llbuild.database import open_database
-from llbuild.solver import SCHEMA, CacheStore, solve
+from llbuild.solver import SCHEMAS, CacheStore, solve
 from llbuild.solver.flights import Flights
 from llbuild.solver.testing import MemoryWorker, parse_graph
 
@@ -120,7 +120,7 @@ async def test_builds_at_the_same_time_run_every_shared_vertex_once(processes: l
     }
 
     async def build(target: str, flights: Flights) -> None:
-        store = CacheStore(await run_blocking(open_database, tmp_path / "state.db", [SCHEMA]))
+        store = CacheStore(await run_blocking(open_database, tmp_path / "state.db", SCHEMAS))
         await solve([graphs[target].definition(target)], worker, store, lambda _: None, flights=flights)
 
     async with anyio.create_task_group() as group:

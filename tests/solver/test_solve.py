@@ -10,7 +10,7 @@ import pytest
 from llbuild.database import open_database
 from llbuild.errors import BuildError, ExecError, VertexError
 from llbuild.solver import (
-    SCHEMA,
+    SCHEMAS,
     CacheStore,
     Event,
     Limits,
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def store(tmp_path: Path) -> CacheStore:
-    return CacheStore(open_database(tmp_path / "state.db", [SCHEMA]))
+    return CacheStore(open_database(tmp_path / "state.db", SCHEMAS))
 
 
 async def build(

@@ -22,7 +22,7 @@ from llbuild.tests.worker.snapshot.trees import (
     show,
     swap_for_link,
 )
-from llbuild.worker.snapshot import FolderTree, Snapshot, content_digest, walk
+from llbuild.worker.snapshot import FolderTree, Snapshot, read_contents, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +133,7 @@ def test_what_changes_between_hashing_and_copying_stops_the_build(
 ) -> None:
     bench = Bench(tmp_path)
     context = bench.context({"d/f": "one", "d/g": "two", "d/l": "-> f"})
-    content_digest(context, ALL)
+    read_contents(context, ALL)
     change(tmp_path / "context1")
     with pytest.raises(SourceError):
         bench.run(Snapshot(), *ALL, source=context)
@@ -143,7 +143,7 @@ def test_what_changes_between_hashing_and_copying_stops_the_build(
 def test_what_changes_elsewhere_or_is_ignored_does_not_stop_the_build(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     context = bench.context({"d/f": "one", "other/g": "two", "d/build.log": ""}, "**/*.log")
-    content_digest(context, [copying("/d", "/")])
+    read_contents(context, [copying("/d", "/")])
     for name in ("other/new", "d/second.log", "d/build.log"):
         (tmp_path / "context1" / name).write_text("x")
     assert bench.show(bench.run(Snapshot(), copying("/d", "/"), source=context)) == {"f": "644 one"}
@@ -190,7 +190,7 @@ def test_a_file_without_permissions_keeps_having_none(tmp_path: Path) -> None:
 
 def test_a_context_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="nowhere"):
-        content_digest(FolderTree(f"{tmp_path}/nowhere"), ALL)
+        read_contents(FolderTree(f"{tmp_path}/nowhere"), ALL)
 
 
 def test_a_fifo_in_a_context_does_not_block_whoever_reads_it(tmp_path: Path) -> None:
