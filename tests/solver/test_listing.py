@@ -22,6 +22,11 @@ def listing(top: Path) -> bytes:
     return read_contents(FolderTree(str(top)), (copying("/", "/"),)).listing
 
 
+def rewrite_privately(top: Path) -> None:
+    (top / "a.txt").write_text("ONE")
+    (top / "a.txt").chmod(0o600)
+
+
 CHANGES: list[tuple[Callable[[Path], object], list[str]]] = [
     (lambda top: (top / "a.txt").write_text("ONE"), ["a.txt (content)"]),
     (lambda top: (top / "b.sh").chmod(0o755), ["b.sh (mode 0644→0755)"]),
@@ -32,7 +37,7 @@ CHANGES: list[tuple[Callable[[Path], object], list[str]]] = [
     (lambda top: os.setxattr(top / "d", "user.note", b"hi"), ["d (extended attributes)"]),
     (lambda top: (top / "a.txt").rename(top / "z"), ["a.txt (removed)", "z (added)"]),
     (
-        lambda top: [(top / "a.txt").unlink(), os.close(os.open(top / "a.txt", os.O_CREAT, 0o600))],
+        rewrite_privately,
         ["a.txt (content, mode 0644→0600)"],
     ),
     (lambda top: os.utime(top / "a.txt", (5, 5)), []),
