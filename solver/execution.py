@@ -19,6 +19,7 @@ from ..errors import BuildError, VertexError, first_error
 from ..llb import ExecOp, SourceOp
 from ..values import frozen
 from .flights import Flights
+from .ledger import open_ledger
 from .performer import Performer
 from .plan import make_plan, unresolved_sources
 from .retry import RETRY_DELAYS_S, retrying
@@ -112,11 +113,14 @@ async def execute(
     plan.announce(emit, time.time())
     durations = await run_blocking(store.durations, {plan.op_keys[digest] for digest in plan.todo})
     schedule = Schedule(_tasks(plan, durations), _capacity(limits))
-    flights = flights or Flights()
-    performer = Performer(
-        plan, worker, store, emit, flights=flights, retry_delays_s=limits.retry_delays_s, explain=explain
-    )
-    failures = await _run(schedule, performer, keep_going=limits.keep_going)
+    try:
+        async with open_ledger(store, flights or Flights()) as ledger:
+            performer = Performer(
+                plan, worker, emit, ledger=ledger, retry_delays_s=limits.retry_delays_s, explain=explain
+            )
+            failures = await _run(schedule, performer, keep_going=limits.keep_going)
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from None
     if failures:
         order = {digest: number for number, digest in enumerate(plan.todo)}
         failures.sort(key=lambda failure: order[failure.vertex])
@@ -133,19 +137,16 @@ async def _run(schedule: Schedule, performer: Performer, *, keep_going: bool) ->
     """Everything the schedule holds. Returns what failed; without `keep_going` the first failure is raised."""
     failures: list[VertexError] = []
     send, receive = anyio.create_memory_object_stream[_Ended](inf)
-    try:
-        async with send, receive, anyio.create_task_group() as group:
-            _begin(group, schedule.start(), performer, send, keep_going)
-            while not schedule.finished:
-                digest, failure = await receive.receive()
-                if failure is None:
-                    ready = schedule.finish(digest)
-                else:
-                    failures.append(failure)
-                    ready = schedule.fail(digest)
-                _begin(group, ready, performer, send, keep_going)
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+    async with send, receive, anyio.create_task_group() as group:
+        _begin(group, schedule.start(), performer, send, keep_going)
+        while not schedule.finished:
+            digest, failure = await receive.receive()
+            if failure is None:
+                ready = schedule.finish(digest)
+            else:
+                failures.append(failure)
+                ready = schedule.fail(digest)
+            _begin(group, ready, performer, send, keep_going)
     return failures
 
 

@@ -1,7 +1,8 @@
 """Single flight: who works on a key, among all processes that share a state folder.
 
-    async with flights.claim(key):       # waits while somebody else has it
-        …look the key up, and if it is still unknown, do the work and record it…
+    found = await flights.claim(key, look_up)    # waits while somebody else has it; then looks it up
+    …if it is still unknown, do the work and record it…
+    flights.release(key)
 
 One file, and in it one byte per key, locked with fcntl(2)'s OFD locks: nothing is written, nothing is left behind,
 and whatever ends a process frees what it had. Keys are 32 bytes of a good hash, so 62 bits of one are its place;
@@ -14,20 +15,22 @@ import errno
 import fcntl
 import os
 import struct
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
+from ..blocking import run_blocking
 from ..errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from .keys import Key
 
 __all__ = ["Flights"]
+
+_T = TypeVar("_T")
 
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.2
@@ -53,21 +56,30 @@ class Flights:
         """Whether other processes may claim, and record, the same keys."""
         return self._file >= 0
 
-    @asynccontextmanager
-    async def claim(self, key: Key) -> AsyncIterator[None]:
-        """Hold the key. Not reentrant. Raises StoreError when the file system knows no locks."""
+    async def claim(self, key: Key, look_up: Callable[[], _T]) -> _T:
+        """Take the key, and return what `look_up()` says then: whoever had it before may have left a result.
+
+        It is called in a worker thread. Not reentrant. Raises StoreError when the file system knows no locks.
+        """
         while (busy := self._here.get(key)) is not None:
             await busy.wait()
-        freed = self._here[key] = anyio.Event()
+        self._here[key] = anyio.Event()
+        wait_s = _FIRST_WAIT_S
         try:
-            await self._lock(key)
-            try:
-                yield
-            finally:
-                self._set(key, fcntl.F_UNLCK)
-        finally:
-            del self._here[key]
-            freed.set()
+            while True:
+                if (found := await run_blocking(self._try, key, look_up)) is not None:
+                    return found[0]
+                # Not F_OFD_SETLKW: a thread that waits in the kernel cannot be cancelled.
+                await anyio.sleep(wait_s)
+                wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
+        except BaseException:
+            self.release(key)
+            raise
+
+    def release(self, key: Key) -> None:
+        """Give it back, from the event loop. What was claimed must be recorded by now, or will not be."""
+        self._set(key, fcntl.F_UNLCK)
+        self._here.pop(key).set()
 
     def close(self) -> None:
         """Give up all claims of this process."""
@@ -75,12 +87,8 @@ class Flights:
             os.close(self._file)
             self._file = -1
 
-    async def _lock(self, key: Key) -> None:
-        wait_s = _FIRST_WAIT_S
-        while not self._set(key, fcntl.F_WRLCK):
-            # Not F_OFD_SETLKW in a thread: a thread that waits in the kernel cannot be cancelled.
-            await anyio.sleep(wait_s)
-            wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
+    def _try(self, key: Key, look_up: Callable[[], _T]) -> tuple[_T] | None:
+        return (look_up(),) if self._set(key, fcntl.F_WRLCK) else None
 
     def _set(self, key: Key, kind: int) -> bool:
         if not self.shared:
