@@ -74,7 +74,7 @@ _TIPS = (
 
 
 def _layout(picture: Picture, labels: Sequence[Label]) -> Layout:
-    rows = rows_of(picture.definition)
+    rows = rows_of(picture.definition, {node.digest: node.stage for node in picture.nodes})
     frames = {stage: number for number, stage in enumerate(picture.stages)}
     number = {node.digest: place for place, node in enumerate(picture.nodes)}
     boxes = [
