@@ -10,7 +10,7 @@ from ...llb import HostIp, LinuxResources, NetMode, ProxyEnv, Ulimit
 from ...platforms import parse_platform
 from ...values import frozen
 from .csvfields import split_csv
-from .integer import read_int
+from .integer import read_bool, read_int
 
 if TYPE_CHECKING:
     from ...platforms import Platform
@@ -108,11 +108,10 @@ def _multi_platform(request: Request, count: int) -> bool:
 
 
 def _truth(name: str, text: str) -> bool:
-    if text in ("1", "t", "T", "true", "TRUE", "True"):
-        return True
-    if text in ("0", "f", "F", "false", "FALSE", "False"):
-        return False
-    raise UsageError(f"option {name} is true or false, not {text!r}")
+    truth = read_bool(text)
+    if truth is None:
+        raise UsageError(f"option {name} is true or false, not {text!r}")
+    return truth
 
 
 def _one_of(name: str, text: str, known: object) -> str:
