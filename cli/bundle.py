@@ -47,14 +47,15 @@ def described_warning(warning: BuildWarning) -> dict[str, Any]:
 
 
 def _timeless(image: ImageConfig) -> dict[str, Any]:
-    """The config as BuildKit's frontend hands it over, before the build: without times, and no layers is null."""
+    """The config as BuildKit's frontend hands it over, before the build: without times, and an empty list is null."""
     document: dict[str, Any] = json.loads(encode_config(image))
     document["rootfs"]["diff_ids"] = document["rootfs"]["diff_ids"] or None
+    document["history"] = document["history"] or None
     document.pop("created", None)
-    for entry in document["history"]:
+    for entry in document["history"] or ():
         entry.pop("created", None)
     return document
 
 
 def _line(document: dict[str, Any]) -> str:
-    return json.dumps(document, ensure_ascii=False) + "\n"
+    return json.dumps(document) + "\n"

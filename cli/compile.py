@@ -135,7 +135,7 @@ def _render(options: PrintOptions, compiled: Compiled) -> bytes:
         case "json":
             from .readable import readable
 
-            return readable(compiled).encode()
+            return readable(compiled).encode(errors="backslashreplace")  # in JSON that is an escape
         case "bundle":
             from .bundle import bundle
 
