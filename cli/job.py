@@ -43,7 +43,7 @@ class BuildView:
 
     def note_read(self, files: Mapping[str, bytes]) -> None:
         """The build files that a frontend has read, by path."""
-        self.sources = {path: data.decode("utf-8", "replace") for path, data in files.items()}
+        self.sources.update((path, data.decode("utf-8", "replace")) for path, data in files.items())
 
 
 @frozen

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..frontend import CompilingFrontend
     from .compile_options import CompileOptions
 
-__all__ = ["BuildInput", "build_input"]
+__all__ = ["BuildInput", "build_input", "check_folder"]
 
 _REMOTE = ("http://", "https://", "git://", "git@", "github.com/", "ssh://")
 
@@ -100,11 +100,12 @@ def _context_folder(text: str) -> Path:
     if text.startswith(_REMOTE):
         raise SourceError(f"remote contexts are not supported yet: {text}", ref=text, hint="clone or unpack it first")
     path = Path(text)
-    _check_folder(path, f"build context {text!r}")
+    check_folder(path, f"build context {text!r}")
     return path
 
 
-def _check_folder(path: Path, what: str) -> None:
+def check_folder(path: Path, what: str) -> None:
+    """Raises SourceError where it is none, or cannot be read; `what` names it."""
     try:
         with os.scandir(path):
             pass
@@ -140,6 +141,6 @@ def _named_context(name: str, source: str, folders: dict[str, Path]) -> str:
             f"build context {name}={source}: only folders, docker-image:// and oci-layout:// yet", ref=source
         )
     path = Path(source)
-    _check_folder(path, f"build context {name}={source}")
+    check_folder(path, f"build context {name}={source}")
     folders[name] = path
     return f"local:{name}"
