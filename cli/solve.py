@@ -89,8 +89,8 @@ def parse_solve(argv: Sequence[str], environ: Mapping[str, str]) -> DefinitionOp
 def definition_input(options: DefinitionOptions, view: BuildView) -> BuildInput:
     """The definition as a frontend that has its answer already.
 
-    Raises SourceError for a file or folder that is not there, DefinitionError or DockerfileError for what is wrong in the
-    definition or cannot be built yet.
+    Raises SourceError for a file or folder that is not there, DefinitionError or DockerfileError for what is wrong or
+    cannot be built yet.
     """
     given = parse_definition(read_bytes(options.definition))
     definition = _ignoring_cache(given.definition) if options.no_cache else given.definition
