@@ -47,7 +47,7 @@ def described_warning(warning: BuildWarning) -> dict[str, Any]:
 
 
 def _timeless(image: ImageConfig) -> dict[str, Any]:
-    """The config as BuildKit's frontend hands it over before the build: no times, no empty history, layers may be null."""
+    """The config as BuildKit's frontend hands it over: no times, no empty history, and no layers is null."""
     document: dict[str, Any] = json.loads(encode_config(image))
     document["rootfs"]["diff_ids"] = document["rootfs"]["diff_ids"] or None
     document.pop("created", None)
