@@ -38,7 +38,7 @@ def critical_path(definition: Definition, durations_s: Mapping[Digest, float]) -
     What is not among the durations did not run: nothing waited for it, and the chain does not lead through it.
     """
     ran = [vertex.digest for vertex in definition.vertices if vertex.digest in durations_s]
-    graph = nx.DiGraph(to_networkx(definition).subgraph(ran))
+    graph: nx.DiGraph[Digest] = nx.DiGraph(to_networkx(definition).subgraph(ran))
     for source, target in graph.edges:
         graph.edges[source, target]["weight"] = durations_s[target]
     if not graph:

@@ -92,7 +92,7 @@ class Step:
 
 @frozen
 class BuildSummary:
-    """A build, without its steps. `id` 0: not recorded yet. `context` and `target` as given, `names` in full.
+    """A build, without its steps. `id` 0: not recorded yet. `names` are full; `context` is a folder, "" for none.
 
     `result` is the digest of what was made, None for plain files and for what failed. `cached` counts the steps
     that stored results spared, `executed` those that ran.

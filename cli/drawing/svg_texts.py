@@ -38,7 +38,7 @@ class Key(NamedTuple):
 
 def make_label(node: Node) -> Label:
     text = label_of(node)
-    lines = []
+    lines: list[str] = []
     while text and len(lines) < _LINES - 1:
         line, text = _break(text)
         lines.append(line)

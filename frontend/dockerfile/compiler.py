@@ -119,7 +119,7 @@ class _Compilation:
         self.build = Build(
             options,
             lookup,
-            escape=document.directives.escape,
+            directives=document.directives,
             target=platform,
             platforms=(request.platform, request.build_platform),
             not_yet=not_yet,
