@@ -19,6 +19,7 @@ from .definition import (
     merge_metadata,
     validate,
 )
+from .naming import vertex_name
 from .op import (
     BuildOp,
     CacheOptions,
@@ -53,7 +54,6 @@ from .op import (
     TmpfsOptions,
     Ulimit,
 )
-from .naming import vertex_name
 from .state import Exec, Output, State, add_vertex, diff, image, local, marshal, merge, scratch, source
 from .vertex import Edge, Vertex, make_vertex
 

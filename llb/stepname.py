@@ -14,7 +14,7 @@ _INTERNAL = "[internal] "
 
 @frozen
 class StepName:
-    """A vertex's name taken apart: of `[linux/amd64 build 2/5] RUN make`, stage `linux/amd64 build` and text `RUN make`.
+    """A vertex's name taken apart: `[linux/amd64 build 2/5] RUN make` has stage `linux/amd64 build`, text `RUN make`.
 
     `stage` is empty in a build file of one unnamed stage, `number` and `total` are 0 for what is no numbered step.
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...llb.layout import LOOSE, Box, Wire, lay_out
 from ...llb import rows_of
+from ...llb.layout import LOOSE, Box, Wire, lay_out
 from ..text import cell_width, clip, single_line
 from .svg_style import LINE_PX, NOTE_CELL_PX, STYLE, TEXT_CELL_PX
 from .svg_texts import Label, legend_of, make_label, title_of
@@ -45,7 +45,7 @@ def render_svg(picture: Picture) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{_px(width)}" height="{_px(height)}"',
             f' viewBox="0 0 {_px(width)} {_px(height)}" role="img">\n',
             f"<title>{_text(title)}</title>\n<style>{STYLE}</style>\n{_TIPS}",
-            f'<rect class="ground" width="100%" height="100%"/>\n',
+            '<rect class="ground" width="100%" height="100%"/>\n',
             f'<text class="title" x="{_px(_PAD_PX + 4)}" y="26">{_text(title)}</text>\n',
             _legend(keys),
             f'<g transform="translate({_px(left)} {_px(top)})">\n',
@@ -65,8 +65,8 @@ def render_svg(picture: Picture) -> str:
 _TIPS = (
     "<defs>"
     + "".join(
-        f'<marker id="tip-{kind}" class="tip {kind}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8"'
-        f' markerUnits="userSpaceOnUse" orient="auto"><path d="M0,0.5 L8,4 L0,7.5 Z"/></marker>'
+        f'<marker id="tip-{kind}" class="tip {kind}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8"'
+        f' markerHeight="8" markerUnits="userSpaceOnUse" orient="auto"><path d="M0,0.5 L8,4 L0,7.5 Z"/></marker>'
         for kind in ("base", "reads", "critical")
     )
     + "</defs>\n"
@@ -122,9 +122,10 @@ def _frame(rect: Rect, stage: str) -> str:
 
 
 def _wire(points: Sequence[tuple[float, float]], link: Link) -> str:
-    kind = "critical" if link.critical else "base" if link.base else "reads"
-    dashed = "" if link.base else " reads"
-    return f'<path class="wire {kind}{dashed if link.critical else ""}" d="{_rounded(points)}" marker-end="url(#tip-{kind})"/>\n'
+    own = "base" if link.base else "reads"
+    tip = "critical" if link.critical else own
+    kinds = f"{own} critical" if link.critical else own
+    return f'<path class="wire {kinds}" d="{_rounded(points)}" marker-end="url(#tip-{tip})"/>\n'
 
 
 def _rounded(points: Sequence[tuple[float, float]]) -> str:

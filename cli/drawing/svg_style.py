@@ -41,10 +41,11 @@ _STROKES = {
     ".wire.critical": ("#d1570a", "#f0883e"),
 }
 _FORMS = f"""
-text{{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono","DejaVu Sans Mono",monospace;white-space:pre}}
+text{{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono","DejaVu Sans Mono",monospace}}
+text{{white-space:pre}}
 .text{{font-size:{_TEXT_PX:g}px}}.note,.stage{{font-size:{_NOTE_PX:g}px}}.title{{font-size:15px;font-weight:bold}}
 .keyword,.stage{{font-weight:bold}}
-.box{{stroke-width:1.2}}.box.wanted{{stroke-width:2.6}}.box.on-path{{stroke-width:2.6}}.box.source{{stroke-dasharray:none}}
+.box{{stroke-width:1.2}}.box.wanted{{stroke-width:2.6}}.box.on-path{{stroke-width:2.6}}
 .wire{{fill:none;stroke-width:1.5}}.wire.reads{{stroke-dasharray:5 4}}.wire.critical{{stroke-width:3}}
 """
 

@@ -1,7 +1,7 @@
 """Which way each wire takes, in terms of the grid: which row gaps it runs along, which column gap it descends in.
 
 Row gap g lies above row g, column gap j left of column j. A net is what leaves one box as wires of one kind; its
-wires share their pieces. Of different nets only crossings may touch.
+wires share their pieces. Wires of different nets cross, and hardly ever run on each other (see `assign_tracks`).
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ class _Finder:
 
     def _run(self, net: Net, column: int, first: int, end: int) -> bool:
         """Speak for a column's cells from row `first` to before `end`, if all of them are free for this net."""
-        cells = [(column, row) for row in range(first, end)]
-        if any(cell in self._boxed or self._running.get(cell, net) != net for cell in cells):
-            return False
-        self._running.update(dict.fromkeys(cells, net))
+        for row in range(first, end):
+            if (column, row) in self._boxed or self._running.get((column, row), net) != net:
+                return False
+        self._running.update(((column, row), net) for row in range(first, end))
         return True
 
     def _channel(self, net: Net, source: int, target: int) -> int:

@@ -28,7 +28,7 @@ class Box:
 
 @frozen
 class Wire:
-    """A connection from a box to one in a lower row, by their numbers. A `base` wire is the main one into its target."""
+    """A connection from a box to one in a lower row, by number. A `base` wire is the main one into its target."""
 
     source: int
     target: int
@@ -47,7 +47,7 @@ class Rect:
 class Layout:
     """Where everything stands: boxes and wires in the order given, frames by number.
 
-    A wire is the corners of a line of horizontal and vertical pieces, from its source's lower edge to its target's upper.
+    A wire is the corners of a line of horizontal and vertical pieces, from below its source to the top of its target.
     """
 
     width: float

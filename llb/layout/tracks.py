@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,18 +42,32 @@ class Lane:
 def assign_tracks(lane: Lane) -> tuple[dict[Net, int], int]:
     """A track per net, from 0, and how many there are. Wishes that go round in a circle are given up."""
     tracks: dict[Net, int] = {}
-    ends: list[list[Stretch]] = []  # what is on each track
+    ends: list[float] = []  # where the last stretch of each track ends
+    by_end: list[tuple[float, int]] = []  # the same as a heap; entries that are no longer true are skipped
     for net in _order(lane):
         low, high = lane.stretches[net]
         least = 1 + max((tracks[other] for other in lane.after.get(net, ()) if other in tracks), default=-1)
-        track = least
-        while track < len(ends) and any(low <= b + _APART and a <= high + _APART for a, b in ends[track]):
-            track += 1
+        track = _earliest(by_end, ends, low) if least == 0 else _first(ends, least, low)
         while track >= len(ends):
-            ends.append([])
-        ends[track].append((low, high))
+            ends.append(-inf)
+        ends[track] = max(ends[track], high)
+        heappush(by_end, (ends[track], track))
         tracks[net] = track
     return tracks, len(ends)
+
+
+def _earliest(by_end: list[tuple[float, int]], ends: list[float], low: float) -> int:
+    """The track that has been free for longest at `low`, or a new one."""
+    while by_end and by_end[0][0] < low - _APART:
+        end, track = heappop(by_end)
+        if end == ends[track]:
+            return track
+    return len(ends)
+
+
+def _first(ends: list[float], least: int, low: float) -> int:
+    """The first track from `least` on that is free at `low`, or a new one."""
+    return next((track for track in range(least, len(ends)) if ends[track] < low - _APART), max(least, len(ends)))
 
 
 def _order(lane: Lane) -> Iterable[Net]:
