@@ -24,7 +24,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 _DOT_STRING = r'"(?:[^"\\\n]|\\.)*"'
 _DOT_LINE = re.compile(
     rf"\s*(?:digraph build {{|rankdir=TB;|(?:node|edge) \[.*\];|subgraph cluster_\d+ {{|label={_DOT_STRING};"
-    rf"|style=rounded;|}}|n\d+ \[\w+={_DOT_STRING}(?:, \w+={_DOT_STRING})*\];|n\d+ -> n\d+(?: \[(?:style=dashed|penwidth=3|, )+\])?;)"
+    rf"|style=rounded;|}}|n\d+ \[\w+={_DOT_STRING}(?:, \w+={_DOT_STRING})*\];"
+    r"|n\d+ -> n\d+(?: \[(?:style=dashed|penwidth=3|, )+\])?;)"
 )
 _MERMAID_TEXT = r'"[^"\n]*"'
 _MERMAID_LINE = re.compile(
