@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ..errors import BuildWarning
 from ..values import frozen
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from ..image import ImageConfig
     from ..llb import Definition
     from ..platforms import Platform
-    from ..span import Span
 
 __all__ = [
     "BuildWarning",
@@ -110,16 +110,6 @@ class Lookup(Protocol):
         Raises NoSuchFile when there is none, SourceError when it cannot be read.
         """
         ...
-
-
-@frozen
-class BuildWarning:
-    """Something the author of the build file may want to change."""
-
-    rule: str
-    message: str
-    at: Span | None = None
-    url: str = ""
 
 
 @frozen

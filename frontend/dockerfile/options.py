@@ -9,7 +9,7 @@ from ...errors import UsageError
 from ...llb import HostIp, LinuxResources, NetMode, ProxyEnv, Ulimit
 from ...values import frozen
 from .csvfields import split_csv
-from .integer import read_int
+from .integer import read_int, read_truth
 from .platformargs import parse_platform_word
 
 if TYPE_CHECKING:
@@ -106,11 +106,10 @@ def _multi_platform(request: Request, count: int) -> bool:
 
 
 def _truth(name: str, text: str) -> bool:
-    if text in ("1", "t", "T", "true", "TRUE", "True"):
-        return True
-    if text in ("0", "f", "F", "false", "FALSE", "False"):
-        return False
-    raise UsageError(f"option {name} is true or false, not {text!r}")
+    truth = read_truth(text)
+    if truth is None:
+        raise UsageError(f"option {name} is true or false, not {text!r}")
+    return truth
 
 
 def _one_of(name: str, text: str, known: object) -> str:

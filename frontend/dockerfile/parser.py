@@ -123,7 +123,9 @@ class _Reader:
             stripped = raw.lstrip(SPACES)
             if stripped.startswith("#"):
                 if not self.directives.feed(stripped, number):
-                    comment = stripped[1:].strip(SPACES)
+                    comment = raw[1:].strip(
+                        SPACES
+                    )  # BuildKit's: an indented comment keeps its "#", and describes nothing
                     if comment:
                         comments.append(comment)
                     else:
