@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..image import ImageConfig
     from ..llb import Definition
     from ..platforms import Platform
+    from .subrequests import LintResult, Outline, Target
 
 __all__ = [
     "BuildWarning",
@@ -135,7 +136,14 @@ class Compiled:
 
 @frozen
 class CompilingFrontend:
-    """A frontend that is a pure function."""
+    """A frontend that is a pure function.
+
+    What else it can be asked about a build file, without building: BuildKit's subrequests. All work as `compile`
+    does, with MoreNeeded for what they miss.
+    """
 
     name: str
     compile: Callable[[Request, Lookup], Compiled]
+    lint: Callable[[Request, Lookup], LintResult] | None = None
+    outline: Callable[[Request, Lookup], Outline] | None = None
+    targets: Callable[[Request, Lookup], tuple[Target, ...]] | None = None

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .parser import Document
     from .stage import Planned, StageState
 
-__all__ = ["Compilation", "compile_request", "prepare"]
+__all__ = ["Compilation", "compile_request", "find_dockerfile", "prepare"]
 
 CHECK_ARGUMENT = "BUILDKIT_DOCKERFILE_CHECK"
 
@@ -55,14 +55,17 @@ def compile_request(request: Request, lookup: Lookup, *, not_yet: frozenset[str]
     return Compiled(results=tuple(results), warnings=tuple(lint.found))
 
 
-def prepare(request: Request, lookup: Lookup, lint: Linter, not_yet: frozenset[str]) -> list[Compilation]:
+def prepare(
+    request: Request, lookup: Lookup, lint: Linter, not_yet: frozenset[str], *, all_stages: bool = False
+) -> list[Compilation]:
     """Read everything, and look up everything that is needed: a compilation for each platform, to be finished.
 
+    all_stages: the target needs them all, as when the whole file is to be checked.
     Raises MoreNeeded, and LlbuildError for what is wrong. Several platforms see the same file: the first is linted.
     """
     options = read_options(request)
     _demand(options, not_yet)
-    path, data = _dockerfile(options, lookup)
+    path, data = find_dockerfile(options, lookup)
     excludes = _ignored(options, lookup)
     if data is None or excludes is None:
         raise MoreNeeded
@@ -80,7 +83,7 @@ def prepare(request: Request, lookup: Lookup, lint: Linter, not_yet: frozenset[s
         for platform, linter in zip(options.platforms or (None,), linters, strict=True)
     ]
     for compilation in compilations:
-        compilation.resolve()
+        compilation.resolve(all_stages=all_stages)
     if any(compilation.build.waiting for compilation in compilations):
         raise MoreNeeded
     return compilations
@@ -93,7 +96,7 @@ def _demand(options: Options, not_yet: frozenset[str]) -> None:
             raise UsageError(f"{feature} is not supported yet")
 
 
-def _dockerfile(options: Options, lookup: Lookup) -> tuple[str, bytes | None]:
+def find_dockerfile(options: Options, lookup: Lookup) -> tuple[str, bytes | None]:
     """Its path and contents; None: not known yet. `dockerfile` serves where `Dockerfile` is missing."""
     local, path = options.dockerfile_local, options.filename
     try:
@@ -171,7 +174,7 @@ class Compilation:
             metadata=Metadata(name="[internal] load build context"),
         )
 
-    def resolve(self) -> None:
+    def resolve(self, *, all_stages: bool) -> None:
         """Find the target, and ask for all that it needs."""
         build, lint = self.build, self.build.lint
         self.global_args, stages = read_stages(self.document, lint)
@@ -185,7 +188,7 @@ class Compilation:
         register_stages(build, stages, self.global_args)
         self.target = find_target(build)
         plan_stages(build)
-        self.reachable = resolve_stages(build, self.target)
+        self.reachable = resolve_stages(build, self.target, all_stages=all_stages)
 
     def finish(self) -> PlatformResult:
         """Run through the reachable stages and make the graph of the target."""

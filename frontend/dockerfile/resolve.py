@@ -154,13 +154,13 @@ def _named_source(build: Build, name: str, command: ins.Command) -> StageState:
     return build.stages.find(name) or StageState(name, command.at)
 
 
-def resolve_stages(build: Build, target: StageState) -> set[StageState]:
-    """Everything reachable, with its base known and the ONBUILD triggers of bases taken over.
+def resolve_stages(build: Build, target: StageState, *, all_stages: bool = False) -> set[StageState]:
+    """Everything reachable (or simply everything), with its base known and the ONBUILD triggers of bases taken over.
 
     Triggers may read further stages and images, so this goes on until nothing new turns up.
     """
     while True:
-        reachable = build.stages.reachable(target)
+        reachable = {*build.stages.states} if all_stages else build.stages.reachable(target)
         for state in list(build.stages.states):
             if state.base is None and not state.dispatched and not state.resolved:
                 _resolve(build, state, reachable=state in reachable)
