@@ -13,15 +13,16 @@ from .job import BuildView
 from .options import parse_build
 from .parser import start_log
 from .progress import open_display
+from .request import build_input
 from .results import check_writable, metadata_json, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .job import BuildResult
-    from .options import BuildOptions
     from .progress import Display, Trace
     from .report import BuildFacts
+    from .solve_options import SolveOptions
 
 __all__ = ["conduct", "run"]
 
@@ -29,22 +30,27 @@ __all__ = ["conduct", "run"]
 class Build(Protocol):
     """The engine's part: compile, solve, export."""
 
-    def __call__(self, options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult: ...
+    def __call__(self, *, display: Display, view: BuildView) -> BuildResult: ...
 
 
 def run(argv: Sequence[str]) -> int:
     """`llbuild build`."""
-    return conduct(parse_build(argv, os.environ), build)
+    options = parse_build(argv, os.environ)
+
+    def work(*, display: Display, view: BuildView) -> BuildResult:
+        return build(options.solve, build_input(options.compile, view.sources), display=display, view=view)
+
+    return conduct(options.solve, work)
 
 
-def conduct(options: BuildOptions, build: Build) -> int:
+def conduct(options: SolveOptions, build: Build) -> int:
     """Build, and say how it went. Returns the exit code; what is no build's failure (a full disk, Ctrl-C) is raised."""
     _check(options)
     start_log(options.globals)
     view = BuildView()
     display = open_display(_form(options), sys.stderr, os.environ)
     try:
-        result = build(options, display=display, view=view)
+        result = build(display=display, view=view)
     except UsageError:
         raise
     except LlbuildError as exc:
@@ -57,7 +63,7 @@ def conduct(options: BuildOptions, build: Build) -> int:
     return 0
 
 
-def _check(options: BuildOptions) -> None:
+def _check(options: SolveOptions) -> None:
     """Refuse before the work what would fail after it."""
     if options.writes_to_stdout and sys.stdout.isatty():
         raise UsageError("a tar would be written to the terminal", hint="add dest=FILE, or redirect stdout")
@@ -66,13 +72,13 @@ def _check(options: BuildOptions) -> None:
             check_writable(path)
 
 
-def _form(options: BuildOptions) -> str:
+def _form(options: SolveOptions) -> str:
     """Log lines would break the picture that the tty display repaints."""
     logging = options.globals.debug or options.globals.log_form
     return "plain" if logging and options.progress == "auto" else options.progress
 
 
-def _conclude(options: BuildOptions, result: BuildResult, view: BuildView) -> None:
+def _conclude(options: SolveOptions, result: BuildResult, view: BuildView) -> None:
     if view.warnings and not options.quiet:
         from .report import render_warnings
 
@@ -88,7 +94,7 @@ def _conclude(options: BuildOptions, result: BuildResult, view: BuildView) -> No
         print(manifest.digest)
 
 
-def _report(error: LlbuildError, options: BuildOptions, view: BuildView, trace: Trace) -> None:
+def _report(error: LlbuildError, options: SolveOptions, view: BuildView, trace: Trace) -> None:
     from .report import render_error
 
     if options.globals.debug:

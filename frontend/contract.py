@@ -55,14 +55,18 @@ __all__ = [
 class Request:
     """One build, as asked for.
 
-    `options` are BuildKit's frontend attributes: `filename`, `target`, `build-arg:NAME`,
-    `label:NAME`, `context:NAME`, `no-cache`, `image-resolve-mode`, … (FEATURES of `docker build`).
+    `options` are BuildKit's frontend attributes: `filename`, `target`, `build-arg:NAME`, `label:NAME`, `context:NAME`,
+    `platform` (several with commas between), `no-cache`, `image-resolve-mode`, … (FEATURES of `docker build`).
     The client's folders are the local sources `context` and `dockerfile`.
     """
 
     options: Mapping[str, str]
-    platform: Platform  # wanted of the image
+    platform: Platform  # wanted of the image; the first one where the option `platform` names several
     build_platform: Platform  # of this machine
+    for_build: bool = (
+        True  # refuse, at its place, what the worker cannot do yet; False: only the graph is wanted, whole
+    )
+    session_id: str = ""  # of the client whose folders `local://` sources mean; "" where it goes without saying
 
     def option(self, name: str) -> str | None:
         return self.options.get(name)

@@ -15,8 +15,9 @@ __all__ = ["FRONTEND"]
 
 def _compile(request: Request, lookup: Lookup) -> Compiled:
     from .compiler import compile_request
+    from .support import NOT_YET
 
-    return compile_request(request, lookup)
+    return compile_request(request, lookup, not_yet=NOT_YET if request.for_build else frozenset())
 
 
 def _lint(request: Request, lookup: Lookup) -> LintResult:

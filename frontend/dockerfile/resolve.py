@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...llb import Metadata
+from ...platforms import parse_platform
 from ...values import replace
 from . import instructions as ins
 from .contexts import find_context, image_attrs, load_context, read_reference
@@ -17,7 +18,6 @@ from .imagedraft import ImageDraft, empty_image
 from .integer import read_int
 from .lint import check_base_platform, check_platform, watch_from
 from .parser import parse_trigger
-from .platformargs import parse_platform_word
 from .reader import read_command
 from .stage import Planned, StageState
 from .suggest import did_you_mean
@@ -77,7 +77,7 @@ def _stage_platform(build: Build, start: ins.From) -> Platform | None:
     if not expansion.text:
         raise DockerfileError(f"the platform {word.text} is empty", at=word.at, hint=hint)
     try:
-        return parse_platform_word(expansion.text)
+        return parse_platform(expansion.text)
     except ValueError as error:
         raise DockerfileError(f"--platform: {error}", at=word.at, hint=hint) from None
 
