@@ -76,11 +76,12 @@ class LlbuildError(Exception):
 
 
 class DockerfileError(LlbuildError):
-    """The text is wrong; `at` is where, counted from 1."""
+    """The text is wrong; `at` is where, counted from 1. `other_lines` belong to it too, for programs that compare."""
 
-    def __init__(self, message: str, *, at: Span, hint: str = "") -> None:
+    def __init__(self, message: str, *, at: Span, hint: str = "", other_lines: tuple[int, ...] = ()) -> None:
         super().__init__(message, hint=hint)
         self.at = at
+        self.other_lines = other_lines
 
     def __str__(self) -> str:
         return f"{self.at}: {self.message}"

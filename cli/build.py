@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import LlbuildError, UsageError
-from ..values import replace
 from .engine import build
 from .job import BuildView
 from .options import parse_build
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .job import BuildResult
-    from .progress import Display, Trace
-    from .report import BuildFacts
+    from .progress import Display
     from .solve_options import SolveOptions
 
 __all__ = ["conduct", "run"]
@@ -55,7 +53,9 @@ def conduct(options: SolveOptions, build: Build) -> int:
         raise
     except LlbuildError as exc:
         display.close()
-        _report(exc, options, view, display.trace)
+        from .failure import report_failure
+
+        report_failure(exc, view, display.trace, debug=options.globals.debug)
         return 1
     finally:
         display.close()
@@ -92,26 +92,3 @@ def _conclude(options: SolveOptions, result: BuildResult, view: BuildView) -> No
         write_result(options.iidfile, manifest.digest)
     if options.quiet:
         print(manifest.digest)
-
-
-def _report(error: LlbuildError, options: SolveOptions, view: BuildView, trace: Trace) -> None:
-    from .report import render_error
-
-    if options.globals.debug:
-        from .edge import print_traceback
-
-        print_traceback(error)
-    sys.stderr.write(render_error(error, _facts(view, trace)))
-    sys.stderr.flush()
-
-
-def _facts(view: BuildView, trace: Trace) -> BuildFacts:
-    """Join what the definition and the events know of the steps."""
-    from .report import BuildFacts, StepFacts
-
-    said = view.definition.metadata if view.definition is not None else ()
-    steps = {digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None) for digest, meta in said}
-    for digest, state in trace.vertices.items():
-        known = steps.get(digest) or StepFacts(name=state.name)
-        steps[digest] = replace(known, name=state.name, output=state.tail_text())
-    return BuildFacts(sources=view.sources, steps=steps)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..frontend import MoreNeeded
-from .lookup import KnownLookup
+from .lookup import KnownLookup, stored_images
+from .stub_images import StubImages
 
 if TYPE_CHECKING:
     from ..frontend import Compiled
@@ -37,15 +38,18 @@ class Compiling:
         return compiled
 
 
-def compile_input(given: BuildInput, content: ContentStore, view: BuildView) -> Compiled:
-    """Compile, and nothing else: base images are looked up in the store, else asked of their registries.
+def compile_input(given: BuildInput, images: StubImages | ContentStore, view: BuildView) -> Compiled:
+    """Compile, and nothing else.
 
+    Base images are looked up in the store, else asked of their registries; or `images` has all the answers.
     Raises LlbuildError.
     """
-    compiling = Compiling(given, KnownLookup(content, given.folders, mode=given.mode, stdin=given.stdin), view)
+    here = images.image if isinstance(images, StubImages) else stored_images(images, given.mode)
+    compiling = Compiling(given, KnownLookup(here, given.folders, stdin=given.stdin), view)
     compiled = compiling.attempt()
-    if compiled is not None:
-        return compiled
-    from .compiling_async import compile_online
+    if compiled is None:
+        assert not isinstance(images, StubImages), "stub images leave no question open"
+        from .compiling_async import compile_online
 
-    return compile_online(compiling, content)
+        compiled = compile_online(compiling, images)
+    return compiled

@@ -16,7 +16,7 @@ from ..worker import Contexts, Prober
 from .compiling import Compiling
 from .exports import export_image, image_outputs, tree_outputs
 from .job import Build, BuildResult
-from .lookup import KnownLookup
+from .lookup import KnownLookup, stored_images
 from .phases import phase
 from .state import open_state
 
@@ -38,7 +38,7 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
     state = open_state(options.globals.root)
     contexts = Contexts(given.folders, hidden=state.root)
     prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
-    lookup = KnownLookup(state.content, given.folders, mode=given.mode, stdin=given.stdin)
+    lookup = KnownLookup(stored_images(state.content, given.mode), given.folders, stdin=given.stdin)
     compiling = Compiling(given, lookup, view)
     job = Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
     compiled = compiling.attempt()

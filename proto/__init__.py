@@ -1,4 +1,16 @@
-"""Wire schemas: BuildKit's protobuf LLB to `llb` values and back.
+"""BuildKit's wire format (protobuf LLB) to `llb` values and back, without loss."""
 
-Empty so far: the conversion comes with the issue that needs it.
-"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..faces import lazy_face
+
+if TYPE_CHECKING:
+    from .encode import encode_buildkit, op_digests
+
+_HOME = {"encode_buildkit": "encode", "op_digests": "encode"}
+
+__all__ = ["encode_buildkit", "op_digests"]
+
+__getattr__ = lazy_face(__name__, _HOME)

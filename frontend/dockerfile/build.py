@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ...platforms import Platform
     from ...span import Span
     from ..contract import Lookup, ResolvedImage
+    from .directives import Directives
     from .drafts import SourceDraft
     from .lint import Linter
     from .options import Options
@@ -30,14 +31,15 @@ class Build:
         options: Options,
         lookup: Lookup,
         *,
-        escape: str,
+        directives: Directives,
         target: Platform | None,
         platforms: tuple[Platform, Platform],
         not_yet: frozenset[str],
     ) -> None:
         self.options = options
         self.lookup = lookup
-        self.expander = Expander(escape)
+        self.expander = Expander(directives.escape)
+        self.labs = directives.labs  # experimental features may be used
         self.explicit_target = target is not None  # the user asked for the platform
         wanted, self.build_platform = platforms
         self.target: Platform = wanted if target is None else target

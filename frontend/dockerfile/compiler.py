@@ -149,7 +149,7 @@ class Compilation:
         self.build = Build(
             options,
             lookup,
-            escape=self.document.directives.escape,
+            directives=self.document.directives,
             target=platform,
             platforms=(request.platform, request.build_platform),
             not_yet=not_yet,

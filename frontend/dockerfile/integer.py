@@ -1,14 +1,14 @@
-"""Whole numbers and truths as Go reads them. `int()` would also take `1_0`, blanks and digits of other scripts."""
+"""Whole numbers and truths as people write them. `int()` would also take `1_0`, blanks and digits of other scripts."""
 
 from __future__ import annotations
 
-__all__ = ["read_int", "read_truth"]
+__all__ = ["read_bool", "read_int"]
 
-_LONGEST = 18  # digits; every such number fits Go's int64
 _TRUTHS = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
+_LONGEST = 18  # digits; every such number fits Go's int64
 
 
 def read_int(text: str) -> int | None:
@@ -19,6 +19,6 @@ def read_int(text: str) -> int | None:
     return int(text)
 
 
-def read_truth(text: str) -> bool | None:
-    """What strconv.ParseBool takes for true or false; None for any other text."""
+def read_bool(text: str) -> bool | None:
+    """What Go's strconv.ParseBool takes; None for any other text."""
     return _TRUTHS.get(text)

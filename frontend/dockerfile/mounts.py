@@ -21,7 +21,7 @@ from ...llb import (
 )
 from .csvfields import split_csv
 from .drafts import FileDraft
-from .integer import read_truth
+from .integer import read_bool
 from .paths import clean, join
 from .suggest import did_you_mean
 
@@ -215,7 +215,7 @@ def _only_for(spec: _MountSpec, key: str, kinds: tuple[str, ...]) -> None:
 
 
 def _truth(spec: _MountSpec, key: str, value: str) -> bool:
-    truth = read_truth(value)
+    truth = read_bool(value)
     if truth is None:
         raise spec.fail(f"{key} is true or false, not {value!r}")
     return truth

@@ -10,7 +10,7 @@ from ...llb import HostIp, LinuxResources, NetMode, ProxyEnv, Ulimit
 from ...platforms import parse_platform
 from ...values import frozen
 from .csvfields import split_csv
-from .integer import read_int, read_truth
+from .integer import read_bool, read_int
 
 if TYPE_CHECKING:
     from ...platforms import Platform
@@ -108,7 +108,7 @@ def _multi_platform(request: Request, count: int) -> bool:
 
 
 def _truth(name: str, text: str) -> bool:
-    truth = read_truth(text)
+    truth = read_bool(text)
     if truth is None:
         raise UsageError(f"option {name} is true or false, not {text!r}")
     return truth

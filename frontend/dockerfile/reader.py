@@ -14,8 +14,9 @@ from .readhealth import read_healthcheck
 from .suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from ...llb import CdiDevice
     from .lint import Linter
     from .parser import Document, Node
     from .source import Word
@@ -138,8 +139,15 @@ def _run(node: Node) -> ins.Run:
         mounts=flags.words("mount"),
         network=flags.word("network"),
         security=flags.word("security"),
-        devices=flags.words("device"),
+        devices=tuple(_devices(flags.words("device"))),
     )
+
+
+def _devices(words: tuple[Word, ...]) -> Iterator[CdiDevice]:
+    if words:
+        from .devices import read_device
+
+        yield from map(read_device, words)
 
 
 def _cmd(node: Node) -> ins.Cmd:

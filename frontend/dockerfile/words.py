@@ -270,6 +270,7 @@ class _Machine:
             raise WordError(
                 f"{modifier!r} is not an operator of '${{…}}'; there are :- - :+ + :? ? # ## % %% / //", start
             )
+        self.field = []  # BuildKit reads operands into the buffer of the field under way: what it held is gone
         frame = _Frame("}", keep_escapes=modifier in "#%", opened=start)
         if modifier == "/":
             frame.stop, frame.keep_escapes = "/", True

@@ -48,6 +48,10 @@ def succeeds(*, display: Display, view: BuildView) -> BuildResult:
     return RESULT
 
 
+def nothing(*, display: Display, view: BuildView) -> BuildResult:
+    return BuildResult()
+
+
 def failing(error: BaseException) -> Build:
     def fails(*, display: Display, view: BuildView) -> BuildResult:
         view.sources["Dockerfile"] = "FROM busybox\nRUN make\n"
@@ -76,7 +80,7 @@ def test_quietly_only_the_digest_is_printed(tmp_path: Path, capsys: pytest.Captu
 def test_without_an_image_there_is_no_digest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     iidfile = tmp_path / "iid"
     quiet = options(tmp_path, "-q", "--iidfile", str(iidfile), "-o", str(tmp_path / "out"))
-    assert conduct(quiet, lambda *, display, view: BuildResult()) == 0
+    assert conduct(quiet, nothing) == 0
     assert capsys.readouterr() == ("", "")
     assert not iidfile.exists()
 

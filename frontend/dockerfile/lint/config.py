@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ....errors import DockerfileError, UsageError
 from ..directives import DirectiveReader
-from ..integer import read_truth
+from ..integer import read_bool
 from ..suggest import did_you_mean
 from .linter import LintConfig
 
@@ -95,7 +95,7 @@ def parse_check(text: str) -> LintConfig:
             hint = did_you_mean(key, _OPTIONS) or "there are skip=RULE,… experimental=RULE,… error=true, joined by ';'"
             raise _CheckError(f"{part.strip()!r} is no setting", hint)
         if key == "error":
-            truth = read_truth(value)
+            truth = read_bool(value)
             if truth is None:
                 raise _CheckError(f"error is true or false, not {value!r}", "write error=true")
             error = truth
