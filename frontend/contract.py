@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ..errors import BuildWarning
 from ..values import frozen
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ..image import ImageConfig
     from ..llb import Definition
     from ..platforms import Platform
-    from ..span import Span
+    from .subrequests import LintResult, Outline, Target
 
 __all__ = [
     "BuildWarning",
@@ -117,16 +118,6 @@ class Lookup(Protocol):
 
 
 @frozen
-class BuildWarning:
-    """Something the author of the build file may want to change."""
-
-    rule: str
-    message: str
-    at: Span | None = None
-    url: str = ""
-
-
-@frozen
 class PlatformResult:
     """One platform's filesystem, and the config of the image made of it.
 
@@ -149,7 +140,14 @@ class Compiled:
 
 @frozen
 class CompilingFrontend:
-    """A frontend that is a pure function."""
+    """A frontend that is a pure function.
+
+    What else it can be asked about a build file, without building: BuildKit's subrequests. All work as `compile`
+    does, with MoreNeeded for what they miss.
+    """
 
     name: str
     compile: Callable[[Request, Lookup], Compiled]
+    lint: Callable[[Request, Lookup], LintResult] | None = None
+    outline: Callable[[Request, Lookup], Outline] | None = None
+    targets: Callable[[Request, Lookup], tuple[Target, ...]] | None = None
