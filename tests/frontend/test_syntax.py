@@ -54,5 +54,5 @@ def test_without_a_file_a_syntax_names_the_same_plugins() -> None:
         ("", False),
     ],
 )
-def test_the_experimental_channel_is_in_the_tag(syntax: str, want: bool) -> None:  # noqa: FBT001  a table's column
+def test_the_experimental_channel_is_in_the_tag(syntax: str, want: bool) -> None:
     assert asks_for_labs(syntax) is want
