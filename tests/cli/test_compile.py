@@ -177,7 +177,10 @@ def test_a_syntax_line_leads_nowhere_with_stub_images(tmp_path: Path, stub: Path
         ("[]", "is no list of stub images: AttributeError"),
         ('{"config": {}}', "is no list of stub images: KeyError: 'digest'"),
         ('{"digest": "x", "config": {}}', "is no list of stub images: ValueError"),
-        (json.dumps({"digest": "sha256:" + "2" * 64, "config": {"os": 1}}), "image config"),
+        (
+            json.dumps({"digest": "sha256:" + "2" * 64, "config": {"os": 1}}),
+            "wrong.json: image config: os: expected a string",
+        ),
     ],
 )
 def test_a_wrong_list_of_stub_images_is_one_clear_error(
