@@ -178,7 +178,7 @@ def test_a_syntax_line_leads_nowhere_with_stub_images(tmp_path: Path, stub: Path
         ('{"config": {}}', "is no list of stub images: KeyError: 'digest'"),
         ('{"digest": "x", "config": {}}', "is no list of stub images: ValueError"),
         (
-            json.dumps({"digest": "sha256:" + "2" * 64, "config": {"os": 1}}),
+            json.dumps({"digest": "sha256:" + "2" * 64, "config": {"os": 1, "rootfs": {}}}),
             "wrong.json: image config: os: expected a string",
         ),
     ],
