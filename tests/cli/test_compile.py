@@ -129,6 +129,12 @@ def test_without_stub_images_no_session_is_named() -> None:
     assert parse_compile(["--session-id=s", "."], {"LLBUILD_ROOT": "/x"}).session_id == "s"
 
 
+def test_the_client_of_stub_images_may_have_other_folders(tmp_path: Path, stub: Path) -> None:
+    words = ["--opt=context:src=local:theirs", "--format=msgpack"]
+    found = sources(compiled(tmp_path, stub, *words, dockerfile="FROM alpine\nCOPY --from=src a /\n"))
+    assert found["local://theirs"]["local.session"] == "oracle-session"
+
+
 def test_an_image_of_the_list_has_a_config_of_its_own(tmp_path: Path, stub: Path) -> None:
     found = bundle(tmp_path, stub, dockerfile="FROM other:1")
     assert found["image"]["config"]["User"] == "me"
