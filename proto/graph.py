@@ -32,9 +32,12 @@ __all__ = [
 ]
 
 
+_MOST = 1 << 20  # ops, and what is said of them
+
+
 class WireInput(NamedTuple):
     digest: str
-    index: int
+    output: int
 
 
 class WireOp(NamedTuple):
@@ -81,7 +84,7 @@ class WireDefinition(NamedTuple):
     source: WireSource | None
 
 
-_INPUT = Message("Input", WireInput, Field(1, "digest", "digest", TEXT), Field(2, "index", "index", INT64))
+_INPUT = Message("Input", WireInput, Field(1, "digest", "digest", TEXT), Field(2, "index", "output", INT64))
 OP = Message(
     "Op",
     WireOp,
@@ -147,6 +150,7 @@ _SOURCE = Message(
     WireSource,
     Field(1, "locations", "locations", mapping(sub(_LOCATIONS))),
     Field(2, "infos", "files", listed(sub(_FILE))),
+    most=_MOST,
 )
 DEFINITION = Message(
     "Definition",
@@ -154,4 +158,5 @@ DEFINITION = Message(
     Field(1, "def", "ops", listed(BLOB)),
     Field(2, "metadata", "metadata", mapping(sub(_METADATA))),
     Field(3, "Source", "source", sub(_SOURCE)),
+    most=_MOST,
 )

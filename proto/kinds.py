@@ -35,6 +35,7 @@ class Kind(NamedTuple):
     read: Callable[[Any, int], Any]
     zero: Any
     gather: Callable[[list[Any]], Any] | None = None  # several finds to one value; None: it may stand only once
+    packed: bool = False  # single varints are read as well
 
 
 def delimited_writer(to_bytes: Callable[[Any], bytes]) -> Callable[[int], Write]:
@@ -135,4 +136,4 @@ def packed(bits: int) -> Kind:
     def gather(found: list[list[int]]) -> tuple[int, ...]:
         return tuple(value for run in found for value in run)
 
-    return Kind(BYTES, delimited_writer(to_bytes), read, (), gather)
+    return Kind(BYTES, delimited_writer(to_bytes), read, (), gather, packed=True)
