@@ -59,8 +59,8 @@ class Request:
     `platform` (several with commas between), `no-cache`, `image-resolve-mode`, … (FEATURES of `docker build`).
     The client's folders are the local sources `context` and `dockerfile`.
 
-    `for_build`: somebody will build the result, so what the worker cannot do yet is refused, at its place. False: only the
-    graph is wanted, whole.
+    `for_build`: somebody will build the result, so what the worker cannot do yet is refused, at its place. False: only
+    the graph is wanted, whole.
     """
 
     options: Mapping[str, str]
