@@ -50,13 +50,14 @@ def described_warning(warning: BuildWarning) -> dict[str, Any]:
 
 
 def _timeless(image: ImageConfig) -> dict[str, Any]:
-    """The config as BuildKit's frontend hands it over, before the build: without times, and an empty list is null."""
+    """The config as BuildKit's frontend hands it over: no times, no empty history, and no layers is null."""
     document: dict[str, Any] = json.loads(encode_config(image))
     document["rootfs"]["diff_ids"] = document["rootfs"]["diff_ids"] or None
-    document["history"] = document["history"] or None
     document.pop("created", None)
-    for entry in document["history"] or ():
+    for entry in document["history"]:
         entry.pop("created", None)
+    if not document["history"]:
+        del document["history"]
     return document
 
 

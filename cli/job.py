@@ -44,8 +44,8 @@ class BuildView:
 
     def note_read(self, files: Mapping[str, bytes]) -> None:
         """The build files that a frontend has read, by path, in the order of reading."""
-        self.files = dict(files)
-        self.sources = {path: data.decode("utf-8", "replace") for path, data in files.items()}
+        self.files.update(files)
+        self.sources.update((path, data.decode("utf-8", "replace")) for path, data in files.items())
 
 
 @frozen

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
-from ..frontend import Request, frontend_named, load_frontend
+from ..frontend import SYNTAX_ARGUMENT, Request, frontend_named, frontend_of_syntax, load_frontend
 from ..platforms import host_platform
 from ..values import frozen
 from .compile_options import STDIN
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..frontend import CompilingFrontend
     from .compile_options import CompileOptions
 
-__all__ = ["BuildInput", "build_input"]
+__all__ = ["BuildInput", "build_input", "check_folder"]
 
 _REMOTE = ("http://", "https://", "git://", "git@", "github.com/", "ssh://")
 
@@ -64,7 +64,7 @@ def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
     head = _head(folders["dockerfile"], filename) if stdin is None else stdin
     sources[filename or "Dockerfile"] = head.decode("utf-8", "replace")
     host = host_platform()
-    named = options.frontend or frontend_named(head, filename or "Dockerfile")
+    named = options.frontend or _of_argument(options) or frontend_named(head, filename or "Dockerfile")
     return BuildInput(
         frontend=_frontend(named),
         request=Request(options=wanted, platform=next(iter(platforms), host), build_platform=host),
@@ -72,6 +72,12 @@ def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
         stdin=stdin,
         mode="pull" if options.pull else "default",
     )
+
+
+def _of_argument(options: CompileOptions) -> str:
+    """The frontend that a build argument picks; "" without it."""
+    syntax = dict(options.build_args).get(SYNTAX_ARGUMENT, "")
+    return frontend_of_syntax(syntax) if syntax else ""
 
 
 def _head(folder: Path, name: str) -> bytes:
@@ -100,11 +106,12 @@ def _context_folder(text: str) -> Path:
     if text.startswith(_REMOTE):
         raise SourceError(f"remote contexts are not supported yet: {text}", ref=text, hint="clone or unpack it first")
     path = Path(text)
-    _check_folder(path, f"build context {text!r}")
+    check_folder(path, f"build context {text!r}")
     return path
 
 
-def _check_folder(path: Path, what: str) -> None:
+def check_folder(path: Path, what: str) -> None:
+    """Raises SourceError where it is none, or cannot be read; `what` names it."""
     try:
         with os.scandir(path):
             pass
@@ -140,6 +147,6 @@ def _named_context(name: str, source: str, folders: dict[str, Path]) -> str:
             f"build context {name}={source}: only folders, docker-image:// and oci-layout:// yet", ref=source
         )
     path = Path(source)
-    _check_folder(path, f"build context {name}={source}")
+    check_folder(path, f"build context {name}={source}")
     folders[name] = path
     return f"local:{name}"

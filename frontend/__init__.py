@@ -17,7 +17,7 @@ from .contract import (
     ResolvedImage,
 )
 from .registry import load_frontend
-from .syntax import frontend_named
+from .syntax import SYNTAX_ARGUMENT, frontend_named, frontend_of_syntax
 
 if TYPE_CHECKING:
     from .subrequests import CacheMount as CacheMount
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _LAZY = ("CacheMount", "LintResult", "Needed", "Outline", "OutlineArg", "Target")
 __all__ = [
+    "SYNTAX_ARGUMENT",
     "BuildWarning",
     "CacheMount",
     "Compiled",
@@ -45,6 +46,7 @@ __all__ = [
     "ResolvedImage",
     "Target",
     "frontend_named",
+    "frontend_of_syntax",
     "load_frontend",
 ]
 __getattr__ = lazy_face(__name__, dict.fromkeys(_LAZY, "subrequests"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, SourceError
 from ..contract import NoSuchFile
+from ..syntax import SYNTAX_ARGUMENT, asks_for_labs
 from .expander import Expander
 from .stage import StageTable
 
@@ -39,7 +40,9 @@ class Build:
         self.options = options
         self.lookup = lookup
         self.expander = Expander(directives.escape)
-        self.labs = directives.labs  # experimental features may be used
+        line = directives.syntax.value if directives.syntax is not None else ""
+        syntax = options.build_args.get(SYNTAX_ARGUMENT) or line
+        self.labs = asks_for_labs(syntax)  # experimental features may be used
         self.explicit_target = target is not None  # the user asked for the platform
         wanted, self.build_platform = platforms
         self.target: Platform = wanted if target is None else target
