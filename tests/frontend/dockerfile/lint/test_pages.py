@@ -45,6 +45,11 @@ def test_a_finding_leads_to_the_page(rule: str) -> None:
     assert (PAGES / f"{rule}.md").read_text().startswith(f"# {rule}\n")
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("Dockerfile")), ids=lambda path: path.parent.name)
+def test_the_examples_of_this_repository_have_no_findings(path: Path) -> None:
+    assert fired(path.read_text()) == set()
+
+
 def test_the_list_of_rules_is_complete() -> None:
     listed = re.findall(r"^\| \[(\w+)\]\((\w+)\.md\)", (PAGES / "README.md").read_text(), re.MULTILINE)
     assert [name for name, _ in listed] == sorted(RULES)
