@@ -6,7 +6,7 @@ bytes and places are numbers of ranges. The tuples here are the form between: va
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..llb import LinuxResources, ProgressGroup, SourceFile
 from .kinds import BLOB, FLAG, INT32, INT64, TEXT, UINT64, listed
@@ -18,17 +18,16 @@ if TYPE_CHECKING:
     from ..platforms import Platform
 
 __all__ = [
-    *("DEFINITION", "OP"),
-    *(
-        "WireDefinition",
-        "WireInput",
-        "WireLocation",
-        "WireMetadata",
-        "WireOp",
-        "WirePosition",
-        "WireRange",
-        "WireSource",
-    ),
+    "DEFINITION",
+    "OP",
+    "WireDefinition",
+    "WireInput",
+    "WireLocation",
+    "WireMetadata",
+    "WireOp",
+    "WirePosition",
+    "WireRange",
+    "WireSource",
 ]
 
 

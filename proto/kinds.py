@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     Write: TypeAlias = Callable[[Any], bytes]
 
 __all__ = [
-    *("BLOB", "FLAG", "INT32", "INT64", "TEXT", "UINT32", "UINT64"),
-    *("Kind", "delimited_writer", "enumeration", "listed", "packed"),
+    "BLOB",
+    "FLAG",
+    "INT32",
+    "INT64",
+    "TEXT",
+    "UINT32",
+    "UINT64",
+    "Kind",
+    "delimited_writer",
+    "enumeration",
+    "listed",
+    "packed",
 ]
 
 
@@ -123,7 +133,7 @@ def listed(item: Kind) -> Kind:
 
 
 def packed(bits: int) -> Kind:
-    """Any number of signed numbers, as a tuple: one run of varints. Separate fields, which others may write, are read too."""
+    """Any number of signed numbers, as a tuple: one run of varints; the separate fields of other writers are read too."""
     check = _checked(bits, negative=True)
 
     def to_bytes(values: tuple[int, ...]) -> bytes:
