@@ -67,6 +67,7 @@ def test_the_readable_form_names_everything(tmp_path: Path, stub: Path) -> None:
     assert process["lines"] == ["Dockerfile:3-4"]
     assert process["digest"].startswith("blake3:")
     assert process["buildkit_digest"].startswith("sha256:")
+    assert process["exec"]["meta"]["args"] == ["/bin/sh", "-c", "use"]
     assert result["image"]["config"] == CONFIG["config"]
     assert document["warnings"] == []
 
