@@ -23,11 +23,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .values import frozen
+
 if TYPE_CHECKING:
     from .digest import Digest
     from .span import Span
 
 __all__ = [
+    "BuildWarning",
     "CorruptError",
     "DefinitionError",
     "DockerfileError",
@@ -46,8 +49,25 @@ __all__ = [
 ]
 
 
+@frozen
+class BuildWarning:
+    """Something the author of a build file may want to change. No error, but told beside one.
+
+    `at` is where, as whole lines; `focus` the words it is about, where they are known.
+    """
+
+    rule: str
+    message: str
+    at: Span | None = None
+    url: str = ""  # what to read about the rule
+    description: str = ""  # of the rule
+    focus: Span | None = None
+
+
 class LlbuildError(Exception):
-    """Something a user or a caller can act on."""
+    """Something a user or a caller can act on. `warnings`: what a frontend had noticed before it gave up."""
+
+    warnings: tuple[BuildWarning, ...] = ()
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

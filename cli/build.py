@@ -34,6 +34,13 @@ class Build(Protocol):
 def run(argv: Sequence[str]) -> int:
     """`llbuild build`."""
     options = parse_build(argv, os.environ)
+    if options.call:
+        from .call import conduct_call, parse_call
+
+        call = parse_call(options.call)
+        if call is not None:
+            start_log(options.solve.globals)
+            return conduct_call(call, options.compile, options.solve.globals)
 
     def work(*, display: Display, view: BuildView) -> BuildResult:
         return build(options.solve, build_input(options.compile, view.sources), display=display, view=view)

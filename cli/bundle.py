@@ -37,7 +37,10 @@ def bundle(compiled: Compiled) -> str:
 def rejection_bundle(error: LlbuildError) -> str:
     """What is said of a build file that cannot be compiled; `error_lines` is empty where no line is to blame."""
     lines = [error.at.line, *error.other_lines] if isinstance(error, DockerfileError) else []
-    return _line({"definition": None, "image": None, "warnings": [], "error": error.message, "error_lines": lines})
+    warnings = [described_warning(warning) for warning in error.warnings]
+    return _line(
+        {"definition": None, "image": None, "warnings": warnings, "error": error.message, "error_lines": lines}
+    )
 
 
 def described_warning(warning: BuildWarning) -> dict[str, Any]:

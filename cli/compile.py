@@ -7,12 +7,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, UsageError
-from ..values import frozen, replace
+from ..values import frozen
 from .compile_options import CompileOptions, add_compile_flags, read_compile_options
-from .compiling import compile_input
+from .compiling import compile_input, whole_input
 from .job import BuildView
 from .parser import CommandParser, GlobalOptions, read_globals, start_log, suggestion
-from .request import build_input
 from .results import check_writable, write_result
 from .stub_images import STUB_SESSION, read_stub_images
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..frontend import Compiled
-    from .request import BuildInput
     from .stub_images import StubImages
 
 __all__ = ["PrintOptions", "parse_compile", "run"]
@@ -106,28 +104,12 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _compile(options: PrintOptions, stub: StubImages | None, view: BuildView) -> Compiled:
+    given = whole_input(options.compile, stub, view, session_id=options.session_id)
     if stub is not None:
-        return compile_input(_imagined(options, stub, view), stub, view)
-    given = build_input(options.compile, view.sources)
-    request = replace(given.request, for_build=False, session_id=options.session_id)
+        return compile_input(given, stub, view)
     from .state import open_state
 
-    return compile_input(replace(given, request=request), open_state(options.globals.root).content, view)
-
-
-def _imagined(options: PrintOptions, stub: StubImages, view: BuildView) -> BuildInput:
-    """The request as the stub images' machine would get it; a syntax line cannot lead anywhere there."""
-    asked = replace(options.compile, frontend=options.compile.frontend or "dockerfile")
-    given = build_input(asked, view.sources)
-    platform = given.request.platform if asked.platforms else stub.platform
-    request = replace(
-        given.request,
-        platform=platform,
-        build_platform=stub.platform,
-        for_build=False,
-        session_id=options.session_id,
-    )
-    return replace(given, request=request)
+    return compile_input(given, open_state(options.globals.root).content, view)
 
 
 def _render(options: PrintOptions, compiled: Compiled) -> bytes:

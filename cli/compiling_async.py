@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -12,49 +12,50 @@ from ..worker.source import ImageSource
 from .phases import phase
 
 if TYPE_CHECKING:
-    from ..frontend import Compiled
     from ..platforms import Platform
     from ..solver import Emit, Event
     from ..worker import ContentStore
-    from .compiling import Compiling
+    from .compiling import Asking
 
-__all__ = ["compile_online", "complete"]
+__all__ = ["ask_online", "complete"]
 
-
-def compile_online(compiling: Compiling, content: ContentStore) -> Compiled:
-    """A compilation that no build follows. Raises LlbuildError."""
-    return anyio.run(_compile, compiling, content)
+Answer = TypeVar("Answer")
 
 
-async def _compile(compiling: Compiling, content: ContentStore) -> Compiled:
+def ask_online(asking: Asking[Answer], content: ContentStore) -> Answer:
+    """An answer that no build follows. Raises LlbuildError."""
+    return anyio.run(_ask, asking, content)
+
+
+async def _ask(asking: Asking[Answer], content: ContentStore) -> Answer:
     async with ImageSource(content) as images:
-        return await complete(compiling, images, _unseen)
+        return await complete(asking, images, _unseen)
 
 
 def _unseen(event: Event) -> None:
     """Nobody watches: the graph is printed when it is there."""
 
 
-async def complete(compiling: Compiling, images: ImageSource, emit: Emit) -> Compiled:
+async def complete(asking: Asking[Answer], images: ImageSource, emit: Emit) -> Answer:
     """Look up what the frontend misses, all of it at once, until it is content."""
-    lookup = compiling.lookup
+    lookup = asking.lookup
     while True:
         questions = list(lookup.missing)
         if not questions:
             raise AssertionError("the frontend asks for more, but did not say for what") from MoreNeeded()
         async with anyio.create_task_group() as group:
             for ref, platform in questions:
-                group.start_soon(_look_up, compiling, images, ref, platform, emit)
-        compiled = compiling.attempt()
-        if compiled is not None:
-            return compiled
+                group.start_soon(_look_up, asking, images, ref, platform, emit)
+        answer = asking.attempt()
+        if answer is not None:
+            return answer
 
 
-async def _look_up(compiling: Compiling, images: ImageSource, ref: str, platform: Platform, emit: Emit) -> None:
+async def _look_up(asking: Asking[Answer], images: ImageSource, ref: str, platform: Platform, emit: Emit) -> None:
     identifier = ref if "://" in ref else f"docker-image://{ref}"
     question = (ref, platform)
     try:
         with phase(f"[internal] load metadata for {ref}", emit):
-            compiling.lookup.learn(question, await images.resolve(identifier, platform, compiling.given.mode))
+            asking.lookup.learn(question, await images.resolve(identifier, platform, asking.given.mode))
     except LlbuildError as error:
-        compiling.lookup.learn(question, error)  # raised at the line that asks for it
+        asking.lookup.learn(question, error)  # raised at the line that asks for it

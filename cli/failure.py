@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..values import replace
-from .report import BuildFacts, StepFacts, render_error
+from .report import BuildFacts, StepFacts, render_error, render_warnings
 
 if TYPE_CHECKING:
     from ..errors import LlbuildError
@@ -22,6 +22,8 @@ def report_failure(error: LlbuildError, view: BuildView, trace: Trace | None = N
         from .edge import print_traceback
 
         print_traceback(error)
+    if error.warnings:
+        sys.stderr.write(render_warnings(error.warnings, view.sources))
     sys.stderr.write(render_error(error, _facts(view, trace)))
     sys.stderr.flush()
 

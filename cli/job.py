@@ -34,15 +34,17 @@ class BuildResult:
 class BuildView:
     """What becomes known while a build goes on, and is needed to report its failure or its warnings."""
 
-    __slots__ = ("definition", "sources", "warnings")
+    __slots__ = ("definition", "files", "sources", "warnings")
 
     def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}  # what the frontend has read of the client's, path -> contents
         self.sources: dict[str, str] = {}  # build files, path -> text
         self.definition: Definition | None = None
         self.warnings: tuple[BuildWarning, ...] = ()
 
     def note_read(self, files: Mapping[str, bytes]) -> None:
-        """The build files that a frontend has read, by path."""
+        """The build files that a frontend has read, by path, in the order of reading."""
+        self.files.update(files)
         self.sources.update((path, data.decode("utf-8", "replace")) for path, data in files.items())
 
 

@@ -23,6 +23,7 @@ class BuildOptions:
 
     compile: CompileOptions
     solve: SolveOptions
+    call: str = ""  # what is asked about the build file, instead of building it: `call.parse_call`
 
 
 def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions:
@@ -31,7 +32,13 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
     Raises UsageError saying which one is wrong and what was expected; SystemExit after --help.
     """
     found = build_parser().parse(argv)
-    options = BuildOptions(compile=read_compile_options(found, environ), solve=read_solve_options(found, environ))
+    if found.check and found.call not in {None, "check"}:
+        raise UsageError(f"--check and --call {found.call} contradict each other")
+    options = BuildOptions(
+        compile=read_compile_options(found, environ),
+        solve=read_solve_options(found, environ),
+        call="check" if found.check else found.call or "",
+    )
     platform_of(options.compile.platforms)
     return options
 
@@ -41,7 +48,7 @@ _NOT_YET = frozenset(
     f"--{name}"
     for name in (
         *("add-host", "allow", "annotation", "attest", "build-arg-file", "builder", "cache-from", "cache-to"),
-        *("call", "cgroup-parent", "check", "compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
+        *("cgroup-parent", "compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
         *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap", "network"),
         *("no-cache-filter", "policy", "provenance", "push", "resource", "rm", "sbom", "secret", "security-opt"),
         *("shm-size", "squash", "ssh", "ulimit"),
@@ -55,6 +62,8 @@ def build_parser() -> CommandParser:
     parser.not_yet = _NOT_YET
     add_compile_flags(parser)
     add_solve_flags(parser)
+    parser.add_value("--call", metavar="METHOD", help="ask, don't build: check, outline, targets, convert-llb")
+    parser.add_flag("--check", help="the same as --call check: say what is wrong, or could be better")
     return parser
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
-from ..frontend import Request, frontend_named, load_frontend
+from ..frontend import SYNTAX_ARGUMENT, Request, frontend_named, frontend_of_syntax, load_frontend
 from ..platforms import host_platform
 from ..values import frozen
 from .compile_options import STDIN
@@ -64,7 +64,7 @@ def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
     head = _head(folders["dockerfile"], filename) if stdin is None else stdin
     sources[filename or "Dockerfile"] = head.decode("utf-8", "replace")
     host = host_platform()
-    named = options.frontend or frontend_named(head, filename or "Dockerfile")
+    named = options.frontend or _of_argument(options) or frontend_named(head, filename or "Dockerfile")
     return BuildInput(
         frontend=_frontend(named),
         request=Request(options=wanted, platform=next(iter(platforms), host), build_platform=host),
@@ -72,6 +72,12 @@ def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
         stdin=stdin,
         mode="pull" if options.pull else "default",
     )
+
+
+def _of_argument(options: CompileOptions) -> str:
+    """The frontend that a build argument picks; "" without it."""
+    syntax = dict(options.build_args).get(SYNTAX_ARGUMENT, "")
+    return frontend_of_syntax(syntax) if syntax else ""
 
 
 def _head(folder: Path, name: str) -> bytes:

@@ -35,12 +35,6 @@ class Directives:
         return self.found.get("syntax")
 
     @property
-    def labs(self) -> bool:
-        """The syntax line asks for BuildKit's experimental features: `docker/dockerfile:1-labs`."""
-        tag = self.syntax.value.partition("@")[0].rpartition(":")[2] if self.syntax is not None else ""
-        return tag == "labs" or tag.endswith("-labs")
-
-    @property
     def check(self) -> Directive | None:
         return self.found.get("check")
 

@@ -90,3 +90,6 @@ def test_devices_are_given_by_name_in_the_experimental_channel() -> None:
         CdiDevice(name="v/c", optional=True),
         CdiDevice(name="v/d=*", optional=True),
     )
+    options = {"build-arg:BUILDKIT_SYNTAX": "docker/dockerfile:labs"}
+    (run,) = execs(compile_one("FROM a\nRUN --device=v/c x", options, everything=True).definition)
+    assert run.cdi_devices == (CdiDevice(name="v/c", optional=True),)
