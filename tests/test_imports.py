@@ -28,7 +28,14 @@ HEAVY = {
 }
 FACES = [
     *("llbuild", "llbuild.cli", "llbuild.exporter", "llbuild.frontend", "llbuild.frontend.dockerfile", "llbuild.image"),
-    *("llbuild.llb", "llbuild.proto", "llbuild.solver", "llbuild.worker", "llbuild.worker.executor"),
+    *(
+        "llbuild.llb",
+        "llbuild.llb.layout",
+        "llbuild.proto",
+        "llbuild.solver",
+        "llbuild.worker",
+        "llbuild.worker.executor",
+    ),
     *("llbuild.worker.layer", "llbuild.worker.snapshot", "llbuild.worker.source"),
 ]
 

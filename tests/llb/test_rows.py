@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from llbuild.llb import Definition, Metadata, State, image, local, rows_of, scratch
 
+if TYPE_CHECKING:
+    from llbuild.digest import Digest
 
-def named(definition: Definition) -> dict[str, str]:
+
+def named(definition: Definition) -> dict[str, Digest]:
     return {said.name: digest for digest, said in definition.metadata}
 
 
