@@ -51,7 +51,7 @@ def build_title(build: BuildSummary) -> str:
     """What people call a build: the names of its image, else where it came from."""
     if build.names:
         return ", ".join(":".join(part for part in split_name(name) if part != "latest") for name in build.names)
-    place = os.path.basename(build.context) or build.context
+    place = os.path.basename(build.context) or build.context or "(a definition)"
     return f"{place} ({build.target})" if build.target else place
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from ..errors import LlbuildError, StoreError, first_error
 from ..log import log
 from ..solver import BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
-from .options import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -28,7 +27,8 @@ def remember_build(
 
     A history that cannot be written is no reason to fail a build that could be made: it is logged only.
     """
-    definitions = job.view.definitions
+    given, definition = job.compiling.given, job.compiling.view.definition
+    definitions = () if definition is None else (definition,)
     vertices = frozenset(vertex.digest for definition in definitions for vertex in definition.vertices)
     steps = tuple(_step(state, vertices) for state in job.display.trace.vertices.values())
     status, reason = _end(error)
@@ -39,9 +39,9 @@ def remember_build(
         status=status,
         error=_storable(reason),
         names=job.options.tags,
-        context=_storable(_context(job.options.context)),
-        target=job.options.target,
-        platform=str(job.input.request.platform),
+        context=_storable(os.path.abspath(given.folders["context"])) if "context" in given.folders else "",
+        target=given.request.option("target") or "",
+        platform=str(given.request.platform),
         result=result.manifest.digest if result is not None and result.manifest is not None else None,
         cached=outcomes.count(Outcome.CACHED) + outcomes.count(Outcome.UNNEEDED),
         executed=sum(step.outcome is Outcome.EXECUTED and step.vertex in vertices for step in steps),
@@ -84,10 +84,6 @@ def _outcome(state: VertexState) -> Outcome:
     if state.canceled or state.completed is None:
         return Outcome.CANCELED
     return Outcome.FAILED if state.error else Outcome.EXECUTED
-
-
-def _context(text: str) -> str:
-    return text if text == STDIN or "://" in text else os.path.abspath(text)
 
 
 def _storable(text: str) -> str:

@@ -92,7 +92,7 @@ class Step:
 
 @frozen
 class BuildSummary:
-    """A build, without its steps. `id` 0: not recorded yet. `context` and `target` as given, `names` in full.
+    """A build, without its steps. `id` 0: not recorded yet. `names` are full; `context` is a folder, "" for none.
 
     `result` is the digest of what was made, None for plain files and for what failed. `cached` counts the steps
     that stored results spared, `executed` those that ran.
@@ -210,7 +210,7 @@ class History:
 
 
 def _identity(definition: Definition) -> bytes:
-    """What tells definitions apart: vertices, root, what they are called, and the build files.
+    """What tells definitions apart: vertices, root, what they are called and told, and the build files.
 
     Their bytes would do as well, but take 10 µs a vertex to make, and a cached build rarely has new ones.
     """
@@ -218,7 +218,7 @@ def _identity(definition: Definition) -> bytes:
     said = [
         [] if root is None else [root.vertex, root.output],
         [vertex.digest for vertex in definition.vertices],
-        [[digest, metadata.name] for digest, metadata in definition.metadata],
+        [[digest, metadata.name, metadata.ignore_cache] for digest, metadata in definition.metadata],
         [[source.path, source.data] for source in definition.sources],
     ]
     return bytes.fromhex(blake3_digest(pack(said)).hex)

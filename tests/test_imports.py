@@ -13,10 +13,29 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = {"anyio", "asyncio", "httpx", "networkx", "rich", "ssl", "structlog", "tarfile", "trio", "zstandard"}
+HEAVY = {
+    "anyio",
+    "asyncio",
+    "google.protobuf",
+    "httpx",
+    "networkx",
+    "rich",
+    "ssl",
+    "structlog",
+    "tarfile",
+    "trio",
+    "zstandard",
+}
 FACES = [
     *("llbuild", "llbuild.cli", "llbuild.exporter", "llbuild.frontend", "llbuild.frontend.dockerfile", "llbuild.image"),
-    *("llbuild.llb", "llbuild.proto", "llbuild.solver", "llbuild.worker", "llbuild.worker.executor"),
+    *(
+        "llbuild.llb",
+        "llbuild.llb.layout",
+        "llbuild.proto",
+        "llbuild.solver",
+        "llbuild.worker",
+        "llbuild.worker.executor",
+    ),
     *("llbuild.worker.layer", "llbuild.worker.snapshot", "llbuild.worker.source"),
 ]
 
@@ -43,3 +62,12 @@ def loaded_after(code: str) -> set[str]:
 def test_importing_a_folder_loads_nothing_heavy(face: str) -> None:
     heavy = loaded_after(f"import {face}") & HEAVY
     assert not heavy
+
+
+@pytest.mark.parametrize(("dockerfile", "loaded"), [("FROM a\nRUN x\n", False), ("FROM a\nCMD x\n", True)])
+def test_the_texts_of_lint_are_loaded_when_a_rule_fires(dockerfile: str, loaded: bool) -> None:
+    modules = loaded_after(
+        f"from llbuild.tests.frontend.dockerfile.kit import compile_one; compile_one({dockerfile!r})"
+    )
+    assert ("llbuild.frontend.dockerfile.lint.rules" in modules) == loaded
+    assert not modules & {"llbuild.frontend.dockerfile.lint.config", "llbuild.frontend.subrequests"}

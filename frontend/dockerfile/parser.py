@@ -123,7 +123,7 @@ class _Reader:
             stripped = raw.lstrip(SPACES)
             if stripped.startswith("#"):
                 if not self.directives.feed(stripped, number):
-                    comment = stripped[1:].strip(SPACES)
+                    comment = raw[1:].strip(SPACES)  # of an indented comment BuildKit keeps the "#"
                     if comment:
                         comments.append(comment)
                     else:

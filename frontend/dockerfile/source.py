@@ -92,6 +92,17 @@ class Word:
             return self.line.span(self.start + offset, self.end)
         return self.at
 
+    def mention(self, name: str) -> Span:
+        """Where `$name` or `${name` stands in it; the whole word where that cannot be told."""
+        text, at = self.text, -1
+        while (at := text.find("$", at + 1)) >= 0:
+            braced = text.startswith("{", at + 1)
+            end = at + 1 + braced + len(name)
+            following = text[end : end + 1]
+            if text.startswith(name, at + 1 + braced) and not (following.isalnum() or following == "_"):
+                return self.part(at, end + (braced and following == "}")).at
+        return self.at
+
     def __repr__(self) -> str:
         return f"Word({self.text!r}, {self.line.path}:{self.at.line}:{self.at.column})"
 

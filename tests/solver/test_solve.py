@@ -68,6 +68,14 @@ async def test_nothing_runs_the_second_time(store: CacheStore) -> None:
     assert sum(isinstance(event, VertexCached) for event in events) == 4
 
 
+async def test_of_what_a_result_spares_only_that_one_was_needed(store: CacheStore) -> None:
+    worker = MemoryWorker()
+    await build(DIAMOND, worker, store)
+    events: list[Event] = []
+    await build(DIAMOND, worker, store, events=events)
+    assert [event.needed for event in events if isinstance(event, VertexCached)] == [False, False, False, True]
+
+
 async def test_what_the_target_does_not_need_is_left_out(store: CacheStore) -> None:
     assert await build("base; a <- base; unused <- base; out <- a", MemoryWorker(), store) == {
         "base": 1,
