@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -111,6 +113,31 @@ def test_an_interrupted_build_is_on_record_as_canceled(llbuild: Llbuild, context
     (build,) = llbuild.json("builds", "--format", "json")
     assert (build["status"], build["error"]) == ("canceled", "")
     assert outcomes(llbuild)["RUN echo under-way && sleep 100004"] == "canceled"
+
+
+def test_a_history_that_cannot_be_written_fails_no_build(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    folder = context("FROM busybox\nRUN echo fine\n")
+    llbuild.build("-t", "x", folder)
+    with closing(sqlite3.connect(llbuild.root / "state.db")) as database, database:
+        database.execute("DROP TABLE builds")
+    told = llbuild("build", "--progress=plain", "-t", "x", folder).stderr
+    assert "error" not in told
+    assert "build_not_recorded" in llbuild("build", "--debug", "-t", "x", folder).stderr
+
+
+def test_what_platforms_have_in_common_is_drawn_once(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    folder = context("FROM scratch AS x\nCOPY input /\n", input="text")
+    found = drawn(llbuild, "--platform", "linux/amd64,linux/arm64", folder)
+    assert [vertex["op"] for vertex in found["vertices"]] == ["source", "file"]
+
+
+def test_a_definition_of_either_form_is_drawn(llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path) -> None:
+    folder = context(DOCKERFILE, input="text")
+    counts = []
+    for form in ("msgpack", "buildkit", "bundle"):
+        llbuild("compile", "--format", form, "-o", tmp_path / form, folder)
+        counts.append(len(drawn(llbuild, "--definition", tmp_path / form)["vertices"]))
+    assert counts == [6, 6, 6]
 
 
 def test_the_example_is_drawn_in_every_format(llbuild: Llbuild) -> None:
