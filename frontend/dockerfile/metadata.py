@@ -102,7 +102,10 @@ def _env(build: Build, state: StageState, image: ImageDraft, command: ins.Env) -
 
 def _expanded(build: Build, state: StageState, pairs: tuple[Pair, ...]) -> list[tuple[str, str]]:
     expander, env = build.expander, state.env
-    return [(expander.word(pair.key, env), expander.word(pair.value, env)) for pair in pairs]
+    filled = [(expander.word(pair.key, env), expander.word(pair.value, env)) for pair in pairs]
+    # They are kept in the environment, in its strings, in the image's config and in its history.
+    expander.charge(3 * sum(len(value) for _, value in filled), pairs[0].key.at)
+    return filled
 
 
 def _joined(pairs: list[tuple[str, str]]) -> str:

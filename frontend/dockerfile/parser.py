@@ -8,6 +8,7 @@ it is not doubled, heredoc bodies follow the line that opens them.
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from .arguments import Arguments
 
 __all__ = ["MAX_INSTRUCTIONS", "Document", "Node", "parse", "parse_trigger"]
+
+# A run of characters that mean themselves in a flag, whatever the escape character is.
+_PLAIN = re.compile(rf"[^{SPACES}'\"\\`]+")
 
 MAX_INSTRUCTIONS = 50_000  # bounds memory; an image has room for some hundred layers
 
@@ -255,28 +259,41 @@ def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word,
             at += 1
         if not text.startswith("--", at, end):
             return tuple(flags), at
-        start, out, quote = at, [], ""
-        while at < end:
-            char = text[at]
-            if quote:
-                if char == quote:
-                    quote = ""
-                    at += 1
-                    continue
-            elif char in SPACES:
-                break
-            elif char in "'\"":
-                quote = char
-                at += 1
-                continue
-            if char == escape:
-                at += 1
-                if at == end:
-                    break
-                char = text[at]
-            out.append(char)
-            at += 1
-        word = "".join(out)
-        if word == "--" and not quote:
+        word, closed = _read_flag(line, at, end, escape)
+        at = word.end
+        if word.text == "--" and closed:
             return tuple(flags), at
-        flags.append(Word(word, line, start, at, exact=len(word) == at - start))
+        flags.append(word)
+
+
+def _read_flag(line: Line, start: int, end: int, escape: str) -> tuple[Word, bool]:
+    """One word from `start` on, and whether its quotes are closed."""
+    text, at = line.text, start
+    out: list[str] = []
+    quote = ""
+    while at < end:
+        plain = _PLAIN.match(text, at, end)
+        if plain is not None:
+            out.append(plain[0])
+            at = plain.end()
+            continue
+        char = text[at]
+        at += 1
+        if quote:
+            if char == quote:
+                quote = ""
+                continue
+        elif char in SPACES:
+            at -= 1
+            break
+        elif char in "'\"":
+            quote = char
+            continue
+        if char == escape:
+            if at == end:
+                break
+            char = text[at]
+            at += 1
+        out.append(char)
+    said = "".join(out)
+    return Word(said, line, start, at, exact=len(said) == at - start), not quote
