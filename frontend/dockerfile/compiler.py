@@ -252,6 +252,7 @@ def _workdir(build: Build, state: StageState, planned: Planned, command: ins.Wor
     assert image is not None
     assert platform is not None
     path = _enter_folder(state, image, build.expander.word(command.path, state.env), command.path.at)
+    build.expander.charge(4 * len(path), command.at)  # a relative one grows line by line
     if path != "/":
         owner = parse_owner(image.user, -1 if state.draft is None else 0) if image.user else None
         stamp = -1 if build.epoch is None else build.epoch * 10**9

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...span import Span
-from .words import Expansion, WordError, expand, split_fields
+from .words import MAX_WORK, Expansion, WordError, expand, split_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from .source import Word
 
 __all__ = ["Expander"]
-
-# Over a whole compilation. A variable that doubles itself on every line would otherwise fill the machine. 2,500 RUNs
-# that each see one short ARG more come near to it.
-MAX_WORK = 64 << 20
 
 
 class Expander:

@@ -121,7 +121,9 @@ def _process(build: Build, state: StageState, image: ImageDraft, command: ins.Cm
         image.entrypoint = words or None
         if not state.cmd_said:
             image.cmd = None
-    image.commit(f"{command.name} {go_quoted_list(words)}", build.created)
+    text = f"{command.name} {go_quoted_list(words)}"
+    build.expander.charge(len(text), command.at)
+    image.commit(text, build.created)
 
 
 def _expose(build: Build, state: StageState, image: ImageDraft, command: ins.Expose) -> None:

@@ -144,8 +144,9 @@ def _history_text(build: Build, state: StageState, command: Run, args: tuple[str
     scope = state.args_in_scope()
     if scope:
         scope.insert(0, f"|{len(scope)}")
-        build.expander.charge(sum(map(len, scope)) // 2, command.at)
-    return "RUN " + " ".join([*scope, *args]) + " # buildkit"
+    text = "RUN " + " ".join([*scope, *args]) + " # buildkit"
+    build.expander.charge(len(text) // 2, command.at)
+    return text
 
 
 def _mounts(build: Build, state: StageState, planned: Planned, command: Run) -> RunMounts | None:

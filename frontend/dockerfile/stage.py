@@ -90,7 +90,7 @@ class StageState:
         if self._said is None:
             self._said = tuple(self.strings.values())
             expander.charge(8 * len(self._said), at)
-        expander.charge(self.strings_size // 4, at)
+        expander.charge((self.strings_size + len(self.cwd) + len(self.user)) // 4, at)
         return self._said
 
     def args_in_scope(self) -> list[str]:
