@@ -50,6 +50,14 @@ class Database:
         with self._lock, _store_errors():
             return self._connection.execute(statement, values).fetchall()
 
+    def version(self) -> int:
+        """A number that is another one once another process or connection has written. Raises StoreError.
+
+        sqlite.org/pragma.html#pragma_data_version
+        """
+        ((number,),) = self.query("PRAGMA data_version")
+        return int(number)
+
     def execute(self, statement: str, values: Sequence[object] = ()) -> int:
         """Run a statement; returns the id of the row it inserted. Raises StoreError."""
         with self._lock, _store_errors():

@@ -111,12 +111,19 @@ async def execute(
     """
     limits = limits or Limits()
     plan.announce(emit, time.time())
-    durations = await run_blocking(store.durations, {plan.op_keys[digest] for digest in plan.todo})
+    flights = flights or Flights()
+    durations, fresh = await run_blocking(_look_back, plan, store)
     schedule = Schedule(_tasks(plan, durations), _capacity(limits))
     try:
-        async with open_ledger(store, flights or Flights()) as ledger:
+        async with open_ledger(store, flights) as ledger:
             performer = Performer(
-                plan, worker, emit, ledger=ledger, retry_delays_s=limits.retry_delays_s, explain=explain
+                plan,
+                worker,
+                emit,
+                ledger=ledger,
+                retry_delays_s=limits.retry_delays_s,
+                plan_is_fresh=fresh,
+                explain=explain,
             )
             failures = await _run(schedule, performer, keep_going=limits.keep_going)
     except BaseExceptionGroup as errors:
@@ -126,6 +133,12 @@ async def execute(
         failures.sort(key=lambda failure: order[failure.vertex])
         raise failures[0] if len(failures) == 1 else BuildError(failures)
     return {edge: performer.records[edge.vertex].refs[edge.output] for edge in plan.graph.roots}
+
+
+def _look_back(plan: Plan, store: CacheStore) -> tuple[dict[Key, float], bool]:
+    """How long the ops took the last time, and whether the plan still says all there is to know."""
+    durations = store.durations({plan.op_keys[digest] for digest in plan.todo})
+    return durations, store.version() == plan.store_version
 
 
 class _Ended(NamedTuple):

@@ -46,9 +46,13 @@ class Performer:
         *,
         ledger: Ledger,
         retry_delays_s: Sequence[float],
+        plan_is_fresh: bool,
         explain: bool,
     ) -> None:
-        """ledger: where it is written down, and who else is at the same work. explain: tell the reason of each miss."""
+        """ledger: where it is written down, and who else is at the same work.
+        plan_is_fresh: nobody had written to the store since it was planned when the ledger's flights were opened.
+        explain: tell the reason of each miss.
+        """
         self._plan = plan
         self._worker = worker
         self._store = ledger.store
@@ -56,6 +60,7 @@ class Performer:
         self._flights = ledger.flights
         self._ledger = ledger
         self._retry_delays_s = retry_delays_s
+        self._plan_is_fresh = plan_is_fresh
         self._explain = explain
         self._began = time.time()
         self._contents = dict(plan.contents)  # and, as they become known, those of results
@@ -80,7 +85,12 @@ class Performer:
 
     async def _claimed(self, vertex: Vertex, strong: Key) -> Record:
         """The result under its strong key, worked for by nobody else meanwhile."""
-        found = await self._flights.claim(strong, partial(self._find, vertex.digest, strong))
+        await self._flights.claim(strong)
+        try:
+            found = await self._stored(vertex.digest, strong)
+        except BaseException:
+            self._flights.release(strong)
+            raise
         if found is not None:
             self._flights.release(strong)
             self._emit(VertexCached(vertex.digest, time.time()))
@@ -148,19 +158,23 @@ class Performer:
         places = [(vertex.digest, index) for index in range(len(vertex.inputs))]
         return tuple(self._contents[place] for place in places if place in self._contents)
 
-    def _find(self, digest: Digest, strong: Key) -> Record | None:
+    async def _stored(self, digest: Digest, strong: Key) -> Record | None:
         """The result of an equal vertex: made meanwhile, or known to be equal only now that the inputs are."""
         key = self._plan.keys[digest]
         found = self._made.get(strong)
         if found is None:
-            if digest in self._plan.ignoring or (strong == key and not self._flights.shared):
-                return None  # must run, or was looked up by the plan already
-            found = self._store.find([strong]).get(strong)
-            if found is None or not all(self._worker.available(ref) for ref in found.refs):
+            if digest in self._plan.ignoring:
                 return None
-        if key != strong:
-            self._store.alias(key, strong)
+            if strong == key and self._plan_is_fresh and self._flights.alone:
+                return None  # the plan has looked it up, and nobody else can have recorded anything since
+            found = await run_blocking(self._find, strong)
+        if found is not None and key != strong:
+            await run_blocking(self._store.alias, key, strong)
         return found
+
+    def _find(self, strong: Key) -> Record | None:
+        found = self._store.find([strong]).get(strong)
+        return found if found is not None and all(map(self._worker.available, found.refs)) else None
 
     async def _strong_key(self, vertex: Vertex) -> Key:
         if not vertex.inputs:

@@ -52,6 +52,7 @@ class Plan:
     hits: Mapping[Digest, Record]
     todo: tuple[Digest, ...]
     ignoring: frozenset[Digest]
+    store_version: int  # of the store, right before it was asked
 
     @property
     def complete(self) -> bool:
@@ -122,6 +123,7 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
             inputs.append((local_keys.get((digest, index), keys[edge.vertex]), edge.output))
         keys[digest] = combine(op_keys[digest], inputs)
     ignoring = frozenset(graph.ignoring_cache())
+    version = store.version()
     hits, todo = _probe(graph, keys, ignoring, worker, store)
     return Plan(
         graph=graph,
@@ -133,6 +135,7 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
         hits=hits,
         todo=todo,
         ignoring=ignoring,
+        store_version=version,
     )
 
 

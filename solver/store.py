@@ -67,6 +67,10 @@ class CacheStore:
         """Everything recorded inside, or nothing."""
         return self._database.transaction()
 
+    def version(self) -> int:
+        """See `Database.version`: while it stays the same, nobody else has recorded anything."""
+        return self._database.version()
+
     def find(self, keys: Iterable[Key]) -> dict[Key, Record]:
         """The records known under these keys; keys without one are absent."""
         wanted = list(keys)

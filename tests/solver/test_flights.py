@@ -29,7 +29,7 @@ import sys, anyio
 from pathlib import Path
 from llbuild.solver.flights import Flights
 async def main():
-    await Flights(Path(sys.argv[1])).claim(b"k" * 32, lambda: None)
+    await Flights(Path(sys.argv[1])).claim(b"k" * 32)
     print("claimed", flush=True)
     await anyio.sleep_forever()
 anyio.run(main)
@@ -49,7 +49,7 @@ def processes(path: Path) -> list[Flights]:
 
 @asynccontextmanager
 async def claimed(flights: Flights, key: bytes = KEY) -> AsyncIterator[None]:
-    await flights.claim(key, lambda: None)
+    await flights.claim(key)
     try:
         yield
     finally:
@@ -138,3 +138,19 @@ async def test_builds_at_the_same_time_run_every_shared_vertex_once(processes: l
         for target, flights in zip([*graphs, *graphs], processes, strict=True):
             group.start_soon(build, target, flights)
     assert worker.runs == dict.fromkeys(["base", "a", "b", "c", "one", "two", "three"], 1)
+
+
+async def test_a_process_knows_whether_it_is_alone(path: Path) -> None:
+    def open_some() -> None:
+        first = Flights(path)
+        assert first.alone
+        second = Flights(path)
+        assert not first.alone
+        assert not second.alone
+        second.close()
+        assert not first.alone  # the other may have left results
+        first.close()
+        assert Flights(path).alone
+
+    await run_blocking(open_some)
+    assert Flights().alone

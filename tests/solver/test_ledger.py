@@ -45,7 +45,7 @@ def key(number: int) -> bytes:
 
 async def performed(ledger: Ledger, number: int, *, failed: bool = False) -> Entry:
     """A vertex whose key this build holds and whose work has ended."""
-    await ledger.flights.claim(key(number), lambda: None)
+    await ledger.flights.claim(key(number))
     derivation = Derivation(vertex=blake3_digest(key(number)), name=f"step {number}", created=1.0, op={"exec": {}})
     record = None if failed else Record(((f"layer{number}",),), key(number))
     return Entry(claim=key(number), key=key(number), op=key(number), record=record, derivation=derivation)
@@ -58,7 +58,7 @@ async def stored(store: CacheStore, numbers: range) -> set[int]:
 
 async def claimable(flights: Flights, number: int) -> bool:
     with anyio.move_on_after(1):
-        await flights.claim(key(number), lambda: None)
+        await flights.claim(key(number))
         flights.release(key(number))
         return True
     return False
