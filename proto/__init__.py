@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from ..faces import lazy_face
 
 if TYPE_CHECKING:
+    from .decode import decode_buildkit
     from .encode import encode_buildkit, op_digests
+    from .plain import plain_definition
 
-_HOME = {"encode_buildkit": "encode", "op_digests": "encode"}
+_HOME = {"decode_buildkit": "decode", "encode_buildkit": "encode", "op_digests": "encode", "plain_definition": "plain"}
 
-__all__ = ["encode_buildkit", "op_digests"]
+__all__ = ["decode_buildkit", "encode_buildkit", "op_digests", "plain_definition"]
 
 __getattr__ = lazy_face(__name__, _HOME)

@@ -12,9 +12,7 @@ from ..llb import (
     ContentCache,
     DiffOp,
     ExecOp,
-    FileCopy,
     FileOp,
-    FileSymlink,
     MergeOp,
     MountType,
     NetMode,
@@ -26,7 +24,7 @@ from ..llb import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..llb import FileAction, LinuxResources, Mount, Op
+    from ..llb import LinuxResources, Mount, Op
 
 __all__ = ["needed_caps"]
 
@@ -78,7 +76,7 @@ def needed_caps(op: Op, resources: LinuxResources | None = None) -> tuple[str, .
         case ExecOp():
             caps = {*_process(op), *(("exec.meta.linux.resources",) if resources else ())}
         case FileOp():
-            caps = {"file.base", *(cap for step in op.steps for cap in _action(step.action))}
+            caps = {"file.base"}  # BuildKit has names for some options of actions, but its client never sends them
         case MergeOp():
             caps = {"mergeop"}
         case DiffOp():
@@ -94,6 +92,8 @@ def needed_caps(op: Op, resources: LinuxResources | None = None) -> tuple[str, .
 
 def _source(op: SourceOp) -> set[str]:
     caps = {_ATTRIBUTES[key] for key, _ in op.attrs if key in _ATTRIBUTES}
+    if op.attr("git.mountsshsock") is not None:
+        caps.add("source.git.knownsshhosts")  # needed for ssh, also when no host key was found
     if op.attr("image.resolvemode") == "pull":  # the other modes change nothing that could be missed
         caps.add("source.image.resolvemode")
     if any(key.startswith("http.header.") for key, _ in op.attrs):
@@ -139,17 +139,3 @@ def _mount(mount: Mount) -> Iterator[str]:
         yield "exec.mount.selector"
     if mount.content_cache is not ContentCache.DEFAULT:
         yield "exec.mount.cache.content"
-
-
-def _action(action: FileAction) -> Iterator[str]:
-    if isinstance(action, FileSymlink):
-        yield "file.symlink.create"
-    elif isinstance(action, FileCopy):
-        if action.include_patterns or action.exclude_patterns:
-            yield "file.copy.includeexcludepatterns"
-        if action.required_paths:
-            yield "file.copy.requiredpaths"
-        if action.always_replace_existing:
-            yield "file.copy.alwaysreplaceexistingdestpaths"
-        if action.mode_text:
-            yield "file.copy.modestring"

@@ -6,7 +6,7 @@ bytes and places are numbers of ranges. The tuples here are the form between: va
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..llb import LinuxResources, ProgressGroup, SourceFile
 from .kinds import BLOB, FLAG, INT32, INT64, TEXT, UINT64, listed
@@ -18,23 +18,25 @@ if TYPE_CHECKING:
     from ..platforms import Platform
 
 __all__ = [
-    *("DEFINITION", "OP"),
-    *(
-        "WireDefinition",
-        "WireInput",
-        "WireLocation",
-        "WireMetadata",
-        "WireOp",
-        "WirePosition",
-        "WireRange",
-        "WireSource",
-    ),
+    "DEFINITION",
+    "OP",
+    "WireDefinition",
+    "WireInput",
+    "WireLocation",
+    "WireMetadata",
+    "WireOp",
+    "WirePosition",
+    "WireRange",
+    "WireSource",
 ]
+
+
+_MOST = 1 << 20  # ops, and what is said of them
 
 
 class WireInput(NamedTuple):
     digest: str
-    index: int
+    output: int
 
 
 class WireOp(NamedTuple):
@@ -81,7 +83,7 @@ class WireDefinition(NamedTuple):
     source: WireSource | None
 
 
-_INPUT = Message("Input", WireInput, Field(1, "digest", "digest", TEXT), Field(2, "index", "index", INT64))
+_INPUT = Message("Input", WireInput, Field(1, "digest", "digest", TEXT), Field(2, "index", "output", INT64))
 OP = Message(
     "Op",
     WireOp,
@@ -147,6 +149,7 @@ _SOURCE = Message(
     WireSource,
     Field(1, "locations", "locations", mapping(sub(_LOCATIONS))),
     Field(2, "infos", "files", listed(sub(_FILE))),
+    most=_MOST,
 )
 DEFINITION = Message(
     "Definition",
@@ -154,4 +157,5 @@ DEFINITION = Message(
     Field(1, "def", "ops", listed(BLOB)),
     Field(2, "metadata", "metadata", mapping(sub(_METADATA))),
     Field(3, "Source", "source", sub(_SOURCE)),
+    most=_MOST,
 )

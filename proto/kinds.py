@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     Write: TypeAlias = Callable[[Any], bytes]
 
 __all__ = [
-    *("BLOB", "FLAG", "INT32", "INT64", "TEXT", "UINT32", "UINT64"),
-    *("Kind", "delimited_writer", "enumeration", "listed", "packed"),
+    "BLOB",
+    "FLAG",
+    "INT32",
+    "INT64",
+    "TEXT",
+    "UINT32",
+    "UINT64",
+    "Kind",
+    "delimited_writer",
+    "enumeration",
+    "listed",
+    "packed",
 ]
 
 
@@ -35,6 +45,7 @@ class Kind(NamedTuple):
     read: Callable[[Any, int], Any]
     zero: Any
     gather: Callable[[list[Any]], Any] | None = None  # several finds to one value; None: it may stand only once
+    packed: bool = False  # single varints are read as well
 
 
 def delimited_writer(to_bytes: Callable[[Any], bytes]) -> Callable[[int], Write]:
@@ -122,7 +133,7 @@ def listed(item: Kind) -> Kind:
 
 
 def packed(bits: int) -> Kind:
-    """Any number of signed numbers, as a tuple: one run of varints. Separate fields, which others may write, are read too."""
+    """Any number of signed numbers, as a tuple: one run of varints; the separate fields of other writers are read too."""
     check = _checked(bits, negative=True)
 
     def to_bytes(values: tuple[int, ...]) -> bytes:
@@ -135,4 +146,4 @@ def packed(bits: int) -> Kind:
     def gather(found: list[list[int]]) -> tuple[int, ...]:
         return tuple(value for run in found for value in run)
 
-    return Kind(BYTES, delimited_writer(to_bytes), read, (), gather)
+    return Kind(BYTES, delimited_writer(to_bytes), read, (), gather, packed=True)

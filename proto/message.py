@@ -6,7 +6,7 @@ The order of a table is the order of the bytes. It is Go's: by field number, and
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from ..errors import DefinitionError
 from .kinds import TEXT, Kind, delimited_writer
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Coded", "Either", "Field", "Message", "Wrapper", "mapping", "sub"]
 
+_MOST = 1 << 15  # items of one list: making the digest of an op takes up to 700 bytes an item
+_TINY = 3
+_PART = ""  # the attribute of a submessage whose fields are the value's own
 _NEWER = "a newer BuildKit may have written it; leaving the field out would change what is built"
 
 
@@ -58,7 +61,7 @@ class Message:
     """A table.
 
     `make` builds the value from its attributes. `part`: a submessage (its number, name and table) that is filled
-    from the same value and always there. `choice`: the message's oneof.
+    from the same value and always there. `choice`: the message's oneof. `most`: items of one list that are read.
     """
 
     def __init__(
@@ -68,17 +71,18 @@ class Message:
         *fields: Field,
         part: tuple[int, str, Message] | None = None,
         choice: Choice | None = None,
+        most: int = _MOST,
     ) -> None:
         self.name = name
-        self.fields = (*fields, *(choice.fields if choice else ()))
-        self.part = part
-        self._choice = choice
+        self.fields = (*([_part_field(*part)] if part else ()), *fields, *(choice.fields if choice else ()))
         self._make = make
+        self._choice = choice
+        self._most = most
         self._by_number = {field.number: field for field in self.fields}
         self._zeros = {field.attribute: field.kind.zero for field in self.fields}
+        self._write_part = delimited_writer(part[2].encode)(part[0]) if part else None
         self._get = _getter(tuple(field.attribute for field in fields))
         self._writers = tuple((field.kind.writer(field.number), field.kind.zero is None) for field in fields)
-        self._write_part = part and delimited_writer(part[2].encode)(part[0])
 
     def encode(self, value: Any) -> bytes:
         """The message's bytes. Raises DefinitionError for what its type cannot hold."""
@@ -96,52 +100,66 @@ class Message:
 
     def attributes(self, data: bytes, depth: int) -> dict[str, Any]:
         """What `make` takes; absent fields are at their zero."""
+        finds = self._finds(data, depth)
+        self._require(finds)
         found = dict(self._zeros)
-        finds: dict[Field, list[Any]] = {}
-        part: dict[str, Any] | None = None
+        for number, items in finds.items():
+            field = self._by_number[number]
+            found[field.attribute] = self._value(field, items)
+        found.update(found.pop(_PART, ()))
+        return found
+
+    def _finds(self, data: bytes, depth: int) -> dict[int, list[Any]]:
+        """What stands in the bytes, by field number."""
+        finds: dict[int, list[Any]] = {}
+        tiny: dict[tuple[int, int | bytes], Any] = {}  # equal small items are one value: "12 00" costs two bytes
         for number, wire, raw in iter_fields(data):
             field = self._by_number.get(number)
-            if field is not None:
-                finds.setdefault(field, []).append(self._item(field, wire, raw, depth))
-            elif self.part and number == self.part[0] and part is None and isinstance(raw, bytes):
-                part = self.part[2].attributes(raw, depth)
-            else:
-                raise DefinitionError(f"{self.name} has no {'second ' if part else ''}field {number}", hint=_NEWER)
-        for field, items in finds.items():
-            found[field.attribute] = self._value(field, items)
-        self._require(finds, part)
-        return {**found, **(part or {})}
+            if field is None:
+                raise DefinitionError(f"{self.name} has no field {number}", hint=_NEWER)
+            items = finds.setdefault(number, [])
+            if len(items) == self._most:
+                raise DefinitionError(f"{self.name}.{field.name}: more than {self._most} items")
+            if (number, raw) in tiny:
+                items.append(tiny[number, raw])
+                continue
+            item = self._item(field, wire, raw, depth)
+            items.append(item)
+            if wire == BYTES and len(cast("bytes", raw)) <= _TINY:
+                tiny[number, raw] = item
+        return finds
 
     def _item(self, field: Field, wire: int, raw: int | bytes, depth: int) -> Any:
-        kind = field.kind
-        if wire != kind.wire:
-            raise DefinitionError(f"{self.name}.{field.name} has wire type {wire}, expected {kind.wire}")
+        if wire != field.kind.wire and not (field.kind.packed and wire == VARINT):
+            raise DefinitionError(f"{self.name}.{field.name} has wire type {wire}, expected {field.kind.wire}")
         try:
-            return kind.read(raw, depth)
+            return field.kind.read(raw, depth)
         except DefinitionError as error:
             raise DefinitionError(f"{self.name}.{field.name}: {error.message}", hint=error.hint) from None
 
     def _value(self, field: Field, items: list[Any]) -> Any:
+        if field.kind.gather is None:
+            if len(items) > 1:
+                raise DefinitionError(f"{self.name}.{field.name} stands {len(items)} times")
+            return items[0]
         try:
-            if field.kind.gather:
-                return field.kind.gather(items)
+            return field.kind.gather(items)
         except DefinitionError as error:
             raise DefinitionError(f"{self.name}.{field.name}: {error.message}") from None
-        if len(items) > 1:
-            raise DefinitionError(f"{self.name}.{field.name} stands {len(items)} times")
-        return items[0]
 
-    def _require(self, finds: Mapping[Field, object], part: object) -> None:
-        missing = [field.name for field in self.fields if field.required and field not in finds]
-        if self.part and part is None:
-            missing.append(self.part[1])
+    def _require(self, finds: Mapping[int, object]) -> None:
+        missing = [field.name for field in self.fields if field.required and field.number not in finds]
         if missing:
             raise DefinitionError(f"{self.name} lacks {', '.join(missing)}")
         if self._choice:
-            members = [field.name for field in self._choice.fields]
-            chosen = sum(field in finds for field in self._choice.fields)
+            chosen = sum(field.number in finds for field in self._choice.fields)
             if chosen != 1 and not (self._choice.optional and not chosen):
-                raise DefinitionError(f"{self.name} has {chosen or 'none'} of {', '.join(members)}; expected one")
+                names = ", ".join(field.name for field in self._choice.fields)
+                raise DefinitionError(f"{self.name} has {chosen or 'none'} of {names}; expected one")
+
+
+def _part_field(number: int, name: str, table: Message) -> Field:
+    return Field(number, name, _PART, Kind(BYTES, delimited_writer(table.encode), table.attributes, ()), required=True)
 
 
 class Wrapper:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import DefinitionError
 from ..llb import (
     BuildOp,
     CacheOptions,

@@ -37,7 +37,6 @@ class CacheSharingOpt(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SHARED: _ClassVar[CacheSharingOpt]
     PRIVATE: _ClassVar[CacheSharingOpt]
     LOCKED: _ClassVar[CacheSharingOpt]
-
 UNSET: NetMode
 HOST: NetMode
 NONE: NetMode
@@ -64,18 +63,12 @@ class Definition(_message.Message):
         key: str
         value: OpMetadata
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[OpMetadata, _Mapping]] = ...) -> None: ...
-
     DEF_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     metadata: _containers.MessageMap[str, OpMetadata]
     Source: Source
-    def __init__(
-        self,
-        metadata: _Optional[_Mapping[str, OpMetadata]] = ...,
-        Source: _Optional[_Union[Source, _Mapping]] = ...,
-        **kwargs,
-    ) -> None: ...
+    def __init__(self, metadata: _Optional[_Mapping[str, OpMetadata]] = ..., Source: _Optional[_Union[Source, _Mapping]] = ..., **kwargs) -> None: ...
 
 class Op(_message.Message):
     __slots__ = ("inputs", "exec", "source", "file", "build", "merge", "diff", "passthrough", "platform", "constraints")
@@ -99,19 +92,7 @@ class Op(_message.Message):
     passthrough: PassthroughOp
     platform: Platform
     constraints: WorkerConstraints
-    def __init__(
-        self,
-        inputs: _Optional[_Iterable[_Union[Input, _Mapping]]] = ...,
-        exec: _Optional[_Union[ExecOp, _Mapping]] = ...,
-        source: _Optional[_Union[SourceOp, _Mapping]] = ...,
-        file: _Optional[_Union[FileOp, _Mapping]] = ...,
-        build: _Optional[_Union[BuildOp, _Mapping]] = ...,
-        merge: _Optional[_Union[MergeOp, _Mapping]] = ...,
-        diff: _Optional[_Union[DiffOp, _Mapping]] = ...,
-        passthrough: _Optional[_Union[PassthroughOp, _Mapping]] = ...,
-        platform: _Optional[_Union[Platform, _Mapping]] = ...,
-        constraints: _Optional[_Union[WorkerConstraints, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, inputs: _Optional[_Iterable[_Union[Input, _Mapping]]] = ..., exec: _Optional[_Union[ExecOp, _Mapping]] = ..., source: _Optional[_Union[SourceOp, _Mapping]] = ..., file: _Optional[_Union[FileOp, _Mapping]] = ..., build: _Optional[_Union[BuildOp, _Mapping]] = ..., merge: _Optional[_Union[MergeOp, _Mapping]] = ..., diff: _Optional[_Union[DiffOp, _Mapping]] = ..., passthrough: _Optional[_Union[PassthroughOp, _Mapping]] = ..., platform: _Optional[_Union[Platform, _Mapping]] = ..., constraints: _Optional[_Union[WorkerConstraints, _Mapping]] = ...) -> None: ...
 
 class Input(_message.Message):
     __slots__ = ("digest", "index")
@@ -133,14 +114,7 @@ class Platform(_message.Message):
     Variant: str
     OSVersion: str
     OSFeatures: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        Architecture: _Optional[str] = ...,
-        OS: _Optional[str] = ...,
-        Variant: _Optional[str] = ...,
-        OSVersion: _Optional[str] = ...,
-        OSFeatures: _Optional[_Iterable[str]] = ...,
-    ) -> None: ...
+    def __init__(self, Architecture: _Optional[str] = ..., OS: _Optional[str] = ..., Variant: _Optional[str] = ..., OSVersion: _Optional[str] = ..., OSFeatures: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WorkerConstraints(_message.Message):
     __slots__ = ("filter",)
@@ -162,30 +136,10 @@ class ExecOp(_message.Message):
     security: SecurityMode
     secretenv: _containers.RepeatedCompositeFieldContainer[SecretEnv]
     cdiDevices: _containers.RepeatedCompositeFieldContainer[CDIDevice]
-    def __init__(
-        self,
-        meta: _Optional[_Union[Meta, _Mapping]] = ...,
-        mounts: _Optional[_Iterable[_Union[Mount, _Mapping]]] = ...,
-        network: _Optional[_Union[NetMode, str]] = ...,
-        security: _Optional[_Union[SecurityMode, str]] = ...,
-        secretenv: _Optional[_Iterable[_Union[SecretEnv, _Mapping]]] = ...,
-        cdiDevices: _Optional[_Iterable[_Union[CDIDevice, _Mapping]]] = ...,
-    ) -> None: ...
+    def __init__(self, meta: _Optional[_Union[Meta, _Mapping]] = ..., mounts: _Optional[_Iterable[_Union[Mount, _Mapping]]] = ..., network: _Optional[_Union[NetMode, str]] = ..., security: _Optional[_Union[SecurityMode, str]] = ..., secretenv: _Optional[_Iterable[_Union[SecretEnv, _Mapping]]] = ..., cdiDevices: _Optional[_Iterable[_Union[CDIDevice, _Mapping]]] = ...) -> None: ...
 
 class Meta(_message.Message):
-    __slots__ = (
-        "args",
-        "env",
-        "cwd",
-        "user",
-        "proxy_env",
-        "extraHosts",
-        "hostname",
-        "ulimit",
-        "cgroupParent",
-        "removeMountStubsRecursive",
-        "validExitCodes",
-    )
+    __slots__ = ("args", "env", "cwd", "user", "proxy_env", "extraHosts", "hostname", "ulimit", "cgroupParent", "removeMountStubsRecursive", "validExitCodes")
     ARGS_FIELD_NUMBER: _ClassVar[int]
     ENV_FIELD_NUMBER: _ClassVar[int]
     CWD_FIELD_NUMBER: _ClassVar[int]
@@ -208,20 +162,7 @@ class Meta(_message.Message):
     cgroupParent: str
     removeMountStubsRecursive: bool
     validExitCodes: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(
-        self,
-        args: _Optional[_Iterable[str]] = ...,
-        env: _Optional[_Iterable[str]] = ...,
-        cwd: _Optional[str] = ...,
-        user: _Optional[str] = ...,
-        proxy_env: _Optional[_Union[ProxyEnv, _Mapping]] = ...,
-        extraHosts: _Optional[_Iterable[_Union[HostIP, _Mapping]]] = ...,
-        hostname: _Optional[str] = ...,
-        ulimit: _Optional[_Iterable[_Union[Ulimit, _Mapping]]] = ...,
-        cgroupParent: _Optional[str] = ...,
-        removeMountStubsRecursive: bool = ...,
-        validExitCodes: _Optional[_Iterable[int]] = ...,
-    ) -> None: ...
+    def __init__(self, args: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[str]] = ..., cwd: _Optional[str] = ..., user: _Optional[str] = ..., proxy_env: _Optional[_Union[ProxyEnv, _Mapping]] = ..., extraHosts: _Optional[_Iterable[_Union[HostIP, _Mapping]]] = ..., hostname: _Optional[str] = ..., ulimit: _Optional[_Iterable[_Union[Ulimit, _Mapping]]] = ..., cgroupParent: _Optional[str] = ..., removeMountStubsRecursive: bool = ..., validExitCodes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ProxyEnv(_message.Message):
     __slots__ = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
@@ -235,14 +176,7 @@ class ProxyEnv(_message.Message):
     ftp_proxy: str
     no_proxy: str
     all_proxy: str
-    def __init__(
-        self,
-        http_proxy: _Optional[str] = ...,
-        https_proxy: _Optional[str] = ...,
-        ftp_proxy: _Optional[str] = ...,
-        no_proxy: _Optional[str] = ...,
-        all_proxy: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, http_proxy: _Optional[str] = ..., https_proxy: _Optional[str] = ..., ftp_proxy: _Optional[str] = ..., no_proxy: _Optional[str] = ..., all_proxy: _Optional[str] = ...) -> None: ...
 
 class HostIP(_message.Message):
     __slots__ = ("Host", "IP")
@@ -281,20 +215,7 @@ class CDIDevice(_message.Message):
     def __init__(self, name: _Optional[str] = ..., optional: bool = ...) -> None: ...
 
 class Mount(_message.Message):
-    __slots__ = (
-        "input",
-        "selector",
-        "dest",
-        "output",
-        "readonly",
-        "mountType",
-        "TmpfsOpt",
-        "cacheOpt",
-        "secretOpt",
-        "SSHOpt",
-        "resultID",
-        "contentCache",
-    )
+    __slots__ = ("input", "selector", "dest", "output", "readonly", "mountType", "TmpfsOpt", "cacheOpt", "secretOpt", "SSHOpt", "resultID", "contentCache")
     INPUT_FIELD_NUMBER: _ClassVar[int]
     SELECTOR_FIELD_NUMBER: _ClassVar[int]
     DEST_FIELD_NUMBER: _ClassVar[int]
@@ -319,21 +240,7 @@ class Mount(_message.Message):
     SSHOpt: SSHOpt
     resultID: str
     contentCache: MountContentCache
-    def __init__(
-        self,
-        input: _Optional[int] = ...,
-        selector: _Optional[str] = ...,
-        dest: _Optional[str] = ...,
-        output: _Optional[int] = ...,
-        readonly: bool = ...,
-        mountType: _Optional[_Union[MountType, str]] = ...,
-        TmpfsOpt: _Optional[_Union[TmpfsOpt, _Mapping]] = ...,
-        cacheOpt: _Optional[_Union[CacheOpt, _Mapping]] = ...,
-        secretOpt: _Optional[_Union[SecretOpt, _Mapping]] = ...,
-        SSHOpt: _Optional[_Union[SSHOpt, _Mapping]] = ...,
-        resultID: _Optional[str] = ...,
-        contentCache: _Optional[_Union[MountContentCache, str]] = ...,
-    ) -> None: ...
+    def __init__(self, input: _Optional[int] = ..., selector: _Optional[str] = ..., dest: _Optional[str] = ..., output: _Optional[int] = ..., readonly: bool = ..., mountType: _Optional[_Union[MountType, str]] = ..., TmpfsOpt: _Optional[_Union[TmpfsOpt, _Mapping]] = ..., cacheOpt: _Optional[_Union[CacheOpt, _Mapping]] = ..., secretOpt: _Optional[_Union[SecretOpt, _Mapping]] = ..., SSHOpt: _Optional[_Union[SSHOpt, _Mapping]] = ..., resultID: _Optional[str] = ..., contentCache: _Optional[_Union[MountContentCache, str]] = ...) -> None: ...
 
 class TmpfsOpt(_message.Message):
     __slots__ = ("size",)
@@ -361,14 +268,7 @@ class SecretOpt(_message.Message):
     gid: int
     mode: int
     optional: bool
-    def __init__(
-        self,
-        ID: _Optional[str] = ...,
-        uid: _Optional[int] = ...,
-        gid: _Optional[int] = ...,
-        mode: _Optional[int] = ...,
-        optional: bool = ...,
-    ) -> None: ...
+    def __init__(self, ID: _Optional[str] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ..., mode: _Optional[int] = ..., optional: bool = ...) -> None: ...
 
 class SSHOpt(_message.Message):
     __slots__ = ("ID", "uid", "gid", "mode", "optional")
@@ -382,14 +282,7 @@ class SSHOpt(_message.Message):
     gid: int
     mode: int
     optional: bool
-    def __init__(
-        self,
-        ID: _Optional[str] = ...,
-        uid: _Optional[int] = ...,
-        gid: _Optional[int] = ...,
-        mode: _Optional[int] = ...,
-        optional: bool = ...,
-    ) -> None: ...
+    def __init__(self, ID: _Optional[str] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ..., mode: _Optional[int] = ..., optional: bool = ...) -> None: ...
 
 class SourceOp(_message.Message):
     __slots__ = ("identifier", "attrs")
@@ -400,7 +293,6 @@ class SourceOp(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-
     IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
     ATTRS_FIELD_NUMBER: _ClassVar[int]
     identifier: str
@@ -416,7 +308,6 @@ class BuildOp(_message.Message):
         key: str
         value: BuildInput
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[BuildInput, _Mapping]] = ...) -> None: ...
-
     class AttrsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -424,7 +315,6 @@ class BuildOp(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-
     BUILDER_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     DEF_FIELD_NUMBER: _ClassVar[int]
@@ -432,13 +322,7 @@ class BuildOp(_message.Message):
     builder: int
     inputs: _containers.MessageMap[str, BuildInput]
     attrs: _containers.ScalarMap[str, str]
-    def __init__(
-        self,
-        builder: _Optional[int] = ...,
-        inputs: _Optional[_Mapping[str, BuildInput]] = ...,
-        attrs: _Optional[_Mapping[str, str]] = ...,
-        **kwargs,
-    ) -> None: ...
+    def __init__(self, builder: _Optional[int] = ..., inputs: _Optional[_Mapping[str, BuildInput]] = ..., attrs: _Optional[_Mapping[str, str]] = ..., **kwargs) -> None: ...
 
 class BuildInput(_message.Message):
     __slots__ = ("input",)
@@ -470,37 +354,10 @@ class FileAction(_message.Message):
     mkdir: FileActionMkDir
     rm: FileActionRm
     symlink: FileActionSymlink
-    def __init__(
-        self,
-        input: _Optional[int] = ...,
-        secondaryInput: _Optional[int] = ...,
-        output: _Optional[int] = ...,
-        copy: _Optional[_Union[FileActionCopy, _Mapping]] = ...,
-        mkfile: _Optional[_Union[FileActionMkFile, _Mapping]] = ...,
-        mkdir: _Optional[_Union[FileActionMkDir, _Mapping]] = ...,
-        rm: _Optional[_Union[FileActionRm, _Mapping]] = ...,
-        symlink: _Optional[_Union[FileActionSymlink, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, input: _Optional[int] = ..., secondaryInput: _Optional[int] = ..., output: _Optional[int] = ..., copy: _Optional[_Union[FileActionCopy, _Mapping]] = ..., mkfile: _Optional[_Union[FileActionMkFile, _Mapping]] = ..., mkdir: _Optional[_Union[FileActionMkDir, _Mapping]] = ..., rm: _Optional[_Union[FileActionRm, _Mapping]] = ..., symlink: _Optional[_Union[FileActionSymlink, _Mapping]] = ...) -> None: ...
 
 class FileActionCopy(_message.Message):
-    __slots__ = (
-        "src",
-        "dest",
-        "owner",
-        "mode",
-        "followSymlink",
-        "dirCopyContents",
-        "attemptUnpackDockerCompatibility",
-        "createDestPath",
-        "allowWildcard",
-        "allowEmptyWildcard",
-        "timestamp",
-        "include_patterns",
-        "exclude_patterns",
-        "alwaysReplaceExistingDestPaths",
-        "modeStr",
-        "required_paths",
-    )
+    __slots__ = ("src", "dest", "owner", "mode", "followSymlink", "dirCopyContents", "attemptUnpackDockerCompatibility", "createDestPath", "allowWildcard", "allowEmptyWildcard", "timestamp", "include_patterns", "exclude_patterns", "alwaysReplaceExistingDestPaths", "modeStr", "required_paths")
     SRC_FIELD_NUMBER: _ClassVar[int]
     DEST_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
@@ -533,25 +390,7 @@ class FileActionCopy(_message.Message):
     alwaysReplaceExistingDestPaths: bool
     modeStr: str
     required_paths: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        src: _Optional[str] = ...,
-        dest: _Optional[str] = ...,
-        owner: _Optional[_Union[ChownOpt, _Mapping]] = ...,
-        mode: _Optional[int] = ...,
-        followSymlink: bool = ...,
-        dirCopyContents: bool = ...,
-        attemptUnpackDockerCompatibility: bool = ...,
-        createDestPath: bool = ...,
-        allowWildcard: bool = ...,
-        allowEmptyWildcard: bool = ...,
-        timestamp: _Optional[int] = ...,
-        include_patterns: _Optional[_Iterable[str]] = ...,
-        exclude_patterns: _Optional[_Iterable[str]] = ...,
-        alwaysReplaceExistingDestPaths: bool = ...,
-        modeStr: _Optional[str] = ...,
-        required_paths: _Optional[_Iterable[str]] = ...,
-    ) -> None: ...
+    def __init__(self, src: _Optional[str] = ..., dest: _Optional[str] = ..., owner: _Optional[_Union[ChownOpt, _Mapping]] = ..., mode: _Optional[int] = ..., followSymlink: bool = ..., dirCopyContents: bool = ..., attemptUnpackDockerCompatibility: bool = ..., createDestPath: bool = ..., allowWildcard: bool = ..., allowEmptyWildcard: bool = ..., timestamp: _Optional[int] = ..., include_patterns: _Optional[_Iterable[str]] = ..., exclude_patterns: _Optional[_Iterable[str]] = ..., alwaysReplaceExistingDestPaths: bool = ..., modeStr: _Optional[str] = ..., required_paths: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class FileActionMkFile(_message.Message):
     __slots__ = ("path", "mode", "data", "owner", "timestamp")
@@ -565,14 +404,7 @@ class FileActionMkFile(_message.Message):
     data: bytes
     owner: ChownOpt
     timestamp: int
-    def __init__(
-        self,
-        path: _Optional[str] = ...,
-        mode: _Optional[int] = ...,
-        data: _Optional[bytes] = ...,
-        owner: _Optional[_Union[ChownOpt, _Mapping]] = ...,
-        timestamp: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, path: _Optional[str] = ..., mode: _Optional[int] = ..., data: _Optional[bytes] = ..., owner: _Optional[_Union[ChownOpt, _Mapping]] = ..., timestamp: _Optional[int] = ...) -> None: ...
 
 class FileActionMkDir(_message.Message):
     __slots__ = ("path", "mode", "makeParents", "owner", "timestamp")
@@ -586,14 +418,7 @@ class FileActionMkDir(_message.Message):
     makeParents: bool
     owner: ChownOpt
     timestamp: int
-    def __init__(
-        self,
-        path: _Optional[str] = ...,
-        mode: _Optional[int] = ...,
-        makeParents: bool = ...,
-        owner: _Optional[_Union[ChownOpt, _Mapping]] = ...,
-        timestamp: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, path: _Optional[str] = ..., mode: _Optional[int] = ..., makeParents: bool = ..., owner: _Optional[_Union[ChownOpt, _Mapping]] = ..., timestamp: _Optional[int] = ...) -> None: ...
 
 class FileActionRm(_message.Message):
     __slots__ = ("path", "allowNotFound", "allowWildcard")
@@ -615,13 +440,7 @@ class FileActionSymlink(_message.Message):
     newpath: str
     owner: ChownOpt
     timestamp: int
-    def __init__(
-        self,
-        oldpath: _Optional[str] = ...,
-        newpath: _Optional[str] = ...,
-        owner: _Optional[_Union[ChownOpt, _Mapping]] = ...,
-        timestamp: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, oldpath: _Optional[str] = ..., newpath: _Optional[str] = ..., owner: _Optional[_Union[ChownOpt, _Mapping]] = ..., timestamp: _Optional[int] = ...) -> None: ...
 
 class ChownOpt(_message.Message):
     __slots__ = ("user", "group")
@@ -629,9 +448,7 @@ class ChownOpt(_message.Message):
     GROUP_FIELD_NUMBER: _ClassVar[int]
     user: UserOpt
     group: UserOpt
-    def __init__(
-        self, user: _Optional[_Union[UserOpt, _Mapping]] = ..., group: _Optional[_Union[UserOpt, _Mapping]] = ...
-    ) -> None: ...
+    def __init__(self, user: _Optional[_Union[UserOpt, _Mapping]] = ..., group: _Optional[_Union[UserOpt, _Mapping]] = ...) -> None: ...
 
 class UserOpt(_message.Message):
     __slots__ = ("byName", "byID")
@@ -667,11 +484,7 @@ class DiffOp(_message.Message):
     UPPER_FIELD_NUMBER: _ClassVar[int]
     lower: LowerDiffInput
     upper: UpperDiffInput
-    def __init__(
-        self,
-        lower: _Optional[_Union[LowerDiffInput, _Mapping]] = ...,
-        upper: _Optional[_Union[UpperDiffInput, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, lower: _Optional[_Union[LowerDiffInput, _Mapping]] = ..., upper: _Optional[_Union[UpperDiffInput, _Mapping]] = ...) -> None: ...
 
 class LowerDiffInput(_message.Message):
     __slots__ = ("input",)
@@ -702,7 +515,6 @@ class OpMetadata(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-
     class CapsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -710,7 +522,6 @@ class OpMetadata(_message.Message):
         key: str
         value: bool
         def __init__(self, key: _Optional[str] = ..., value: bool = ...) -> None: ...
-
     IGNORE_CACHE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     EXPORT_CACHE_FIELD_NUMBER: _ClassVar[int]
@@ -723,15 +534,7 @@ class OpMetadata(_message.Message):
     caps: _containers.ScalarMap[str, bool]
     progress_group: ProgressGroup
     linux_resources: LinuxResources
-    def __init__(
-        self,
-        ignore_cache: bool = ...,
-        description: _Optional[_Mapping[str, str]] = ...,
-        export_cache: _Optional[_Union[ExportCache, _Mapping]] = ...,
-        caps: _Optional[_Mapping[str, bool]] = ...,
-        progress_group: _Optional[_Union[ProgressGroup, _Mapping]] = ...,
-        linux_resources: _Optional[_Union[LinuxResources, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, ignore_cache: bool = ..., description: _Optional[_Mapping[str, str]] = ..., export_cache: _Optional[_Union[ExportCache, _Mapping]] = ..., caps: _Optional[_Mapping[str, bool]] = ..., progress_group: _Optional[_Union[ProgressGroup, _Mapping]] = ..., linux_resources: _Optional[_Union[LinuxResources, _Mapping]] = ...) -> None: ...
 
 class ExportCache(_message.Message):
     __slots__ = ("Value",)
@@ -765,16 +568,7 @@ class LinuxResources(_message.Message):
     cpuQuota: int
     cpusetCpus: str
     cpusetMems: str
-    def __init__(
-        self,
-        memory: _Optional[int] = ...,
-        memorySwap: _Optional[int] = ...,
-        cpuShares: _Optional[int] = ...,
-        cpuPeriod: _Optional[int] = ...,
-        cpuQuota: _Optional[int] = ...,
-        cpusetCpus: _Optional[str] = ...,
-        cpusetMems: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, memory: _Optional[int] = ..., memorySwap: _Optional[int] = ..., cpuShares: _Optional[int] = ..., cpuPeriod: _Optional[int] = ..., cpuQuota: _Optional[int] = ..., cpusetCpus: _Optional[str] = ..., cpusetMems: _Optional[str] = ...) -> None: ...
 
 class Source(_message.Message):
     __slots__ = ("locations", "infos")
@@ -785,16 +579,11 @@ class Source(_message.Message):
         key: str
         value: Locations
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Locations, _Mapping]] = ...) -> None: ...
-
     LOCATIONS_FIELD_NUMBER: _ClassVar[int]
     INFOS_FIELD_NUMBER: _ClassVar[int]
     locations: _containers.MessageMap[str, Locations]
     infos: _containers.RepeatedCompositeFieldContainer[SourceInfo]
-    def __init__(
-        self,
-        locations: _Optional[_Mapping[str, Locations]] = ...,
-        infos: _Optional[_Iterable[_Union[SourceInfo, _Mapping]]] = ...,
-    ) -> None: ...
+    def __init__(self, locations: _Optional[_Mapping[str, Locations]] = ..., infos: _Optional[_Iterable[_Union[SourceInfo, _Mapping]]] = ...) -> None: ...
 
 class Locations(_message.Message):
     __slots__ = ("locations",)
@@ -808,9 +597,7 @@ class Location(_message.Message):
     RANGES_FIELD_NUMBER: _ClassVar[int]
     sourceIndex: int
     ranges: _containers.RepeatedCompositeFieldContainer[Range]
-    def __init__(
-        self, sourceIndex: _Optional[int] = ..., ranges: _Optional[_Iterable[_Union[Range, _Mapping]]] = ...
-    ) -> None: ...
+    def __init__(self, sourceIndex: _Optional[int] = ..., ranges: _Optional[_Iterable[_Union[Range, _Mapping]]] = ...) -> None: ...
 
 class Range(_message.Message):
     __slots__ = ("start", "end")
@@ -818,9 +605,7 @@ class Range(_message.Message):
     END_FIELD_NUMBER: _ClassVar[int]
     start: Position
     end: Position
-    def __init__(
-        self, start: _Optional[_Union[Position, _Mapping]] = ..., end: _Optional[_Union[Position, _Mapping]] = ...
-    ) -> None: ...
+    def __init__(self, start: _Optional[_Union[Position, _Mapping]] = ..., end: _Optional[_Union[Position, _Mapping]] = ...) -> None: ...
 
 class Position(_message.Message):
     __slots__ = ("line", "character")
@@ -840,10 +625,4 @@ class SourceInfo(_message.Message):
     data: bytes
     definition: Definition
     language: str
-    def __init__(
-        self,
-        filename: _Optional[str] = ...,
-        data: _Optional[bytes] = ...,
-        definition: _Optional[_Union[Definition, _Mapping]] = ...,
-        language: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, filename: _Optional[str] = ..., data: _Optional[bytes] = ..., definition: _Optional[_Union[Definition, _Mapping]] = ..., language: _Optional[str] = ...) -> None: ...

@@ -13,7 +13,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = {"anyio", "asyncio", "httpx", "networkx", "rich", "ssl", "structlog", "tarfile", "trio", "zstandard"}
+HEAVY = {
+    "anyio",
+    "asyncio",
+    "google.protobuf",
+    "httpx",
+    "networkx",
+    "rich",
+    "ssl",
+    "structlog",
+    "tarfile",
+    "trio",
+    "zstandard",
+}
 FACES = [
     *("llbuild", "llbuild.cli", "llbuild.exporter", "llbuild.frontend", "llbuild.frontend.dockerfile", "llbuild.image"),
     *("llbuild.llb", "llbuild.proto", "llbuild.solver", "llbuild.worker", "llbuild.worker.executor"),
