@@ -22,7 +22,7 @@ __all__ = ["converted_definition"]
 def converted_definition(definition: Definition) -> dict[str, Any]:
     """{"def": {digest: op}, "metadata": {digest: what is said of it}, "source": files, and places by digest}.
 
-    In "metadata" fields are named as in ops.proto, elsewhere in camelCase: there BuildKit has Go's JSON, not protobuf's.
+    In "metadata" fields are named as in ops.proto, else in camelCase: BuildKit has Go's JSON there, not protobuf's.
     Raises DefinitionError as `encode_buildkit` does.
     """
     wire = pb.Definition.FromString(encode_buildkit(definition))
