@@ -97,8 +97,9 @@ def ask_frontend(
 
 
 def _lookup(given: BuildInput, images: StubImages | ContentStore) -> KnownLookup:
-    here = images.image if isinstance(images, StubImages) else stored_images(images, given.mode)
-    return KnownLookup(here, given.folders, stdin=given.stdin)
+    if isinstance(images, StubImages):  # the client is imagined too, and so are folders of its that an option names
+        return KnownLookup(images.image, given.folders, stdin=given.stdin, others_are_empty=True)
+    return KnownLookup(stored_images(images, given.mode), given.folders, stdin=given.stdin)
 
 
 def _answer(asking: Asking[Answer], images: StubImages | ContentStore) -> Answer:

@@ -16,7 +16,7 @@ from ..values import frozen
 if TYPE_CHECKING:
     from ..llb import Definition
 
-__all__ = ["STDIN", "GivenDefinition", "parse_definition", "plain_image", "read_bytes"]
+__all__ = ["STDIN", "GivenDefinition", "parse_definition", "plain_image", "read_bytes", "read_config"]
 
 STDIN = "-"
 MAX_FILE_BYTES = 256 << 20
@@ -78,8 +78,16 @@ def _bundle(data: bytes) -> GivenDefinition:
         definition = _buildkit(b64decode(encoded, validate=True))
     except ValueError as error:
         raise DefinitionError(f"not a bundle: its definition is no base64: {error}") from None
-    config = None if image is None else decode_config(json.dumps(image).encode(), ref="the bundle's image")
+    config = None if image is None else read_config(json.dumps(image).encode(), "the bundle")
     return GivenDefinition(definition=definition, image=config)
+
+
+def read_config(data: bytes, origin: str) -> ImageConfig:
+    """An image config from outside. Raises SourceError saying what is wrong in `origin`."""
+    try:
+        return decode_config(data, ref=origin)
+    except SourceError as error:
+        raise SourceError(f"{origin}: {error.message}", ref=origin, hint=error.hint) from None
 
 
 def plain_image(definition: Definition) -> ImageConfig:

@@ -32,11 +32,17 @@ class KnownLookup:
     `missing`: images asked for that only a registry can tell about; `learn` adds answers.
     """
 
-    def __init__(self, here: ImageAnswers, folders: Mapping[str, Path], *, stdin: bytes | None) -> None:
-        """here: what can be told of an image at once; None where somebody else must be asked."""
+    def __init__(
+        self, here: ImageAnswers, folders: Mapping[str, Path], *, stdin: bytes | None, others_are_empty: bool = False
+    ) -> None:
+        """here: what can be told of an image at once; None where somebody else must be asked.
+
+        others_are_empty: folders that were not handed over have no files, instead of being an error.
+        """
         self._here = here
         self._folders = folders
         self._stdin = stdin
+        self._others_are_empty = others_are_empty
         self._images: dict[Question, ResolvedImage | LlbuildError] = {}
         self.missing: list[Question] = []
         self.read: dict[str, bytes] = {}  # build files that were read, for error reports
@@ -58,6 +64,8 @@ class KnownLookup:
             self.read[path] = self._stdin
             return self._stdin
         folder = self._folders.get(context)
+        if folder is None and self._others_are_empty:
+            raise NoSuchFile
         if folder is None:
             raise SourceError(f"no build context named {context!r} was given", ref=context)
         data = _read_inside(os.fspath(folder), path)

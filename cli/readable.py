@@ -1,7 +1,8 @@
 """`llbuild compile --format json`: a graph for people to read, and for `jq`.
 
 Ops stand inputs first and are numbered from 1. An input is written as its op's number and name, and the output
-where it is not the first: `3 [build 2/4] WORKDIR /src`, `5 [2/2] RUN make: output 1`.
+where it is not the first: `3 [build 2/4] WORKDIR /src`, `5 [2/2] RUN make: output 1`. What an op does stands under its
+kind (`exec`, `file`, `source`, …), in the words of BuildKit's schema.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..image import encode_config
 from ..llb import Metadata
-from ..proto import op_digests
+from ..proto import plain_definition
 from .bundle import described_warning
 from .listing import render_json
 
@@ -63,9 +64,9 @@ def _reference(edge: Edge, names: Mapping[Digest, str]) -> str:
 
 def _ops(definition: Definition, names: Mapping[Digest, str]) -> list[dict[str, Any]]:
     said = definition.metadata_of()
-    buildkit = op_digests(definition)
+    plain = plain_definition(definition)["ops"]
     ops = []
-    for number, vertex in enumerate(definition.vertices, start=1):
+    for number, (vertex, wire) in enumerate(zip(definition.vertices, plain, strict=True), start=1):
         meta = said.get(vertex.digest, _NOTHING)
         ops.append(
             {
@@ -73,10 +74,11 @@ def _ops(definition: Definition, names: Mapping[Digest, str]) -> list[dict[str, 
                 "name": meta.name,
                 "lines": [_place(span) for span in meta.spans],
                 "digest": vertex.digest,
-                "buildkit_digest": buildkit[vertex.digest],
+                "buildkit_digest": wire["digest"],
                 "platform": vertex.platform.with_version if vertex.platform is not None else None,
                 "inputs": [_reference(edge, names) for edge in vertex.inputs],
                 "ignore_cache": meta.ignore_cache,
+                wire["type"]: wire[wire["type"]],
             }
         )
     return ops

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from ..errors import DefinitionError, DockerfileError, SourceError, UsageError
 from ..frontend import Compiled, CompilingFrontend, PlatformResult, Request
-from ..image import decode_config
 from ..llb import Metadata, SourceOp
 from ..platforms import host_platform
 from ..values import frozen, replace
 from ..worker import unsupported
 from .build import conduct
-from .definition import STDIN, parse_definition, plain_image, read_bytes
+from .definition import STDIN, parse_definition, plain_image, read_bytes, read_config
 from .engine import build
 from .pairs import value_pairs
 from .parser import CommandParser
@@ -100,7 +99,7 @@ def definition_input(options: DefinitionOptions, view: BuildView) -> BuildInput:
     _check(definition)
     image = given.image or plain_image(definition)
     if options.image_config:
-        image = decode_config(read_bytes(options.image_config), ref=options.image_config)
+        image = read_config(read_bytes(options.image_config), options.image_config)
     result = PlatformResult(platform=image.platform, definition=definition, image=image)
 
     def answer(request: Request, lookup: Lookup) -> Compiled:

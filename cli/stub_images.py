@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from ..digest import Digest, parse_digest
 from ..errors import SourceError
 from ..frontend import ResolvedImage
-from ..image import ContainerConfig, decode_config
+from ..image import ContainerConfig
 from ..values import frozen, replace
+from .definition import read_bytes, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["STUB_SESSION", "StubImages", "read_stub_images"]
 
 STUB_SESSION = "oracle-session"  # whose folders local sources mean, unless --session-id says
-MAX_FILE_BYTES = 16 << 20
 # An image for Windows has none of the rest of a config made for Linux.
 _WINDOWS = ContainerConfig(cmd=("c:\\windows\\system32\\cmd.exe",))
 
@@ -57,13 +57,9 @@ class StubImages:
 
 def read_stub_images(path: str) -> StubImages:
     """Raises SourceError naming the file and what is wrong in it."""
+    data = read_bytes(path)
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}", ref=path) from None
-    try:
-        document = json.loads(data[:MAX_FILE_BYTES])
+        document = json.loads(data)
         refs = document.get("refs") or {}
         return StubImages(
             digest=parse_digest(document["digest"]),
@@ -79,4 +75,4 @@ def read_stub_images(path: str) -> StubImages:
 
 
 def _decode(config: object, path: str) -> ImageConfig:
-    return decode_config(json.dumps(config).encode(), ref=path)
+    return read_config(json.dumps(config).encode(), path)

@@ -58,14 +58,15 @@ class Request:
     `options` are BuildKit's frontend attributes: `filename`, `target`, `build-arg:NAME`, `label:NAME`, `context:NAME`,
     `platform` (several with commas between), `no-cache`, `image-resolve-mode`, … (FEATURES of `docker build`).
     The client's folders are the local sources `context` and `dockerfile`.
+
+    `for_build`: somebody will build the result, so what the worker cannot do yet is refused, at its place. False: only
+    the graph is wanted, whole.
     """
 
     options: Mapping[str, str]
     platform: Platform  # wanted of the image; the first one where the option `platform` names several
     build_platform: Platform  # of this machine
-    for_build: bool = (
-        True  # refuse, at its place, what the worker cannot do yet; False: only the graph is wanted, whole
-    )
+    for_build: bool = True
     session_id: str = ""  # of the client whose folders `local://` sources mean; "" where it goes without saying
 
     def option(self, name: str) -> str | None:

@@ -67,6 +67,7 @@ def test_the_readable_form_names_everything(tmp_path: Path, stub: Path) -> None:
     assert process["lines"] == ["Dockerfile:3-4"]
     assert process["digest"].startswith("blake3:")
     assert process["buildkit_digest"].startswith("sha256:")
+    assert process["exec"]["meta"]["args"] == ["/bin/sh", "-c", "use"]
     assert result["image"]["config"] == CONFIG["config"]
     assert document["warnings"] == []
 
@@ -129,6 +130,12 @@ def test_without_stub_images_no_session_is_named() -> None:
     assert parse_compile(["--session-id=s", "."], {"LLBUILD_ROOT": "/x"}).session_id == "s"
 
 
+def test_the_client_of_stub_images_may_have_other_folders(tmp_path: Path, stub: Path) -> None:
+    words = ["--opt=context:src=local:theirs", "--format=msgpack"]
+    found = sources(compiled(tmp_path, stub, *words, dockerfile="FROM alpine\nCOPY --from=src a /\n"))
+    assert found["local://theirs"]["local.session"] == "oracle-session"
+
+
 def test_an_image_of_the_list_has_a_config_of_its_own(tmp_path: Path, stub: Path) -> None:
     found = bundle(tmp_path, stub, dockerfile="FROM other:1")
     assert found["image"]["config"]["User"] == "me"
@@ -177,7 +184,10 @@ def test_a_syntax_line_leads_nowhere_with_stub_images(tmp_path: Path, stub: Path
         ("[]", "is no list of stub images: AttributeError"),
         ('{"config": {}}', "is no list of stub images: KeyError: 'digest'"),
         ('{"digest": "x", "config": {}}', "is no list of stub images: ValueError"),
-        (json.dumps({"digest": "sha256:" + "2" * 64, "config": {"os": 1}}), "image config"),
+        (
+            json.dumps({"digest": "sha256:" + "2" * 64, "config": {"os": 1, "rootfs": {}}}),
+            "wrong.json: image config: os: expected a string",
+        ),
     ],
 )
 def test_a_wrong_list_of_stub_images_is_one_clear_error(

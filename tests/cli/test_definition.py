@@ -71,7 +71,7 @@ def test_whatever_comes_is_a_definition_or_an_error_of_ours(data: bytes) -> None
 
 
 def test_an_image_config_in_a_bundle_must_be_one() -> None:
-    with pytest.raises(SourceError, match="the bundle's image"):
+    with pytest.raises(SourceError, match="the bundle: image config: os: expected a string"):
         parse_definition(bundle(image={**CONFIG, "os": 1}))
 
 

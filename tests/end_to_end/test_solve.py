@@ -132,5 +132,6 @@ def test_bad_input_is_one_clear_error(llbuild: Llbuild, context: Callable[..., P
         outcome = llbuild("solve", tmp_path / "bad", exit_code=1)
         assert said in outcome.stderr, name
         assert "Traceback" not in outcome.stderr, name
+        assert "this is a bug" not in outcome.stderr, name
     assert "does not exist" in llbuild("solve", "--local=context=/nowhere", tmp_path / "good", exit_code=1).stderr
     assert "cannot read" in llbuild("solve", tmp_path / "nothing", exit_code=1).stderr
