@@ -18,8 +18,14 @@ from llbuild.tests.llb import strategies as values
 REQUIRED = {"DiffOp.lower", "DiffOp.upper", "ExecOp.meta", "Range.start", "Range.end"}
 
 
+def definition(*ops: bytes, **more: Any) -> pb.Definition:
+    made = pb.Definition(**more)
+    getattr(made, "def").extend(ops)  # a keyword in Python
+    return made
+
+
 def serialized_ops(definition: pb.Definition) -> list[bytes]:
-    return list(getattr(definition, "def"))  # a keyword in Python
+    return list(getattr(definition, "def"))
 
 
 def parse_op(data: bytes) -> pb.Op:
@@ -131,4 +137,4 @@ def definitions(draw: st.DrawFn) -> pb.Definition:
         data = go_bytes(op)
         made += [data] if data not in made else []
     last = pb.Op(inputs=[pb.Input(digest=sha256_digest(made[-1]))]).SerializeToString()
-    return pb.Definition(**{"def": [*made, last]})
+    return definition(*made, last)

@@ -52,5 +52,5 @@ def test_every_field_order_is_read(message: PbDefinition) -> None:
             item.digest = renamed[item.digest]
         foreign.append(op.SerializeToString())
         renamed[name] = sha256_digest(foreign[-1])
-    decoded = decode_buildkit(PbDefinition(**{"def": foreign}).SerializeToString())
+    decoded = decode_buildkit(messages.definition(*foreign).SerializeToString())
     assert decoded == decode_buildkit(message.SerializeToString())
