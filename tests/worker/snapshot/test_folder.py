@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,3 +224,40 @@ def test_threads_share_a_tree_and_a_store(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert results == [want] * 6
+
+
+def test_folders_kept_open_are_few_and_closed_in_the_end(tmp_path: Path) -> None:
+    grow(tmp_path, {f"d{number}/f": "x" for number in range(100)})
+    before = len(os.listdir("/proc/self/fd"))
+    tree = FolderTree(str(tmp_path))
+    for number in range(100):
+        assert tree.stat(f"d{number}/f") is not None
+    assert before < len(os.listdir("/proc/self/fd")) <= before + 64
+    del tree
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_folder_is_listed_from_its_start_however_many_look_at_it_at_once(tmp_path: Path) -> None:
+    grow(tmp_path, {f"d/{number}": "x" for number in range(2_000)})
+    tree = FolderTree(str(tmp_path))
+    tree.stat("d/1")
+
+    def count(_: int) -> int:
+        with tree.directory("d") as folder:
+            return len(folder.entries())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(count, range(16))) == {2_000}
+
+
+def test_a_folder_swapped_for_a_link_leads_nowhere_else(tmp_path: Path) -> None:
+    top = grow(tmp_path / "top", {"d/f": "inside"})
+    outside = grow(tmp_path / "outside", {"f": "a secret"})
+    tree = FolderTree(str(top))
+    assert tree.stat("d/f") is not None
+    (top / "d").rename(top / "e")
+    (top / "d").symlink_to(outside)
+    with tree.directory("d") as folder:
+        handle = folder.open("f")
+    assert os.read(handle, 99) == b"inside"
+    os.close(handle)
