@@ -36,7 +36,7 @@ def build(options: BuildOptions, *, display: Display, view: BuildView) -> BuildR
     """Compile, solve and export. Raises LlbuildError."""
     given = build_input(options, view.sources)
     state = open_state(options.globals.root)
-    contexts = Contexts(given.folders, hidden=state.root)
+    contexts = Contexts(given.folders, hidden=state.root, digests=state.root / "contexts")
     prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
     lookup = KnownLookup(state.content, given.folders, mode=given.mode, stdin=given.stdin)
     job = Build(options=options, input=given, state=state, prober=prober, lookup=lookup, display=display, view=view)
@@ -72,7 +72,11 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
 def _plan(job: Build, compiled: Compiled) -> Plan | None:
     """The plan, when every source can be named without asking anyone."""
     graph, sources, unknown = unresolved_sources([result.definition for result in compiled.results], job.prober)
-    return None if unknown else make_plan(graph, sources, job.prober, job.state.cache)
+    if unknown:
+        return None
+    plan = make_plan(graph, sources, job.prober, job.state.cache)
+    job.prober.contexts.remember()
+    return plan
 
 
 def _ready_layers(job: Build, plan: Plan) -> tuple[LayerBlob, ...] | None:

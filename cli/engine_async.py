@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,7 +11,16 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import LlbuildError
 from ..frontend import MoreNeeded
-from ..solver import Limits, execute, make_plan, resolve_sources, unresolved_sources
+from ..solver import (
+    RETRY_DELAYS_S,
+    Flights,
+    Limits,
+    execute,
+    make_plan,
+    resolve_sources,
+    retrying,
+    unresolved_sources,
+)
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
 from ..worker.source import ImageSource
@@ -66,7 +76,9 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             plan = await _plan(job, compiled, worker)
         if plan.runs_processes:
             await stack.enter_async_context(executor)
-        refs = await execute(plan, worker, job.state.cache, job.display.display, _limits(job))
+        flights = await run_blocking(Flights, job.state.root / "locks" / "results")
+        stack.callback(flights.close)
+        refs = await execute(plan, worker, job.state.cache, job.display.display, _limits(job), flights=flights)
         root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
         return await _export(job, compiled, root, worker)
 
@@ -108,8 +120,13 @@ async def _compile(job: Build, images: ImageSource) -> Compiled:
 async def _look_up(job: Build, images: ImageSource, ref: str, platform: Platform) -> None:
     identifier = ref if "://" in ref else f"docker-image://{ref}"
     try:
-        with phase(f"[internal] load metadata for {ref}", job.display.display):
-            job.lookup.learn((ref, platform), await images.resolve(identifier, platform, job.input.mode))
+        with phase(f"[internal] load metadata for {ref}", job.display.display) as reporter:
+            found = await retrying(
+                partial(images.resolve, identifier, platform, job.input.mode),
+                RETRY_DELAYS_S,
+                lambda words: reporter.log(2, f"{words}\n".encode()),
+            )
+            job.lookup.learn((ref, platform), found)
     except LlbuildError as error:
         job.lookup.learn((ref, platform), error)  # raised at the line that asks for it
 
@@ -118,7 +135,9 @@ async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
     definitions = [result.definition for result in compiled.results]
     graph, sources, unknown = unresolved_sources(definitions, worker)
     sources.update(await resolve_sources(unknown, worker))
-    return await run_blocking(make_plan, graph, sources, worker, job.state.cache)
+    plan = await run_blocking(make_plan, graph, sources, worker, job.state.cache)
+    await run_blocking(worker.contexts.remember)
+    return plan
 
 
 def _limits(job: Build) -> Limits:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..digest import Digest
 from ..errors import DefinitionError
-from ..values import frozen, replace
+from ..values import frozen
 from .codec import decode_value, encode_value, pack, unpack
 from .vertex import Edge, Vertex, vertex_digest
 
@@ -69,25 +69,34 @@ class Metadata:
     progress_group: ProgressGroup | None = None
     resources: LinuxResources | None = None
     description: Attrs = ()
-    caps: tuple[str, ...] = ()
+    caps: tuple[str, ...] | None = None  # names of what a builder must know; None: what the op itself implies
 
 
 @frozen
 class SourceFile:
-    """A build file, kept so that an error can show the place."""
+    """A build file, kept so that an error can show the place. `definition` says what it was read from."""
 
     path: str
     data: bytes
     language: str = "Dockerfile"
+    definition: Definition | None = None
 
 
 def merge_metadata(known: Metadata, said: Metadata) -> Metadata:
-    """What two places say of one vertex: the first name stands, places add up, a wish to skip the cache wins."""
-    return replace(
-        known,
-        name=known.name or said.name,
+    """What two places say of one vertex: as in BuildKit the later word counts, places and needs add up.
+
+    A wish to skip the cache stands once it was said.
+    """
+    caps = {*(known.caps or ()), *(said.caps or ())}
+    return Metadata(
+        name=said.name or known.name,
         spans=known.spans + tuple(span for span in said.spans if span not in known.spans),
         ignore_cache=known.ignore_cache or said.ignore_cache,
+        export_cache=known.export_cache if said.export_cache is None else said.export_cache,
+        progress_group=said.progress_group or known.progress_group,
+        resources=said.resources or known.resources,
+        description=tuple(sorted({**dict(known.description), **dict(said.description)}.items())),
+        caps=None if known.caps is None and said.caps is None else tuple(sorted(caps)),
     )
 
 

@@ -27,31 +27,34 @@ class Edge:
 class Vertex:
     """An op and the edges it reads. Built by `make_vertex`, which computes the digest.
 
-    `constraints` are worker filters, as in `pb.WorkerConstraints`.
+    `constraints` are worker filters, as in `pb.WorkerConstraints`; None where a definition came without that message.
     """
 
     digest: Digest
     op: Op
     inputs: tuple[Edge, ...] = ()
     platform: Platform | None = None
-    constraints: tuple[str, ...] = ()
+    constraints: tuple[str, ...] | None = ()
 
     def __hash__(self) -> int:
         return hash(self.digest)
 
 
 def make_vertex(
-    op: Op, inputs: tuple[Edge, ...] = (), platform: Platform | None = None, constraints: tuple[str, ...] = ()
+    op: Op, inputs: tuple[Edge, ...] = (), platform: Platform | None = None, constraints: tuple[str, ...] | None = ()
 ) -> Vertex:
     digest = vertex_digest(op, inputs, platform, constraints)
     return Vertex(digest=digest, op=op, inputs=inputs, platform=platform, constraints=constraints)
 
 
-def vertex_digest(op: Op, inputs: tuple[Edge, ...], platform: Platform | None, constraints: tuple[str, ...]) -> Digest:
+def vertex_digest(
+    op: Op, inputs: tuple[Edge, ...], platform: Platform | None, constraints: tuple[str, ...] | None
+) -> Digest:
     """blake3 over canonical msgpack of [op, input edges, platform, constraints].
 
     What is for people (names, places in a file, progress groups) is metadata and not in here.
     """
     edges = [[edge.vertex, edge.output] for edge in inputs]
     place = None if platform is None else encode_value(platform)
-    return blake3_digest(pack([encode_value(op), edges, place, list(constraints)]))
+    filters = None if constraints is None else list(constraints)
+    return blake3_digest(pack([encode_value(op), edges, place, filters]))

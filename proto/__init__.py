@@ -1,4 +1,18 @@
-"""Wire schemas: BuildKit's protobuf LLB to `llb` values and back.
+"""BuildKit's wire format (protobuf LLB) to `llb` values and back, without loss."""
 
-Empty so far: the conversion comes with the issue that needs it.
-"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..faces import lazy_face
+
+if TYPE_CHECKING:
+    from .decode import decode_buildkit
+    from .encode import encode_buildkit, op_digests
+    from .plain import plain_definition
+
+_HOME = {"decode_buildkit": "decode", "encode_buildkit": "encode", "op_digests": "encode", "plain_definition": "plain"}
+
+__all__ = ["decode_buildkit", "encode_buildkit", "op_digests", "plain_definition"]
+
+__getattr__ = lazy_face(__name__, _HOME)

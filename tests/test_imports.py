@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = {"anyio", "asyncio", "httpx", "networkx", "rich", "ssl", "structlog", "tarfile", "trio", "zstandard"}
+HEAVY = {
+    *("anyio", "asyncio", "google.protobuf", "httpx", "networkx", "rich", "ssl", "structlog", "tarfile", "trio"),
+    "zstandard",
+}
 # A compile in a process of its own: all that is imported for it takes 45 ms at most.
 NEVER_FOR_A_COMPILE = HEAVY | {
     *("argparse", "ast", "copy", "csv", "dataclasses", "decimal", "dis", "email", "fractions", "google", "inspect"),
