@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, SourceError
+from ...platforms import normalize_platform
 from ..contract import NoSuchFile
 from ..syntax import SYNTAX_ARGUMENT, asks_for_labs
 from .expander import Expander
@@ -87,7 +88,7 @@ class Build:
     def image(self, ref: str, platform: Platform, at: Span) -> ResolvedImage | None:
         """None: not known yet, asked for."""
         try:
-            found = self.lookup.image(ref, platform)
+            found = self.lookup.image(ref, normalize_platform(platform))
         except SourceError as error:
             raise DockerfileError(error.message, at=at, hint=error.hint) from error
         self.waiting |= found is None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, LlbuildError, SourceError, UsageError
 from ...llb import FileMkdir, Metadata, SourceFile, marshal
+from ...platforms import Platform, normalize_platform
 from ...values import replace
 from ..contract import Compiled, MoreNeeded, NoSuchFile, PlatformResult
 from . import instructions as ins
@@ -28,7 +29,6 @@ from .run import apply_run, step_label
 from .support import NOT_YET
 
 if TYPE_CHECKING:
-    from ...platforms import Platform
     from ...span import Span
     from ..contract import Lookup, Request
     from .imagedraft import ImageDraft
@@ -206,6 +206,7 @@ class Compilation:
         image.labels.update(build.options.labels)
         if build.explicit_target:
             image.platform = _image_platform(build.target, image.platform)
+        image.platform = normalize_platform(image.platform)
         definition = marshal(finish(target.draft), (self.source,))
         return PlatformResult(platform=build.target, definition=definition, image=image.freeze())
 
@@ -245,7 +246,7 @@ def _run_through(build: Build, state: StageState) -> None:
     """All commands of a stage, triggers of its base first."""
     image = state.image
     assert image is not None
-    state.platform = state.platform or build.target
+    state.platform = state.platform or Platform()  # unknown after a context that is no image took a stage's place
     if not any(item.partition("=")[0] == "PATH" for item in image.env) and state.platform.os != "windows":
         image.env.append("PATH=" + default_path_env(state.platform.os))
     for item in image.env:

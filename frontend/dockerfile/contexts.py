@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...errors import DockerfileError, SourceError
 from ...image import parse_reference
 from ...llb import Metadata
+from ...platforms import normalize_platform
 from ...values import frozen
 from .drafts import SourceDraft
 from .gofmt import go_json
@@ -65,7 +66,7 @@ def find_context(options: Options, name: str, platform: Platform, at: Span) -> N
     if not options.contexts or name.lower() in ("scratch", "context"):
         return None
     plain = read_reference(name, at).familiar().removesuffix(":latest")
-    for key in (f"{plain}::{full_platform(platform)}", plain):
+    for key in (f"{plain}::{full_platform(normalize_platform(platform))}", plain):
         source = options.contexts.get(key)
         if source is not None:
             return NamedContext(key, source)

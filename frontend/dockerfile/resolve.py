@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...llb import Metadata
-from ...platforms import parse_platform
+from ...platforms import normalize_platform, parse_written_platform
 from ...values import replace
 from . import instructions as ins
 from .contexts import find_context, image_attrs, load_context, read_reference
@@ -77,7 +77,7 @@ def _stage_platform(build: Build, start: ins.From) -> Platform | None:
     if not expansion.text:
         raise DockerfileError(f"the platform {word.text} is empty", at=word.at, hint=hint)
     try:
-        return parse_platform(expansion.text)
+        return parse_written_platform(expansion.text)
     except ValueError as error:
         raise DockerfileError(f"--platform: {error}", at=word.at, hint=hint) from None
 
@@ -193,8 +193,7 @@ def _resolve(build: Build, state: StageState, *, reachable: bool) -> None:
                 _stand_on(state, loaded.draft, loaded.config or empty_image(platform), platform)
                 if loaded.config is not None:
                     _enter(state, loaded.config)
-                    state.state_platform = platform
-                state.state_platform = platform
+                state.state_platform = normalize_platform(platform)
                 state.resolved = True
         else:
             _from_image(build, state, reference, platform)
@@ -267,7 +266,7 @@ def _from_image(build: Build, state: StageState, reference: Reference, platform:
         platform=platform,
         metadata=Metadata(name=title, spans=(state.at,), description=(("com.docker.dockerfile.v1.command", text),)),
     )
-    state.platform = state.state_platform = platform
+    state.platform, state.state_platform = platform, normalize_platform(platform)
 
 
 def _detected(config: ImageConfig, target: Platform, build_platform: Platform) -> Platform:
