@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .options import Options
 
 __all__ = [
+    "RESERVED_NAMES",
     "Loaded",
     "NamedContext",
     "find_context",
@@ -35,6 +36,9 @@ __all__ = [
     "read_reference",
     "remote_context",
 ]
+
+
+RESERVED_NAMES = frozenset({"scratch", "context"})  # no context replaces these
 
 
 @frozen(kw_only=False)
@@ -63,7 +67,7 @@ def read_reference(text: str, at: Span, what: str = "") -> Reference:
 
 def find_context(options: Options, name: str, platform: Platform, at: Span) -> NamedContext | None:
     """The context of that name, if one was given. `scratch` and `context` cannot be replaced."""
-    if not options.contexts or name.lower() in ("scratch", "context"):
+    if not options.contexts or name.lower() in RESERVED_NAMES:
         return None
     plain = read_reference(name, at).familiar().removesuffix(":latest")
     for key in (f"{plain}::{full_platform(normalize_platform(platform))}", plain):

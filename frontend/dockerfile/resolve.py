@@ -12,7 +12,7 @@ from ...llb import Metadata
 from ...platforms import normalize_platform, parse_written_platform
 from ...values import replace
 from . import instructions as ins
-from .contexts import find_context, image_attrs, load_context, read_reference
+from .contexts import RESERVED_NAMES, find_context, image_attrs, load_context, read_reference
 from .drafts import SourceDraft
 from .imagedraft import ImageDraft, empty_image
 from .integer import read_int
@@ -52,6 +52,7 @@ def register_stages(build: Build, stages: list[ins.Stage], global_args: list[ins
         state = StageState(base, start.at, stage=stage)
         state.platform = _stage_platform(build, start)
         if stage.name:
+            _check_name(stage.name, start)
             wanted = state.platform or build.target
             state.named_context = find_context(build.options, stage.name, wanted, start.at)
         state.name = stage.name
@@ -65,6 +66,12 @@ def register_stages(build: Build, stages: list[ins.Stage], global_args: list[ins
         state.total += sum(isinstance(item, (ins.Add, ins.Copy, ins.Run, ins.Workdir)) for item in stage.commands)
         state.ignore_cache = build.options.ignores_cache(stage.name)
     build.expander.unset = None
+
+
+def _check_name(name: str, start: ins.From) -> None:
+    """A context may take the stage's place, so that its name must be one for a context: an image reference."""
+    if not name.isalnum() and name not in RESERVED_NAMES:
+        read_reference(name, start.at, f"{name!r} cannot name a stage: ")
 
 
 def _stage_platform(build: Build, start: ins.From) -> Platform | None:
@@ -161,7 +168,7 @@ def resolve_stages(build: Build, target: StageState, *, all_stages: bool = False
     """
     while True:
         reachable = {*build.stages.states} if all_stages else build.stages.reachable(target)
-        for state in list(build.stages.states):
+        for state in reversed(build.stages.states):  # of several wrong ones BuildKit, too, names the last
             if state.base is None and not state.dispatched and not state.resolved:
                 _resolve(build, state, reachable=state in reachable)
         if build.waiting:

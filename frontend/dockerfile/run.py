@@ -9,7 +9,6 @@ from ...errors import DockerfileError
 from ...llb import ExecOp, FileMkfile, Metadata, Mount, MountType, NetMode, SecurityMode, TmpfsOptions
 from .drafts import ExecDraft, FileDraft
 from .heredoc import parse_heredoc
-from .suggest import did_you_mean
 from .words import SPACES
 
 if TYPE_CHECKING:
@@ -173,12 +172,6 @@ def _network(build: Build, state: StageState, command: Run) -> NetMode:
     word = command.network
     if word is None:
         return state.network
-    if word.text not in _NETWORKS:
-        raise DockerfileError(
-            f"--network is default, none or host, not {word.text!r}",
-            at=word.at,
-            hint=did_you_mean(word.text, _NETWORKS),
-        )
     wanted = _NETWORKS[word.text]
     if wanted is not None:
         build.demand("RUN --network", word.at)
@@ -189,12 +182,6 @@ def _security(build: Build, command: Run) -> SecurityMode:
     word = command.security
     if word is None:
         return SecurityMode.SANDBOX
-    if word.text not in _SECURITIES:
-        raise DockerfileError(
-            f"--security is sandbox or insecure, not {word.text!r}",
-            at=word.at,
-            hint=did_you_mean(word.text, _SECURITIES),
-        )
     if word.text == "insecure":
         build.demand("RUN --security=insecure", word.at)
     return _SECURITIES[word.text]
