@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...span import Span
     from ..contract import Lookup, ResolvedImage
     from .directives import Directives
-    from .drafts import SourceDraft
+    from .drafts import Draft
     from .lint import Linter
     from .options import Options
     from .stage import StageState
@@ -54,7 +54,7 @@ class Build:
         self.lint: Linter
         self.waiting = False  # some lookup has not answered yet
         self.links = 0
-        self.context: SourceDraft
+        self.context: Draft
         self.excludes: tuple[str, ...] = ()  # its .dockerignore
         self.context_paths: set[str] = set()
         self._ignored: IgnoreList | None = None

@@ -12,7 +12,7 @@ from ...values import replace
 from ..contract import Compiled, MoreNeeded, NoSuchFile, PlatformResult
 from . import instructions as ins
 from .build import Build
-from .contexts import local_attrs, remote_context
+from .contexts import local_attrs, main_context
 from .copying import apply_copy
 from .drafts import FileDraft, SourceDraft, finish
 from .ignorefile import parse_ignore_file
@@ -155,18 +155,12 @@ class Compilation:
             not_yet=not_yet,
         )
         self.build.lint, self.build.excludes = lint, excludes
-        self.build.context = self._context(options, excludes, not_yet)
+        self.build.context = (
+            main_context(options, not_yet) if options.context else self._local_context(options, excludes)
+        )
 
-    def _context(self, options: Options, excludes: tuple[str, ...], not_yet: frozenset[str]) -> SourceDraft:
-        """The build context. Which of its files are wanted is known when all stages have been run through."""
-        if options.context:
-            draft = remote_context(options.context, "[internal] load remote build context")
-            if draft is None:
-                raise UsageError(f"option context: {options.context!r} is neither a git repository nor a URL")
-            feature = "a git build context" if draft.identifier.startswith("git://") else "a build context from a URL"
-            if feature in not_yet:
-                raise UsageError(f"{feature} is not supported yet: {options.context}")
-            return draft
+    def _local_context(self, options: Options, excludes: tuple[str, ...]) -> SourceDraft:
+        """The client's folder. Which of its files are wanted is known when all stages have been run through."""
         return SourceDraft(
             identifier="local://context",
             attrs=lambda: local_attrs(options, "context", "context", excludes, self.build.context_paths),

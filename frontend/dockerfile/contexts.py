@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import DockerfileError, SourceError
+from ...errors import DockerfileError, SourceError, UsageError
 from ...image import parse_reference
-from ...llb import Metadata
+from ...llb import FileCopy, Metadata
 from ...platforms import normalize_platform
 from ...values import frozen
-from .drafts import SourceDraft
+from .drafts import FileDraft, SourceDraft
 from .gofmt import go_json
 from .ignorefile import parse_ignore_file
 from .paths import join
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ...platforms import Platform
     from ...span import Span
     from .build import Build
+    from .drafts import Draft
     from .options import Options
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "image_attrs",
     "load_context",
     "local_attrs",
+    "main_context",
     "read_reference",
     "remote_context",
 ]
@@ -170,12 +172,38 @@ def _remote(build: Build, context: NamedContext, at: Span) -> SourceDraft:
     return draft
 
 
-def remote_context(url: str, name: str) -> SourceDraft | None:
-    """A git repository or a file behind a URL; None when the text is neither. Raises GitRefError."""
-    from .gitref import parse_git_ref  # urllib is not cheap, and few builds need it
+def main_context(options: Options, not_yet: frozenset[str]) -> Draft:
+    """The remote build context that option `context` names. Raises UsageError."""
+    from .gitref import GitRefError
 
-    git = parse_git_ref(url)
+    url = options.context
+    try:
+        draft = remote_context(url, "[internal] load remote build context", main=options)
+    except GitRefError as error:
+        raise UsageError(f"option context: {error}") from None
+    if draft is None:
+        raise UsageError(f"option context: {url!r} is neither a git repository nor a URL")
+    feature = "a git build context" if draft.identifier.startswith("git://") else "a build context from a URL"
+    if feature in not_yet:
+        raise UsageError(f"{feature} is not supported yet: {url}")
+    if options.context_subdir is None:
+        return draft
+    folder = FileCopy(src=join("/", options.context_subdir), dest="/", dir_copy_contents=True)
+    return FileDraft(base=None, steps=[(folder, draft)], metadata=Metadata())
+
+
+def remote_context(url: str, name: str, *, main: Options | None = None) -> SourceDraft | None:
+    """A git repository or a file behind a URL; None when the text is neither. Raises GitRefError.
+
+    main: the options of the build whose main context this is; some are about it.
+    """
+    from .gitref import parse_git_ref  # not cheap, and few builds need it
+
+    git = parse_git_ref(url, as_context=True)
     if git is not None:
+        if main is not None:
+            git.keep_git_dir = main.keep_git_dir or git.keep_git_dir
+            git.mtime = git.mtime or ("commit" if main.build_args.get("SOURCE_DATE_EPOCH") else "")
         name = f"[internal] load git source {url}"
         return SourceDraft(identifier=git.identifier, attrs=git.attrs, platform=None, metadata=Metadata(name=name))
     if not url.startswith(("http://", "https://")):

@@ -36,6 +36,8 @@ class Options:
     session_id: str = ""
     shared_keys: dict[str, str]
     context: str = ""  # a remote main context; "" is the client's folder
+    context_subdir: str | None = None  # of a remote one
+    keep_git_dir: bool = False  # of a git one
     dockerfile_local: str = "dockerfile"
     platforms: tuple[Platform, ...] = ()  # asked for; () is "that of the build"
     multi_platform: bool = False
@@ -73,6 +75,8 @@ def read_options(request: Request) -> Options:
         session_id=request.session_id,
         shared_keys=request.options_under("sharedkey:localdir"),
         context=get(get("contextkey") or "context") or "",
+        context_subdir=get("contextsubdir"),
+        keep_git_dir=read_bool(build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "")) or False,
         dockerfile_local=get("dockerfilekey") or "dockerfile",
         platforms=platforms,
         multi_platform=_multi_platform(request, len(platforms)),
