@@ -66,7 +66,14 @@ class Build:
             return ""
         from datetime import UTC, datetime  # only with SOURCE_DATE_EPOCH
 
-        return datetime.fromtimestamp(self.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(self.epoch, UTC).isoformat().replace("+00:00", "Z")
+
+    @property
+    def timestamp(self) -> int:
+        """The time of files that the build makes, in nanoseconds; -1 leaves it as it is."""
+        if self.epoch is None:
+            return -1
+        return (self.epoch * 10**9 + (1 << 63)) % (1 << 64) - (1 << 63)  # wraps as Go's does, beyond the year 2262
 
     @property
     def ignored(self) -> IgnoreList | None:

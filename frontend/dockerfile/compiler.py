@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Compilation", "compile_request", "find_dockerfile", "prepare"]
 
 CHECK_ARGUMENT = "BUILDKIT_DOCKERFILE_CHECK"
+EPOCH = "SOURCE_DATE_EPOCH"
 
 
 def compile_request(request: Request, lookup: Lookup, *, not_yet: frozenset[str] = NOT_YET) -> Compiled:
@@ -127,7 +128,15 @@ def _ignored(options: Options, lookup: Lookup) -> tuple[str, ...] | None:
             break
     if None in answers:
         return None
-    return parse_ignore_file(answers[-1] or b"")
+    patterns = parse_ignore_file(answers[-1] or b"")
+    if any("[" in pattern or "\\" in pattern or pattern == "!" for pattern in patterns):  # only these can be malformed
+        from ...patterns import IgnoreList
+
+        try:
+            IgnoreList(patterns)
+        except ValueError as error:
+            raise UsageError(f"{path}: {error}") from None
+    return patterns
 
 
 class Compilation:
@@ -178,7 +187,8 @@ class Compilation:
         check_defaults(build, self.global_args, stages)
         for instruction in self.global_args:
             _declare(build, instruction)
-        _read_epoch(build, stages[-1].start.at)
+        if build.options.build_args.get(EPOCH) is not None or EPOCH in build.global_args:
+            _read_epoch(build, self.global_args, stages)
         register_stages(build, stages, self.global_args)
         self.target = find_target(build)
         plan_stages(build)
@@ -217,23 +227,12 @@ def _declare(build: Build, instruction: ins.Arg) -> None:
             build.global_args[key] = value
 
 
-def _read_epoch(build: Build, at: Span) -> None:
-    name = "SOURCE_DATE_EPOCH"
-    text = build.options.build_args.get(name, build.global_args.get(name, ""))
-    if not text:
-        return
-    digits = text[1:] if text[0] in "+-" else text
-    if not (digits.isascii() and digits.isdecimal()):
-        if text.isidentifier():
-            build.demand("SOURCE_DATE_EPOCH from a context or stage", at)
-        raise DockerfileError(f"SOURCE_DATE_EPOCH is a number of seconds, not {text!r}", at=at)
-    if len(digits) > 11 or not -62135596800 <= int(text) <= 253402300799:
-        raise DockerfileError(f"SOURCE_DATE_EPOCH {text} is no time between the years 1 and 9999", at=at)
-    build.epoch = int(text)
-    text = str(build.epoch)
-    for values in (build.options.build_args, build.global_args):
-        if name in values:
-            values[name] = text
+def _read_epoch(build: Build, global_args: list[ins.Arg], stages: list[ins.Stage]) -> None:
+    from .epoch import read_epoch
+
+    declared = (arg.key for instruction in global_args for arg in instruction.args)
+    place = next((key.at for key in declared if key.text == EPOCH), stages[-1].start.at)
+    read_epoch(build, stages, place)
 
 
 def _run_through(build: Build, state: StageState) -> None:
@@ -280,8 +279,7 @@ def _workdir(build: Build, state: StageState, planned: Planned, command: ins.Wor
     path = _enter_folder(state, image, text, command.path.at)
     if path != "/":
         owner = parse_owner(image.user, -1 if state.draft is None else 0) if image.user else None
-        stamp = -1 if build.epoch is None else build.epoch * 10**9
-        action = FileMkdir(path=clean(path), mode=0o755, make_parents=True, owner=owner, timestamp=stamp)
+        action = FileMkdir(path=clean(path), mode=0o755, make_parents=True, owner=owner, timestamp=build.timestamp)
         title = build.expander.display(command.text, state.env)
         metadata = Metadata(name=step_label(build, state, planned, title), spans=(command.at,))
         state.draft = FileDraft(base=state.draft, steps=[(action, None)], metadata=metadata)

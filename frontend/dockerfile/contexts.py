@@ -119,27 +119,25 @@ def _image(build: Build, context: NamedContext, ref: str, platform: Platform, at
 
 
 def _oci_layout(build: Build, context: NamedContext, platform: Platform, at: Span) -> Loaded | None:
+    """A folder or archive of this machine by its path, or a store of the client by a name."""
+    place = context.source.removeprefix("oci-layout:").removeprefix("//")
+    local = place.startswith("/")
+    if not local and not read_reference(place, at, f"build context {context.key}: ").digest:
+        raise DockerfileError(f"build context {context.key}: {place!r} names no digest", at=at)
     found = build.image(context.source, platform, at)
     if found is None:
         return None
-    store = context.source.removeprefix("oci-layout:").removeprefix("//").partition("@")[0]
+    store = place.partition("@")[0]
+    attrs: dict[str, str] = {}
+    identifier = f"oci-layout://{store}@{found.digest}"
+    if not local:
+        folder, colon, tag = store.rpartition(":")
+        attrs["oci.store"] = folder if colon and "/" not in tag else store
+        if build.options.session_id:
+            attrs["oci.session"] = build.options.session_id
+        identifier = f"oci-layout://{read_reference(context.key.partition('::')[0], at).name}@{found.digest}"
     metadata = Metadata(name=f"[context {context.key}] OCI load from client", spans=(at,))
-    if store.startswith("/"):  # a folder or archive of this machine; a client's store has a name instead
-        pinned = f"oci-layout://{store}@{found.digest}"
-        return Loaded(SourceDraft(identifier=pinned, attrs=dict, platform=platform, metadata=metadata), found.config)
-    folder, colon, tag = store.rpartition(":")
-    if colon and "/" not in tag:
-        store = folder
-    attrs = {"oci.store": store}
-    if build.options.session_id:
-        attrs["oci.session"] = build.options.session_id
-    name = read_reference(context.key.partition("::")[0], at).name
-    draft = SourceDraft(
-        identifier=f"oci-layout://{name}@{found.digest}",
-        attrs=lambda: attrs,
-        platform=platform,
-        metadata=metadata,
-    )
+    draft = SourceDraft(identifier=identifier, attrs=lambda: attrs, platform=platform, metadata=metadata)
     return Loaded(draft, found.config)
 
 

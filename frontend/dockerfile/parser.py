@@ -91,7 +91,10 @@ def parse_trigger(text: str, at: Span, escape: str = "\\") -> Node:
     """Parse the one instruction of an ONBUILD trigger; every place in it is `at`, the child's FROM."""
     reader = _Reader(text, at.path)
     reader.directives.result.escape = escape
-    nodes = list(reader.nodes())
+    try:
+        nodes = list(reader.nodes())
+    except DockerfileError as error:
+        raise DockerfileError(f"in the ONBUILD trigger {text!r}: {error.message}", at=at, hint=error.hint) from None
     if len(nodes) != 1:
         raise DockerfileError(f"an ONBUILD trigger must be one instruction, found {text!r}", at=at)
     for node in nodes:
@@ -143,6 +146,7 @@ class _Reader:
             raise DockerfileError(
                 f"the line is longer than {MAX_LINE} bytes",
                 at=Span(self.path, self.at),
+                other_lines=(self.at - 1,),  # BuildKit counts the lines that it has done with
                 hint="split it with continuations, or put the data in a file of the build context",
             )
         return raw.rstrip("\r")
@@ -169,7 +173,9 @@ class _Reader:
             origins.append((number, 1))
             size += len(text)
         joined = "".join(pieces)
-        return Line(self.path, _without_surrogates(joined), starts, origins, self.at), blank
+        line = Line(self.path, _without_surrogates(joined), starts, origins, self.at)
+        line.replaced = line.text != joined
+        return line, blank
 
     def _trim(self, text: str) -> tuple[str, bool]:
         """The text without its continuation mark, and whether it had one."""
@@ -249,12 +255,31 @@ def _read_node(line: Line, start: int, escape: str) -> Node:
 def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word, ...], int]:
     """The words that begin with `--`, quotes and escapes taken off, and where the rest begins."""
     text = line.text
-    flags: list[Word] = []
+    if text.isascii() or not text.startswith("--", at):
+        cuts, rest = _cut_flags(text, at, end, escape)
+    else:
+        # BuildKit reads flags byte by byte: a letter beyond ASCII becomes several, and its last byte may be a blank.
+        head = text[:at]
+        data = text[at:end].encode("utf-8", "surrogateescape")
+        raw = data.decode("latin-1")
+        cuts, rest = _cut_flags(raw, 0, len(raw), escape)
+
+        def place(offset: int) -> int:
+            return len(head) + len(data[:offset].decode("utf-8", "ignore"))
+
+        cuts, rest = [(word, place(start), place(stop)) for word, start, stop in cuts], place(rest)
+    flags = (Word(word, line, start, stop, exact=word == text[start:stop]) for word, start, stop in cuts)
+    return tuple(flags), rest
+
+
+def _cut_flags(text: str, at: int, end: int, escape: str) -> tuple[list[tuple[str, int, int]], int]:
+    """Each flag with where it stands, and where the rest begins."""
+    flags: list[tuple[str, int, int]] = []
     while True:
         while at < end and text[at] in SPACES:
             at += 1
         if not text.startswith("--", at, end):
-            return tuple(flags), at
+            return flags, at
         start, out, quote = at, [], ""
         while at < end:
             char = text[at]
@@ -278,5 +303,5 @@ def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word,
             at += 1
         word = "".join(out)
         if word == "--" and not quote:
-            return tuple(flags), at
-        flags.append(Word(word, line, start, at, exact=len(word) == at - start))
+            return flags, at
+        flags.append((word, start, at))

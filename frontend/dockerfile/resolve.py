@@ -243,7 +243,7 @@ def _enter(state: StageState, config: ImageConfig) -> None:
     working_dir = config.config.working_dir
     state.cwd = working_dir if working_dir.startswith("/") else "/" + working_dir
     if config.platform.architecture and config.platform.os:
-        state.state_platform = config.platform
+        state.state_platform = normalize_platform(config.platform)
 
 
 def _from_image(build: Build, state: StageState, reference: Reference, platform: Platform) -> None:

@@ -33,6 +33,7 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
     state.paths.add("/")  # a process may read any file
     network, security = _network(build, state, command), _security(build, command)
     args, title, script = _command_line(state, command)
+    _check_text(command, script)
     if command.shell:
         args = (*image.default_shell, " ".join(args))
     if not args:
@@ -107,6 +108,13 @@ def _command_line(state: StageState, command: Run) -> tuple[tuple[str, ...], str
         )
         return (_PIPES + first.name,), title, script
     return (_utf8(body),), title, None
+
+
+def _check_text(command: Run, script: FileDraft | None) -> None:
+    """Arguments are text. A script is a file, and holds any bytes."""
+    bodies = () if script is not None else command.heredocs
+    if command.shell and (command.node.line.replaced or any(_utf8(body.content) != body.content for body in bodies)):
+        raise DockerfileError("RUN holds bytes that are no UTF-8", at=command.at, hint="save the file as UTF-8")
 
 
 def _is_heredoc_alone(command: Run) -> bool:

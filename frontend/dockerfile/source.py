@@ -21,7 +21,7 @@ BLANKS = "\t\v\f\r "
 class Line:
     """One instruction's text. `starts[i]` is the offset in `text` of its i-th physical piece."""
 
-    __slots__ = ("first", "last", "origins", "path", "pinned", "starts", "text")
+    __slots__ = ("first", "last", "origins", "path", "pinned", "replaced", "starts", "text")
 
     def __init__(self, path: str, text: str, starts: list[int], origins: list[tuple[int, int]], last: int) -> None:
         self.path = path
@@ -30,6 +30,7 @@ class Line:
         self.origins = origins  # (line, column) of each piece, from 1
         self.first = origins[0][0]  # physical lines, heredoc bodies included
         self.last = last
+        self.replaced = False  # bytes that were not UTF-8 became U+FFFD
         self.pinned: Span | None = None  # an ONBUILD trigger's every place is the FROM that runs it
 
     @property
