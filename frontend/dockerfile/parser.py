@@ -255,10 +255,10 @@ def _read_node(line: Line, start: int, escape: str) -> Node:
 def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word, ...], int]:
     """The words that begin with `--`, quotes and escapes taken off, and where the rest begins."""
     text = line.text
-    if text.isascii() or not text.startswith("--", at):
+    if text.isascii():
         cuts, rest = _cut_flags(text, at, end, escape)
     else:
-        # BuildKit reads flags byte by byte: a letter beyond ASCII becomes several, and its last byte may be a blank.
+        # BuildKit reads flags byte by byte: a letter beyond ASCII becomes several, some of which may be blanks.
         head = text[:at]
         data = text[at:end].encode("utf-8", "surrogateescape")
         raw = data.decode("latin-1")

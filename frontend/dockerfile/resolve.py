@@ -168,9 +168,15 @@ def resolve_stages(build: Build, target: StageState, *, all_stages: bool = False
     """
     while True:
         reachable = {*build.stages.states} if all_stages else build.stages.reachable(target)
-        for state in reversed(build.stages.states):  # of several wrong ones BuildKit, too, names the last
+        failure: DockerfileError | None = None
+        for state in build.stages.states:
             if state.base is None and not state.dispatched and not state.resolved:
-                _resolve(build, state, reachable=state in reachable)
+                try:
+                    _resolve(build, state, reachable=state in reachable)
+                except DockerfileError as error:
+                    failure = error  # of several BuildKit, too, mostly names the last
+        if failure is not None:
+            raise failure
         if build.waiting:
             return reachable
         if not any([_take_triggers(build, state) for state in reachable]):  # noqa: C419  every stage must take its own

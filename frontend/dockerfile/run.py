@@ -36,8 +36,6 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
     _check_text(command, script)
     if command.shell:
         args = (*image.default_shell, " ".join(args))
-    if not args:
-        raise DockerfileError("RUN has no program to run", at=command.at, hint='write RUN ["program", "argument"]')
     if command.devices:
         _demand_devices(build, command)
     extras = _mounts(build, state, planned, command)
@@ -76,8 +74,14 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
         description=(("com.docker.dockerfile.v1.command", command.text),),
     )
     line = _history_text(build, state, command, args)
+
+    def finish(mounts: tuple[Mount, ...]) -> ExecOp:
+        if not args:  # everything else that is wrong is said before
+            raise DockerfileError("RUN has no program to run", at=command.at, hint='write RUN ["program", "argument"]')
+        return make(mounts=mounts)
+
     state.draft = ExecDraft(
-        lambda mounts: make(mounts=mounts),
+        finish,
         state.draft,
         mounts=mounts,
         extra=list(extras.tail) if extras else [],
