@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Buffer: TypeAlias = bytes | bytearray | memoryview  # collections.abc.Buffer is Python 3.12's
 
-__all__ = ["Digest", "Hasher", "blake3_digest", "new_blake3", "parse_digest", "sha256_digest"]
+__all__ = ["Digest", "Hasher", "blake3_bytes", "blake3_digest", "new_blake3", "parse_digest", "sha256_digest"]
 
 _FORM = re.compile(r"(?:blake3|sha256):[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
@@ -64,6 +64,11 @@ def parse_digest(text: str) -> Digest:
 
 def blake3_digest(data: Buffer) -> Digest:
     return Digest("blake3:" + blake3(data).hexdigest())
+
+
+def blake3_bytes(data: Buffer) -> bytes:
+    """The bare 32 bytes, for what only llbuild reads."""
+    return blake3(data).digest()
 
 
 def sha256_digest(data: Buffer) -> Digest:

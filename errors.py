@@ -4,10 +4,11 @@ LlbuildError
 ├── DockerfileError(at)              the build file is wrong, and where
 ├── DefinitionError                  a serialized graph is malformed
 ├── UsageError                       the command line asks for the impossible (exit 2)
-├── SourceError(ref)                 an image, context or URL cannot be had
+├── SourceError(ref, transient)      an image, context or URL cannot be had
 ├── FrontendError                    a frontend plugin is missing or misbehaves
 ├── VertexError(vertex)              a vertex failed; the cause is chained
 │   └── ExecError(exit_code)         its process exited non-zero
+├── BuildError(errors)               several did, and the build went on as far as it could
 ├── SandboxError                     a process could not be started or confined
 ├── StoreError                       the state folder refuses
 │   ├── NotFoundError
@@ -26,10 +27,13 @@ from typing import TYPE_CHECKING
 from .values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .digest import Digest
     from .span import Span
 
 __all__ = [
+    "BuildError",
     "BuildWarning",
     "CorruptError",
     "DefinitionError",
@@ -96,11 +100,15 @@ class UsageError(LlbuildError):
 
 
 class SourceError(LlbuildError):
-    """A source (image, context, archive, URL) cannot be had; `ref` names it."""
+    """A source (image, context, archive, URL) cannot be had; `ref` names it.
 
-    def __init__(self, message: str, *, ref: str, hint: str = "") -> None:
+    `transient`: it may go well the next time (no connection, a busy server).
+    """
+
+    def __init__(self, message: str, *, ref: str, hint: str = "", transient: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.ref = ref
+        self.transient = transient
 
 
 class FrontendError(LlbuildError):
@@ -121,6 +129,14 @@ class ExecError(VertexError):
     def __init__(self, message: str, *, vertex: Digest, exit_code: int, hint: str = "") -> None:
         super().__init__(message, vertex=vertex, hint=hint)
         self.exit_code = exit_code
+
+
+class BuildError(LlbuildError):
+    """Several vertices failed, each for a reason of its own; `errors` in the order in which they did."""
+
+    def __init__(self, errors: Sequence[VertexError]) -> None:
+        super().__init__(f"{len(errors)} steps failed")
+        self.errors = tuple(errors)
 
 
 class SandboxError(LlbuildError):

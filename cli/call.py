@@ -158,4 +158,15 @@ class _Conversation:
         sys.stdout.write(text)
 
     def _convert(self) -> None:
-        raise AssertionError
+        import json
+
+        from ..proto import converted_definition
+        from .report import render_warnings
+
+        compiled = self._ask(self.given.frontend.compile, "a definition")
+        if len(compiled.results) > 1:
+            raise UsageError("--call convert-llb prints one definition; ask for one --platform at a time")
+        document = converted_definition(compiled.results[0].definition)
+        # Sorted as in Go's JSON: protobuf's maps have no order of their own.
+        sys.stdout.write(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+        sys.stderr.write(render_warnings(compiled.warnings, self.view.sources))

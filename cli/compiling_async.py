@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 from ..errors import LlbuildError
 from ..frontend import MoreNeeded
+from ..solver import RETRY_DELAYS_S, retrying
 from ..worker.source import ImageSource
 from .phases import phase
 
@@ -55,7 +57,12 @@ async def _look_up(asking: Asking[Answer], images: ImageSource, ref: str, platfo
     identifier = ref if "://" in ref else f"docker-image://{ref}"
     question = (ref, platform)
     try:
-        with phase(f"[internal] load metadata for {ref}", emit):
-            asking.lookup.learn(question, await images.resolve(identifier, platform, asking.given.mode))
+        with phase(f"[internal] load metadata for {ref}", emit) as reporter:
+            found = await retrying(
+                partial(images.resolve, identifier, platform, asking.given.mode),
+                RETRY_DELAYS_S,
+                lambda words: reporter.log(2, f"{words}\n".encode()),
+            )
+            asking.lookup.learn(question, found)
     except LlbuildError as error:
         asking.lookup.learn(question, error)  # raised at the line that asks for it

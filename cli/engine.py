@@ -36,7 +36,7 @@ __all__ = ["build"]
 def build(options: SolveOptions, given: BuildInput, *, display: Display, view: BuildView) -> BuildResult:
     """Compile, solve and export. Raises LlbuildError."""
     state = open_state(options.globals.root)
-    contexts = Contexts(given.folders, hidden=state.root)
+    contexts = Contexts(given.folders, hidden=state.root, digests=state.root / "contexts")
     prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
     lookup = KnownLookup(stored_images(state.content, given.mode), given.folders, stdin=given.stdin)
     compiling = Compiling(given, lookup, view)
@@ -73,7 +73,11 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
 def _plan(job: Build, compiled: Compiled) -> Plan | None:
     """The plan, when every source can be named without asking anyone."""
     graph, sources, unknown = unresolved_sources([result.definition for result in compiled.results], job.prober)
-    return None if unknown else make_plan(graph, sources, job.prober, job.state.cache)
+    if unknown:
+        return None
+    plan = make_plan(graph, sources, job.prober, job.state.cache)
+    job.prober.contexts.remember()
+    return plan
 
 
 def _ready_layers(job: Build, plan: Plan) -> tuple[LayerBlob, ...] | None:

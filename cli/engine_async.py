@@ -9,7 +9,14 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
-from ..solver import Limits, execute, make_plan, resolve_sources, unresolved_sources
+from ..solver import (
+    Flights,
+    Limits,
+    execute,
+    make_plan,
+    resolve_sources,
+    unresolved_sources,
+)
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
 from ..worker.source import ImageSource
@@ -65,7 +72,9 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             plan = await _plan(job, compiled, worker)
         if plan.runs_processes:
             await stack.enter_async_context(executor)
-        refs = await execute(plan, worker, job.state.cache, job.display.display, _limits(job))
+        flights = await run_blocking(Flights, job.state.root / "locks" / "results")
+        stack.callback(flights.close)
+        refs = await execute(plan, worker, job.state.cache, job.display.display, _limits(job), flights=flights)
         root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
         return await _export(job, compiled, root, worker)
 
@@ -94,7 +103,9 @@ async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
     definitions = [result.definition for result in compiled.results]
     graph, sources, unknown = unresolved_sources(definitions, worker)
     sources.update(await resolve_sources(unknown, worker))
-    return await run_blocking(make_plan, graph, sources, worker, job.state.cache)
+    plan = await run_blocking(make_plan, graph, sources, worker, job.state.cache)
+    await run_blocking(worker.contexts.remember)
+    return plan
 
 
 def _limits(job: Build) -> Limits:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["broken", "check_status", "unreachable", "wrong_bytes"]
 
 _MAX_ERROR_BYTES = 16 << 10
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})  # answers that may be others the next time
+# What breaks a connection that stood. One that cannot be made (refused, no such host) is no better a second later.
+_BROKEN_OFF = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError, httpx.TimeoutException)
 _LOGIN = "it may not exist, or be private: llbuild pulls without logging in"
 
 
@@ -34,8 +37,10 @@ async def check_status(response: httpx.Response, reference: Reference) -> None:
     if status == 429:
         wait = response.headers.get("retry-after", "")
         hint = f"try again in {wait} s" if wait.isdecimal() else "try again later"
-        raise SourceError(f"{ref}: {host} limits the rate of pulls{await _detail(response)}", ref=ref, hint=hint)
-    raise SourceError(f"{ref}: {host} answered {status}{await _detail(response)}", ref=ref)
+        words = f"{ref}: {host} limits the rate of pulls{await _detail(response)}"
+        raise SourceError(words, ref=ref, hint=hint, transient=True)
+    words = f"{ref}: {host} answered {status}{await _detail(response)}"
+    raise SourceError(words, ref=ref, transient=status in _PASSING)
 
 
 async def _detail(response: httpx.Response) -> str:
@@ -55,6 +60,7 @@ def unreachable(reference: Reference, error: httpx.HTTPError | httpx.InvalidURL)
         f"{reference}: cannot reach {reference.domain}: {_reason(error)}",
         ref=str(reference),
         hint="check the network and the registry's name; an image of the local store needs no registry",
+        transient=isinstance(error, _BROKEN_OFF),
     )
 
 
@@ -64,6 +70,7 @@ def broken(reference: Reference, blob: Descriptor, received: int, error: httpx.H
         f"{reference}: blob {blob.digest.short} is broken off: expected {blob.size_bytes} bytes, got {received}{why}",
         ref=str(reference),
         hint="try again",
+        transient=True,
     )
 
 

@@ -50,7 +50,11 @@ _T = TypeVar("_T")
 
 
 def pack(plain: object) -> bytes:
-    packed: bytes = msgpack.packb(plain, use_bin_type=True)
+    """Raises DefinitionError for text that is not UTF-8 (lone surrogates) and numbers of more than 64 bits."""
+    try:
+        packed: bytes = msgpack.packb(plain, use_bin_type=True)
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise DefinitionError(f"a graph cannot hold this: {error}") from None
     return packed
 
 

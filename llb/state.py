@@ -246,27 +246,27 @@ def diff(lower: State, upper: State) -> State:
 
 
 def marshal(root: Output | None, sources: Iterable[SourceFile] = ()) -> Definition:
-    """The graph below `root` as a Definition: each vertex once, inputs first (post-order)."""
+    """The graph below `root` as a Definition: each vertex once, inputs first (post-order).
+
+    What several nodes say of one vertex is merged in that order, as BuildKit does.
+    """
     if root is None:
         return Definition(sources=tuple(sources))
     vertices: list[Vertex] = []
     said: dict[Digest, Metadata] = {}
     stack: list[tuple[_Node, bool]] = [(root.node, False)]
-    done: set[Digest] = set()
+    visited: set[_Node] = set()
     while stack:
         node, inputs_done = stack.pop()
-        digest = node.vertex.digest
         if inputs_done:
-            if digest not in done:
-                done.add(digest)
+            if node.vertex.digest not in said:
                 vertices.append(node.vertex)
-            continue
-        _note(said, digest, node.metadata)
-        if digest in done:
-            continue
-        stack.append((node, True))
-        stack.extend((item.node, False) for item in reversed(node.visit) if item.node.vertex.digest not in done)
-    present = tuple((digest, meta) for digest, meta in said.items() if meta != Metadata())
+            _note(said, node.vertex.digest, node.metadata)
+        elif node not in visited:
+            visited.add(node)
+            stack.append((node, True))
+            stack.extend((item.node, False) for item in reversed(node.visit) if item.node not in visited)
+    present = tuple((item.digest, said[item.digest]) for item in vertices if said[item.digest] != Metadata())
     return Definition(vertices=tuple(vertices), root=root.edge, metadata=present, sources=tuple(sources))
 
 

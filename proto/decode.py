@@ -45,7 +45,11 @@ def decode_nested(data: bytes, depth: int) -> Definition:
     """A definition that stands inside `depth` others."""
     if depth > _MAX_DEPTH:
         raise DefinitionError(f"more than {_MAX_DEPTH} definitions inside each other")
-    return _Reading(DEFINITION.read(data, depth), depth).definition()
+    try:
+        wire = DEFINITION.read(data, depth)
+    except DefinitionError as error:
+        raise DefinitionError(f"not a definition of BuildKit's: {error.message}", hint=error.hint) from None
+    return _Reading(wire, depth).definition()
 
 
 class _Reading:

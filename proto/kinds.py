@@ -133,7 +133,7 @@ def listed(item: Kind) -> Kind:
 
 
 def packed(bits: int) -> Kind:
-    """Any number of signed numbers, as a tuple: one run of varints; the separate fields of other writers are read too."""
+    """Any number of signed numbers, as a tuple: one run of varints. Other writers' separate fields are read too."""
     check = _checked(bits, negative=True)
 
     def to_bytes(values: tuple[int, ...]) -> bytes:

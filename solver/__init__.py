@@ -1,7 +1,6 @@
 """Definitions to results: plan, cache keys and store, schedule, events.
 
-`make_plan` is synchronous and light; `solve`, `execute` and `resolve_sources` need an event loop and
-are imported on first use.
+`make_plan` is synchronous and light; what needs an event loop is imported on first use.
 """
 
 from __future__ import annotations
@@ -27,15 +26,23 @@ from .worker import Prober, Ref, Reporter, Worker
 
 if TYPE_CHECKING:
     from .execution import Limits, execute, resolve_sources, solve
+    from .flights import Flights
+    from .retry import RETRY_DELAYS_S, retrying
 
-_LAZY = frozenset({"Limits", "execute", "resolve_sources", "solve"})
+_LAZY = {
+    **dict.fromkeys(("Limits", "execute", "resolve_sources", "solve"), "execution"),
+    "Flights": "flights",
+    **dict.fromkeys(("RETRY_DELAYS_S", "retrying"), "retry"),
+}
 
 __all__ = [
+    "RETRY_DELAYS_S",
     "SCHEMA",
     "CacheStore",
     "Emit",
     "Event",
     "EventReporter",
+    "Flights",
     "Graph",
     "Limits",
     "Plan",
@@ -52,8 +59,9 @@ __all__ = [
     "execute",
     "make_plan",
     "resolve_sources",
+    "retrying",
     "solve",
     "unresolved_sources",
 ]
 
-__getattr__ = lazy_face(__name__, dict.fromkeys(_LAZY, "execution"))
+__getattr__ = lazy_face(__name__, _LAZY)

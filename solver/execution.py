@@ -1,37 +1,37 @@
 """Solving: perform what the plan left to do, as parallel as the graph and the machine allow.
 
-The schedule decides, `_perform` touches the world. The first vertex that fails cancels the rest.
+The schedule decides, the performer touches the world. The first vertex that fails cancels the rest, or, with
+`keep_going`, only what needs it.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from ..blocking import run_blocking
-from ..digest import Digest, blake3_digest
-from ..errors import LlbuildError, VertexError, first_error
+from ..errors import BuildError, VertexError, first_error
 from ..llb import ExecOp, SourceOp
-from ..llb.codec import encode_value, pack
-from ..log import log
 from ..values import frozen
-from .events import VertexCached, VertexCompleted, VertexStarted
-from .keys import combine, content_key, is_local, selections
+from .flights import Flights
+from .performer import Performer
 from .plan import make_plan, unresolved_sources
-from .reporter import EventReporter
+from .retry import RETRY_DELAYS_S, retrying
 from .schedule import Resource, Schedule, Task
-from .store import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from anyio.abc import TaskGroup
     from anyio.streams.memory import MemoryObjectSendStream
 
-    from ..llb import Definition, Edge, FileCopy, Vertex
+    from ..digest import Digest
+    from ..llb import Definition, Edge, Vertex
     from .events import Emit
     from .keys import Key
     from .plan import Plan
@@ -43,34 +43,44 @@ __all__ = ["Limits", "execute", "resolve_sources", "solve"]
 
 @frozen
 class Limits:
-    """How much runs at once. Processes mostly wait, so many of them; copies keep a core busy each."""
+    """How much runs at once, and how long one tries. Processes mostly wait, so many; copies keep a core busy each."""
 
     execs: int = 64
     disk: int = 2 + (os.cpu_count() or 1)
     transfers: int = 8
+    keep_going: bool = False  # after a failure, go on with what does not need it
+    retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S  # before each further try of a source that fails in passing
 
 
 async def solve(
-    definitions: Sequence[Definition], worker: Worker, store: CacheStore, emit: Emit, limits: Limits | None = None
+    definitions: Sequence[Definition],
+    worker: Worker,
+    store: CacheStore,
+    emit: Emit,
+    limits: Limits | None = None,
+    *,
+    flights: Flights | None = None,
 ) -> dict[Edge, Ref]:
     """Resolve, plan and execute. Returns the ref of every root.
 
     Raises VertexError (ExecError among them) for the first vertex that failed, SourceError when a
     source cannot be resolved.
     """
+    limits = limits or Limits()
     graph, sources, unknown = unresolved_sources(definitions, worker)
-    sources.update(await resolve_sources(unknown, worker))
+    sources.update(await resolve_sources(unknown, worker, limits))
     plan = await run_blocking(make_plan, graph, sources, worker, store)
-    return await execute(plan, worker, store, emit, limits)
+    return await execute(plan, worker, store, emit, limits, flights=flights)
 
 
-async def resolve_sources(unknown: Sequence[Vertex], worker: Worker) -> dict[Digest, str]:
-    """Ask, all at once, what these sources stand for right now."""
+async def resolve_sources(unknown: Sequence[Vertex], worker: Worker, limits: Limits | None = None) -> dict[Digest, str]:
+    """Ask, all at once, what these sources stand for right now. Raises SourceError."""
+    delays_s = (limits or Limits()).retry_delays_s
     resolved: dict[Digest, str] = {}
 
     async def resolve(vertex: Vertex) -> None:
         assert isinstance(vertex.op, SourceOp)
-        resolved[vertex.digest] = await worker.resolve(vertex.op, vertex.platform)
+        resolved[vertex.digest] = await retrying(partial(worker.resolve, vertex.op, vertex.platform), delays_s)
 
     try:
         async with anyio.create_task_group() as group:
@@ -82,130 +92,85 @@ async def resolve_sources(unknown: Sequence[Vertex], worker: Worker) -> dict[Dig
 
 
 async def execute(
-    plan: Plan, worker: Worker, store: CacheStore, emit: Emit, limits: Limits | None = None
+    plan: Plan,
+    worker: Worker,
+    store: CacheStore,
+    emit: Emit,
+    limits: Limits | None = None,
+    *,
+    flights: Flights | None = None,
 ) -> dict[Edge, Ref]:
-    """Perform what the plan left to do. Returns the ref of every root."""
+    """Perform what the plan left to do. Returns the ref of every root.
+
+    flights: shared with the other processes that build with this store; None: there are none.
+    Raises VertexError; BuildError when several failed, which only `keep_going` lets happen.
+    """
+    limits = limits or Limits()
     plan.announce(emit, time.time())
-    records = await _Execution(plan, worker, store, emit).run(limits or Limits())
-    return {edge: records[edge.vertex].refs[edge.output] for edge in plan.graph.roots}
+    durations = await run_blocking(store.durations, {plan.op_keys[digest] for digest in plan.todo})
+    schedule = Schedule(_tasks(plan, durations), _capacity(limits))
+    flights = flights or Flights()
+    performer = Performer(plan, worker, store, emit, flights=flights, retry_delays_s=limits.retry_delays_s)
+    failures = await _run(schedule, performer, keep_going=limits.keep_going)
+    if failures:
+        raise failures[0] if len(failures) == 1 else BuildError(failures)
+    return {edge: performer.records[edge.vertex].refs[edge.output] for edge in plan.graph.roots}
 
 
-class _Execution:
-    """One run of one plan: the results so far, and how a vertex gets its own."""
+class _Ended(NamedTuple):
+    digest: Digest
+    failure: VertexError | None
 
-    def __init__(self, plan: Plan, worker: Worker, store: CacheStore, emit: Emit) -> None:
-        self._plan = plan
-        self._worker = worker
-        self._store = store
-        self._emit = emit
-        self._records: dict[Digest, Record] = dict(plan.hits)
 
-    async def run(self, limits: Limits) -> dict[Digest, Record]:
-        schedule = Schedule(_tasks(self._plan), _capacity(limits))
-        send, receive = anyio.create_memory_object_stream[Digest](inf)
+async def _run(schedule: Schedule, performer: Performer, *, keep_going: bool) -> list[VertexError]:
+    """Everything the schedule holds. Returns what failed; without `keep_going` the first failure is raised."""
+    failures: list[VertexError] = []
+    send, receive = anyio.create_memory_object_stream[_Ended](inf)
+    try:
+        async with send, receive, anyio.create_task_group() as group:
+            _begin(group, schedule.start(), performer, send, keep_going)
+            while not schedule.finished:
+                digest, failure = await receive.receive()
+                if failure is None:
+                    ready = schedule.finish(digest)
+                else:
+                    failures.append(failure)
+                    ready = schedule.fail(digest)
+                _begin(group, ready, performer, send, keep_going)
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from None
+    return failures
+
+
+def _begin(
+    group: TaskGroup,
+    ready: Sequence[Digest],
+    performer: Performer,
+    ended: MemoryObjectSendStream[_Ended],
+    keep_going: bool,
+) -> None:
+    async def perform(digest: Digest) -> None:
+        failure: VertexError | None = None
         try:
-            async with send, receive, anyio.create_task_group() as group:
-                for digest in schedule.start():
-                    group.start_soon(self._perform, digest, send)
-                while not schedule.finished:
-                    for digest in schedule.finish(await receive.receive()):
-                        group.start_soon(self._perform, digest, send)
-        except BaseExceptionGroup as errors:
-            raise first_error(errors) from None
-        return self._records
+            await performer.perform(digest)
+        except VertexError as error:
+            if not keep_going:
+                raise
+            failure = error
+        ended.send_nowait(_Ended(digest, failure))
 
-    async def _perform(self, digest: Digest, ended: MemoryObjectSendStream[Digest]) -> None:
-        """Get the vertex's result, from the store or by work, and report its end."""
-        vertex = self._plan.graph.vertices[digest]
-        try:
-            strong = await self._strong_key(vertex)
-            record = await self._stored(digest, strong)
-            if record is None:
-                record = await self._work(vertex, strong)
-        except VertexError:
-            raise
-        except LlbuildError as failure:
-            name = self._plan.graph.name(digest)
-            raise VertexError(f"{name}: {failure.message}", vertex=digest, hint=failure.hint) from failure
-        self._records[digest] = record
-        ended.send_nowait(digest)
-
-    async def _work(self, vertex: Vertex, strong: Key) -> Record:
-        started = time.time()
-        self._emit(VertexStarted(vertex.digest, started))
-        error = "canceled"
-        try:
-            inputs = tuple(self._records[edge.vertex].refs[edge.output] for edge in vertex.inputs)
-            record = Record(
-                await self._worker.perform(vertex, inputs, EventReporter(vertex.digest, self._emit)), strong
-            )
-            error = ""
-        except LlbuildError as failure:
-            error = failure.message
-            raise
-        finally:
-            self._emit(VertexCompleted(vertex.digest, time.time(), error))
-        if not is_local(vertex):
-            await run_blocking(self._remember, vertex, record, time.time() - started)
-        return record
-
-    def _remember(self, vertex: Vertex, record: Record, duration_s: float) -> None:
-        keys = {self._plan.keys[vertex.digest], record.strong}
-        name = self._plan.graph.name(vertex.digest)
-        self._store.record(sorted(keys), record.refs, strong=record.strong, name=name, duration_s=duration_s)
-        log.debug("result_recorded", vertex=vertex.digest.short, duration_s=duration_s)
-
-    async def _stored(self, digest: Digest, strong: Key) -> Record | None:
-        """The result of an equal vertex, found only now that the inputs are known."""
-        key = self._plan.keys[digest]
-        if digest in self._plan.ignoring or strong == key:
-            return None  # must run, or was looked up by the plan already
-        found = await run_blocking(self._find, key, strong)
-        if found is not None:
-            self._emit(VertexCached(digest, time.time()))
-        return found
-
-    def _find(self, key: Key, strong: Key) -> Record | None:
-        found = self._store.find([strong]).get(strong)
-        if found is None or not all(self._worker.available(ref) for ref in found.refs):
-            return None
-        self._store.alias(key, strong)
-        return found
-
-    async def _strong_key(self, vertex: Vertex) -> Key:
-        if not vertex.inputs:
-            return self._plan.keys[vertex.digest]
-        read = selections(vertex)
-        parts: list[tuple[Key, int]] = []
-        for index, edge in enumerate(vertex.inputs):
-            local = self._plan.local_keys.get((vertex.digest, index))
-            record = self._records[edge.vertex]
-            if local is not None:
-                parts.append((local, edge.output))
-            elif index in read:
-                # By content it does not matter which output of what it was.
-                parts.append((content_key(await self._content(record.refs[edge.output], read[index])), 0))
-            else:
-                parts.append((record.strong, edge.output))
-        return combine(self._plan.op_keys[vertex.digest], parts)
-
-    async def _content(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
-        """Digest of what is read of a result. Layers never change, so it is computed once and remembered."""
-        memo = bytes.fromhex(blake3_digest(pack([list(ref), encode_value(selection)])).hex)
-        known = await run_blocking(self._store.content, memo)
-        if known is None:
-            known = await self._worker.content_digest(ref, selection)
-            await run_blocking(self._store.remember_content, memo, known)
-        return known
+    for digest in ready:
+        group.start_soon(perform, digest)
 
 
-def _tasks(plan: Plan) -> list[Task]:
+def _tasks(plan: Plan, durations: Mapping[Key, float]) -> list[Task]:
     todo = frozenset(plan.todo)
     tasks = []
     for digest in plan.todo:
         vertex = plan.graph.vertices[digest]
         inputs = frozenset(edge.vertex for edge in vertex.inputs if edge.vertex in todo)
-        resource, cost = _expected(vertex)
+        resource, guess_s = _expected(vertex)
+        cost = durations.get(plan.op_keys[digest], guess_s)
         tasks.append(Task(digest=digest, inputs=inputs, resource=resource, cost=cost))
     return tasks
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..digest import blake3_digest
-from ..llb import ExecOp, FileCopy, FileOp, MountType, SourceOp
+from ..digest import blake3_bytes
+from ..llb import CacheOptions, ExecOp, FileCopy, FileOp, MountType, SourceOp
 from ..llb.codec import encode_value, pack
 from ..values import replace
 
@@ -29,18 +29,44 @@ if TYPE_CHECKING:
 
 __all__ = ["VERSION", "Key", "combine", "content_key", "op_key", "selections", "source_key"]
 
-VERSION = 1  # part of every key: a change of meaning must not find old results
+VERSION = 2  # part of every key: a change of meaning must not find old results
 
 Key = bytes
 
 
-def op_key(vertex: Vertex) -> Key:
-    """The op alone: what it does, not what to. Leaves out what must not decide a hit (proxies, secret values)."""
+def op_key(vertex: Vertex, read: Mapping[int, tuple[FileCopy, ...]]) -> Key:
+    """The op alone: what it does, not what to. `read`: its `selections`.
+
+    Left out is what must not decide a hit: values of proxies, addresses of extra hosts, which cache mount is used and
+    how it is shared, and where that lies which is read by content: its digest says more than its path.
+    """
     op = vertex.op
-    if isinstance(op, ExecOp) and op.proxy_env is not None:
-        op = replace(op, proxy_env=None)
+    if isinstance(op, ExecOp):
+        op = _exec_identity(op, read)
+    elif isinstance(op, FileOp):
+        op = _file_identity(op, read)
     place = None if vertex.platform is None else encode_value(vertex.platform)
     return _digest([VERSION, encode_value(op), place])
+
+
+def _exec_identity(op: ExecOp, read: Mapping[int, tuple[FileCopy, ...]]) -> ExecOp:
+    mounts = tuple(
+        replace(mount, selector="" if mount.input in read else mount.selector, cache=mount.cache and CacheOptions())
+        for mount in op.mounts
+    )
+    hosts = tuple(replace(host, ip="") for host in op.extra_hosts)
+    return replace(op, proxy_env=None, mounts=mounts, extra_hosts=hosts)
+
+
+def _file_identity(op: FileOp, read: Mapping[int, tuple[FileCopy, ...]]) -> FileOp:
+    """Of the path of what is copied only the last part is left: it may become the name at the destination."""
+    steps = []
+    for step in op.steps:
+        action = step.action
+        if isinstance(action, FileCopy) and step.secondary_input in read:
+            action = replace(action, src=action.src.rstrip("/").rpartition("/")[2])
+        steps.append(replace(step, action=action))
+    return replace(op, steps=tuple(steps))
 
 
 def source_key(resolved: str) -> Key:
@@ -99,4 +125,4 @@ def is_local(vertex: Vertex) -> bool:
 
 
 def _digest(plain: object) -> Key:
-    return bytes.fromhex(blake3_digest(pack(plain)).hex)
+    return blake3_bytes(pack(plain))

@@ -104,11 +104,11 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
         if digest in sources:
             op_keys[digest] = keys[digest] = source_key(sources[digest])
             continue
-        op_keys[digest] = op_key(vertex)
+        read = selections(vertex)
+        op_keys[digest] = op_key(vertex, read)
         if is_local(vertex):
             keys[digest] = op_keys[digest]  # never looked up: its users count what they read of it
             continue
-        read = selections(vertex)
         inputs = []
         for index, edge in enumerate(vertex.inputs):
             if is_local(graph.vertices[edge.vertex]):

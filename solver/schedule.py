@@ -3,6 +3,7 @@
     schedule = Schedule(tasks, capacity)
     started = schedule.start()           # perform these, all at once
     more = schedule.finish(digest)       # … and these, now that it has ended well
+    more = schedule.fail(digest)         # … or badly: what needs it will never start
 
 Ready vertices start in the order of their longest remaining path, as long as their resource has a
 free slot. Every vertex starts at most once and never before its inputs.
@@ -58,11 +59,12 @@ class Schedule:
         self._order = {task.digest: number for number, task in enumerate(tasks)}
         self._ready: dict[Resource, list[tuple[float, int, Digest]]] = {resource: [] for resource in Resource}
         self._running: set[Digest] = set()
+        self._doomed: set[Digest] = set()  # need one that failed
         self._left = len(tasks)
 
     @property
     def finished(self) -> bool:
-        """Every task ended well."""
+        """Every task has ended, or will never start."""
         return self._left == 0
 
     @property
@@ -85,6 +87,20 @@ class Schedule:
             self._waiting_for[user] -= 1
             if self._waiting_for[user] == 0:
                 self._push(user)
+        return self._take()
+
+    def fail(self, digest: Digest) -> list[Digest]:
+        """That task ended badly: what starts now. Whatever needs it, directly or not, never does."""
+        self._running.remove(digest)
+        self._left -= 1
+        self._free[self._tasks[digest].resource] += 1
+        todo = [digest]
+        while todo:
+            for user in self._users.get(todo.pop(), ()):
+                if user not in self._doomed:
+                    self._doomed.add(user)
+                    self._left -= 1
+                    todo.append(user)
         return self._take()
 
     def _push(self, digest: Digest) -> None:

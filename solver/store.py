@@ -3,6 +3,7 @@
     results(id, refs, created, duration_s, name)   refs: msgpack [[layer, …], …], one array per output
     keys(key, result, strong)                      32-byte keys; `strong` is the result's strong key
     contents(id, digest)                           memo: digest of some paths of some layers
+    durations(op, duration_s)                      how long an op took the last time, whatever its inputs
 
 A key names one result; a result may have several keys. Records are replaced whole, never edited, and
 a record whose layers are gone is a miss.
@@ -28,7 +29,7 @@ __all__ = ["SCHEMA", "CacheStore", "Record"]
 
 SCHEMA = Schema(
     "cache",
-    1,
+    2,
     (
         (
             "CREATE TABLE IF NOT EXISTS results (id INTEGER PRIMARY KEY, refs BLOB NOT NULL, created REAL NOT NULL,"
@@ -39,6 +40,7 @@ SCHEMA = Schema(
             " WITHOUT ROWID"
         ),
         "CREATE TABLE IF NOT EXISTS contents (id BLOB PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS durations (op BLOB PRIMARY KEY, duration_s REAL NOT NULL) WITHOUT ROWID",
     ),
 )
 _BATCH = 500  # SQLite allows 32,766 parameters; beyond a few hundred there is nothing to gain
@@ -72,8 +74,10 @@ class CacheStore:
                 found[key] = Record(tuple(tuple(ref) for ref in unpack(refs)), strong)
         return found
 
-    def record(self, keys: Sequence[Key], refs: Sequence[Ref], *, strong: Key, name: str, duration_s: float) -> None:
-        """Store a result under all its keys; what they named before is forgotten."""
+    def record(
+        self, keys: Sequence[Key], refs: Sequence[Ref], *, strong: Key, op: Key, name: str, duration_s: float
+    ) -> None:
+        """Store a result under all its keys; what they named before is forgotten. `op`: key of the op alone."""
         with self._database.transaction():
             result = self._database.execute(
                 "INSERT INTO results (refs, created, duration_s, name) VALUES (?, ?, ?, ?)",
@@ -82,6 +86,18 @@ class CacheStore:
             self._database.execute_many(
                 "INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", [(key, result, strong) for key in keys]
             )
+            self._database.execute("INSERT OR REPLACE INTO durations VALUES (?, ?)", (op, duration_s))
+
+    def durations(self, ops: Iterable[Key]) -> dict[Key, float]:
+        """Seconds that these ops took the last time; those never performed are absent."""
+        wanted = list(ops)
+        found: dict[Key, float] = {}
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            marks = ",".join("?" * len(batch))
+            query = f"SELECT op, duration_s FROM durations WHERE op IN ({marks})"  # noqa: S608  only question marks
+            found.update(self._database.query(query, batch))
+        return found
 
     def alias(self, key: Key, known: Key) -> None:
         """Let `key` name what `known` names."""

@@ -72,12 +72,14 @@ class MemoryWorker:
     """Keeps results as names, counts its work, and forgets nothing.
 
     `contents`: what a vertex leaves, by its name; without an entry it is something new every time.
-    `files`: the local sources. `before`: awaited at the start of every vertex, to steer the order.
+    `files`: the local sources. `flaky`: how often a vertex fails in passing before it goes well.
+    `before`: awaited at the start of every vertex, to steer the order.
     """
 
     contents: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
+    flaky: dict[str, int] = field(default_factory=dict)
     before: Callable[[str], Awaitable[None]] | None = None
     runs: dict[str, int] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
@@ -95,6 +97,9 @@ class MemoryWorker:
         return not self.lost.intersection(ref)
 
     async def resolve(self, op: SourceOp, platform: Platform | None) -> str:  # noqa: ARG002  Protocol
+        if self.flaky.get(op.ref, 0) > 0:
+            self.flaky[op.ref] -= 1
+            raise SourceError(f"{op.ref}: the registry is busy", ref=op.ref, transient=True)
         return self.images[op.ref]
 
     async def content_digest(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
@@ -110,6 +115,9 @@ class MemoryWorker:
                 name = "copy"
         if self.before is not None:
             await self.before(name)
+        if self.flaky.get(name, 0) > 0:
+            self.flaky[name] -= 1
+            raise SourceError(f"{name}: the registry is busy", ref=name, transient=True)
         self.runs[name] = self.runs.get(name, 0) + 1
         self.order.append(name)
         if name.endswith("!"):

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
-from .snapshot import FolderTree
+from .snapshot import FileDigests, FolderTree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +26,14 @@ __all__ = ["Contexts"]
 class Contexts:
     """Trees of the client's folders."""
 
-    def __init__(self, folders: Mapping[str, Path], *, hidden: Path | None = None) -> None:
-        """folders: by context name. hidden: the state folder, which changes during a build and is never part of one."""
+    def __init__(self, folders: Mapping[str, Path], *, hidden: Path | None = None, digests: Path | None = None) -> None:
+        """folders: by context name. hidden: the state folder, which changes during a build and is never part of one.
+        digests: where to remember what files digest to; None: nowhere.
+        """
         self._folders = dict(folders)
         self._hidden = hidden
+        self._store = digests
+        self._digests: dict[Path, FileDigests] = {}
         self._trees: dict[SourceOp, FolderTree] = {}
 
     def tree(self, op: SourceOp) -> FolderTree:
@@ -44,9 +48,21 @@ class Contexts:
                 known = ", ".join(sorted(self._folders)) or "none"
                 raise SourceError(f"no build context named {op.ref!r} was given; there are: {known}", ref=op.ref)
             excludes = (*_patterns(op, "local.excludepatterns"), *self._own(folder))
-            tree = FolderTree(str(folder), excludes=excludes)
+            tree = FolderTree(str(folder), excludes=excludes, digests=self._digests_of(folder))
             self._trees[op] = tree
         return tree
+
+    def remember(self) -> None:
+        """Keep for the next build what files were found to digest to."""
+        for digests in self._digests.values():
+            digests.save()
+
+    def _digests_of(self, folder: Path) -> FileDigests | None:
+        if self._store is None:
+            return None
+        if folder not in self._digests:
+            self._digests[folder] = FileDigests(self._store, str(folder))
+        return self._digests[folder]
 
     def _own(self, folder: Path) -> tuple[str, ...]:
         """The pattern that leaves the state folder out, where it lies in that context."""

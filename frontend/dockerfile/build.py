@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Build"]
 
+_PATTERN_COST = 200  # of making one ready to match, beside comparing a character
+
 
 class Build:
     """Shared by everything that compiles one platform of one Dockerfile."""
@@ -77,8 +79,10 @@ class Build:
 
     @property
     def ignored(self) -> IgnoreList | None:
-        """`excludes`, to be matched; None when there are none, or one is malformed: who reads the context will say."""
-        if self._ignored is None and self.excludes:
+        """`excludes`, to be matched by lint; None when there are none or too many, or one is malformed: whoever reads
+        the context will say so.
+        """
+        if self._ignored is None and self.excludes and self.lint.affords(_PATTERN_COST * len(self.excludes)):
             from ...patterns import IgnoreList
 
             try:

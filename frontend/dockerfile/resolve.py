@@ -38,10 +38,10 @@ _COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "
 
 def register_stages(build: Build, stages: list[ins.Stage], global_args: list[ins.Arg]) -> None:
     """Give every stage its state, base name and platform filled in."""
-    declared = [arg.key.text for instruction in global_args for arg in instruction.args]
+    known = {**build.global_args, **{arg.key.text: "" for instruction in global_args for arg in instruction.args}}
     for number, stage in enumerate(stages):
         start = stage.start
-        watch_from(build, declared, start)
+        watch_from(build, known, start)
         base = build.expander.word(start.base, build.global_args)
         if not base:
             raise DockerfileError(

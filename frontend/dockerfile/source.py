@@ -13,6 +13,7 @@ from ...span import Span
 __all__ = ["BLANKS", "MAX_BYTES", "MAX_LINE", "Line", "Word", "decode_source"]
 
 MAX_BYTES = 16 << 20
+_MOST_MENTIONS = 200  # of variables in a word
 MAX_LINE = 65535  # BuildKit's; a longer line is a sign of something that is not a Dockerfile
 # What separates words on a logical line (never a newline: it has none).
 BLANKS = "\t\v\f\r "
@@ -94,9 +95,12 @@ class Word:
         return self.at
 
     def mention(self, name: str) -> Span:
-        """Where `$name` or `${name` stands in it; the whole word where that cannot be told."""
+        """Where `$name` or `${name` stands in it; the whole word where that cannot be told without a long search."""
         text, at = self.text, -1
-        while (at := text.find("$", at + 1)) >= 0:
+        for _ in range(_MOST_MENTIONS):
+            at = text.find("$", at + 1)
+            if at < 0:
+                break
             braced = text.startswith("{", at + 1)
             end = at + 1 + braced + len(name)
             following = text[end : end + 1]

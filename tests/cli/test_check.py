@@ -131,6 +131,17 @@ def test_build_can_describe_a_file(folder: Path, capsys: pytest.CaptureFixture[s
     assert json.loads(capsys.readouterr().out)["args"][0]["description"] == "first"
 
 
+def test_build_can_convert_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "Dockerfile").write_text("FROM scratch AS Base\nCOPY a /\n")
+    assert build.run(["--call", "convert-llb", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    kinds = [kind for op in json.loads(out)["def"].values() for kind in op if kind in {"source", "file"}]
+    assert sorted(kinds) == ["file", "source"]
+    assert "StageNameCasing" in err
+    with pytest.raises(UsageError, match="one --platform at a time"):
+        build.run(["--call", "convert-llb", "--opt", "platform=linux/amd64,linux/arm64", str(folder)])
+
+
 def test_a_failing_build_shows_what_it_noticed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "Dockerfile").write_text("FROM scratch AS Base\nCOPY a\n")
     assert build.run([str(folder)]) == 1

@@ -161,6 +161,27 @@ async def test_what_goes_wrong_is_one_line(server: FakeRegistry, answer: Answer,
     assert caught.value.message.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("answer", "transient"),
+    [
+        (Answer(status=429), True),
+        (Answer(status=503), True),
+        (Answer(body=MANIFEST, length=100), True),
+        (Answer(status=404), False),
+        (Answer(status=403), False),
+        (Answer(body=MANIFEST, headers={"Docker-Content-Digest": "sha256:" + "0" * 64}), False),
+    ],
+)
+async def test_what_may_go_well_the_next_time_is_told_from_what_will_not(
+    server: FakeRegistry, answer: Answer, transient: bool
+) -> None:
+    server.answers["/v2/tool/manifests/1"] = answer
+    async with RegistryClient() as registry:
+        with pytest.raises(SourceError) as caught:
+            await registry.manifest(image_at(server))
+    assert caught.value.transient is transient
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"token": 1}', b"{}", b'{"token": "a\\nb"}', b"x" * 100_000])
 async def test_a_token_server_that_gives_none_is_one_error(server: FakeRegistry, body: bytes) -> None:
     server.answers["/v2/tool/manifests/1"] = Answer(

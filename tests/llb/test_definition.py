@@ -27,6 +27,7 @@ from llbuild.llb import (
     FileStep,
     FileSymlink,
     HostIp,
+    LinuxResources,
     MergeOp,
     Metadata,
     Mount,
@@ -35,6 +36,7 @@ from llbuild.llb import (
     NetMode,
     Op,
     PassthroughOp,
+    ProgressGroup,
     ProxyEnv,
     SecretOptions,
     SecurityMode,
@@ -50,12 +52,14 @@ from llbuild.llb import (
     local,
     make_vertex,
     merge,
+    merge_metadata,
     scratch,
     to_networkx,
     transitive_reduction,
 )
 from llbuild.platforms import Platform
 from llbuild.span import Span
+from llbuild.tests.llb.strategies import definitions
 from llbuild.values import replace, value_fields
 
 AMD64 = Platform(os="linux", architecture="amd64")
@@ -147,6 +151,66 @@ def test_equal_vertices_stand_in_a_definition_once() -> None:
     both = merge([base.run("make a", metadata=Metadata(name="one")).root, base.run("make a").root])
     definition = both.marshal()
     assert [type(vertex.op).__name__ for vertex in definition.vertices] == ["SourceOp", "ExecOp", "MergeOp"]
+    assert [meta.name for _, meta in definition.metadata] == ["docker-image://busybox", "make a", "merge"]
+
+
+def test_what_is_said_below_an_equal_vertex_counts_as_well() -> None:
+    one = image("busybox").run("make", metadata=Metadata(name="one")).root.run("make test").root
+    two = image("busybox").run("make", metadata=Metadata(name="two")).root.run("make test").root
+    definition = merge([one, two]).marshal()
+    names = ["docker-image://busybox", "two", "make test", "merge"]
+    assert [meta.name for _, meta in definition.metadata] == names
+
+
+ONE = Metadata(
+    name="one",
+    spans=(Span("Dockerfile", 1),),
+    export_cache=True,
+    progress_group=ProgressGroup(id="1"),
+    resources=LinuxResources(memory=1),
+    description=(("a", "1"), ("b", "1")),
+    caps=("b",),
+)
+TWO = Metadata(
+    name="two",
+    spans=(Span("Dockerfile", 1), Span("Dockerfile", 2)),
+    ignore_cache=True,
+    export_cache=False,
+    progress_group=ProgressGroup(id="2"),
+    resources=LinuxResources(memory=2),
+    description=(("b", "2"), ("c", "2")),
+    caps=("a",),
+)
+
+
+def test_of_two_things_said_of_a_vertex_the_later_counts_and_places_and_needs_add_up() -> None:
+    both = replace(TWO, description=(("a", "1"), ("b", "2"), ("c", "2")), caps=("a", "b"))
+    assert merge_metadata(ONE, TWO) == both
+
+
+@pytest.mark.parametrize("said", [ONE, TWO], ids=["one", "two"])
+def test_what_says_nothing_changes_nothing(said: Metadata) -> None:
+    assert merge_metadata(said, Metadata()) == said
+    assert merge_metadata(Metadata(), said) == said
+
+
+def test_no_constraints_and_none_said_are_different_vertices() -> None:
+    op = SourceOp(identifier="local://context")
+    assert make_vertex(op).digest != make_vertex(op, constraints=None).digest
+
+
+@pytest.mark.parametrize("op", [SourceOp(identifier="\udcff"), MergeOp(inputs=(1 << 64,))], ids=["surrogate", "number"])
+def test_what_bytes_cannot_hold_is_an_error_of_ours(op: Op) -> None:
+    with pytest.raises(DefinitionError, match="a graph cannot hold this"):
+        make_vertex(op)
+
+
+@settings(max_examples=50, deadline=None)
+@given(definitions())
+def test_any_definition_survives_its_bytes(definition: Definition) -> None:
+    data = encode_definition(definition)
+    assert decode_definition(data) == definition
+    assert encode_definition(decode_definition(data)) == data
 
 
 def test_a_deep_chain_needs_no_recursion() -> None:

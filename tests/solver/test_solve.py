@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from llbuild.database import open_database
-from llbuild.errors import ExecError, VertexError
+from llbuild.errors import BuildError, ExecError, VertexError
 from llbuild.solver import (
     SCHEMA,
     CacheStore,
@@ -16,6 +16,7 @@ from llbuild.solver import (
     Limits,
     VertexCached,
     VertexCompleted,
+    VertexLog,
     VertexStarted,
     solve,
 )
@@ -207,6 +208,72 @@ async def test_what_finished_before_a_failure_is_kept(store: CacheStore) -> None
 async def test_a_missing_local_file_names_the_vertex(store: CacheStore) -> None:
     with pytest.raises(VertexError, match="copy: 'src' not found"):
         await build("base; copy@src; out <- base copy", MemoryWorker(), store)
+
+
+async def test_keeping_going_does_all_that_does_not_need_what_failed(store: CacheStore) -> None:
+    worker = MemoryWorker()
+    text = "base; a <- base; bad! <- base; after <- bad; worse! <- a; b <- a; out <- after worse b"
+    with pytest.raises(BuildError, match="2 steps failed") as caught:
+        await build(text, worker, store, limits=Limits(keep_going=True))
+    assert [error.message for error in caught.value.errors] == ["bad! exited with code 1", "worse! exited with code 1"]
+    assert worker.runs == {"base": 1, "a": 1, "bad!": 1, "worse!": 1, "b": 1}
+
+
+async def test_a_single_failure_is_the_error_also_when_keeping_going(store: CacheStore) -> None:
+    with pytest.raises(ExecError, match="bad! exited"):
+        await build(
+            "base; bad! <- base; a <- base; out <- bad a", MemoryWorker(), store, limits=Limits(keep_going=True)
+        )
+
+
+async def test_what_fails_in_passing_is_tried_again_and_said(store: CacheStore) -> None:
+    worker = MemoryWorker(images={"base": "sha256:x"}, flaky={"base": 2, "a": 1})
+    events: list[Event] = []
+    limits = Limits(retry_delays_s=(0, 0))
+    assert await build("base; a <- base; out <- a", worker, store, events=events, limits=limits) == {
+        "base": 1,
+        "a": 1,
+        "out": 1,
+    }
+    said = [event.data for event in events if isinstance(event, VertexLog)]
+    assert said == [b"a: the registry is busy; trying again in 0 s\n"]
+
+
+async def test_what_fails_for_good_is_not_tried_again(store: CacheStore) -> None:
+    worker = MemoryWorker(flaky={"a": 3})
+    with pytest.raises(VertexError, match="the registry is busy"):
+        await build("base; a <- base; out <- a", worker, store, limits=Limits(retry_delays_s=(0, 0)))
+    assert worker.flaky == {"a": 0}
+    with pytest.raises(ExecError):
+        await build("base; bad! <- base", worker, store, target="bad", limits=Limits(retry_delays_s=(0, 0)))
+    assert worker.runs["bad!"] == 1
+
+
+async def test_vertices_that_turn_out_equal_share_one_result_even_while_running(store: CacheStore) -> None:
+    worker = MemoryWorker(contents={"one": "same", "two": "same"})
+    # c reads by content what is equal: its two uses differ only by where that comes from
+    text = "base; one <- base; two <- base; c <- base *one; d <- c; c <- base *two; e <- c; out <- d e"
+    assert (await build(text, worker, store))["c"] == 1
+
+
+async def test_equal_vertices_share_a_result_also_when_the_cache_is_ignored(store: CacheStore) -> None:
+    worker = MemoryWorker(contents={"one": "same", "two": "same"})
+    text = "base; one <- base; two <- base; c <- base *one; d <- c; c <- base *two; e <- c; out <- d e"
+    await build(text, worker, store)
+    everything = frozenset({"one", "two", "c", "d", "e", "out"})
+    assert (await build(text, worker, store, ignore=everything))["c"] == 1
+
+
+async def test_what_took_long_the_last_time_starts_first_the_next(store: CacheStore) -> None:
+    async def linger(name: str) -> None:
+        if name == "slow":
+            await anyio.sleep(0.02)
+
+    text = "base; quick <- base; slow <- base; out <- quick slow"
+    await build(text, MemoryWorker(before=linger), store, limits=Limits(execs=1))
+    worker = MemoryWorker(images={"base": "sha256:moved"})
+    await build(text, worker, store, limits=Limits(execs=1))
+    assert worker.order == ["base", "slow", "quick", "out"]
 
 
 async def test_events_tell_each_vertex_s_story_in_order(store: CacheStore) -> None:

@@ -8,6 +8,7 @@ from ...faces import lazy_face
 
 if TYPE_CHECKING:
     from .contents import content_digest as content_digest
+    from .filedigests import FileDigests as FileDigests
     from .folder import FolderTree as FolderTree
     from .merged import MergedTree as MergedTree
     from .selection import Filter as Filter
@@ -32,6 +33,7 @@ _HOME = {
     "CopySettings": "transfer",
     "Directory": "tree",
     "Entry": "tree",
+    "FileDigests": "filedigests",
     "Filter": "selection",
     "FolderTree": "folder",
     "LayerId": "store",
@@ -53,6 +55,7 @@ __all__ = [
     "CopySettings",
     "Directory",
     "Entry",
+    "FileDigests",
     "Filter",
     "FolderTree",
     "LayerId",

@@ -5,8 +5,9 @@ the link's target; not the times, so a file that was only touched is the same fi
 folder owners count as 0:0: a checkout by another user is the same build.
 
     digest  = blake3 of: for each copy 0x01, for each of its sources 0x00, and the records of what it takes
-    record  = msgpack [path, mode, uid, gid, xattrs, content]
-    content = a file's bytes, or [size, blake3 of them] from 64 KiB on; a link's target; a device's number; or nil
+    record  = msgpack [path, mode, uid, gid, xattrs, content]; xattrs: of folders
+    content = blake3 of msgpack [xattrs, a file's bytes, or [size, blake3 of them] from 64 KiB on];
+              a link's target; a device's number; or nil
 
 A record starts with 0x96 and says where it ends, so no two selections make the same stream.
 """
@@ -14,10 +15,11 @@ A record starts with 0x96 and says where it ends, so no two selections make the 
 from __future__ import annotations
 
 import os
+import time
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, S_IFSOCK, S_ISDIR
 from typing import TYPE_CHECKING
 
-from ...digest import Digest, new_blake3
+from ...digest import Digest, blake3_bytes, new_blake3
 from ...errors import SourceError
 from ...llb.codec import pack
 from .selection import Filter, pick
@@ -69,12 +71,7 @@ def _add(hasher: Hasher, tree: Tree, shown: str, name: str, found: os.stat_resul
     content: object = None
     xattrs: dict[str, bytes] = {}
     if kind == S_IFREG:
-        handle = folder.open(name)
-        try:
-            content = _content(handle, found.st_size)
-            xattrs = own_xattrs(handle)
-        finally:
-            os.close(handle)
+        content = folder.recall(name, found) or _read(name, found, folder)
     elif kind == S_IFLNK:
         content = os.fsencode(folder.readlink(name))
     elif kind == S_IFDIR:
@@ -85,6 +82,18 @@ def _add(hasher: Hasher, tree: Tree, shown: str, name: str, found: os.stat_resul
         return  # not copied, so not counted
     uid, gid = (found.st_uid, found.st_gid) if tree.owners else (0, 0)
     hasher.update(pack([os.fsencode(shown), mode, uid, gid, xattrs, content]))
+
+
+def _read(name: str, found: os.stat_result, folder: Directory) -> bytes:
+    """The digest of a file: of its bytes and its extended attributes."""
+    read_ns = time.time_ns()
+    handle = folder.open(name)
+    try:
+        digest = blake3_bytes(pack([own_xattrs(handle), _content(handle, found.st_size)]))
+        folder.note(name, os.fstat(handle), digest, read_ns)
+    finally:
+        os.close(handle)
+    return digest
 
 
 def _content(handle: int, size_bytes: int) -> object:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from .filedigests import FileDigests
+
 __all__ = ["FolderTree"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -38,9 +40,10 @@ class FolderTree:
 
     owners = False
 
-    def __init__(self, path: str, *, excludes: Sequence[str] = ()) -> None:
-        """Raises SourceError when an exclude is malformed."""
+    def __init__(self, path: str, *, excludes: Sequence[str] = (), digests: FileDigests | None = None) -> None:
+        """digests: what earlier builds know of the folder's files. Raises SourceError when an exclude is malformed."""
         self._path = path
+        self.digests = digests
         try:
             self.ignore = IgnoreList(excludes)
         except ValueError as error:
@@ -165,6 +168,22 @@ class FolderDirectory:
             os.close(handle)
             raise
         return handle
+
+    def recall(self, name: str, found: os.stat_result) -> bytes | None:
+        digests = self._tree.digests
+        if digests is None:
+            return None
+        path = join(self._path, name)
+        known = digests.recall(path, found)
+        if known is not None:
+            self._tree.saw(path, _signature(found))
+        return known
+
+    def note(self, name: str, found: os.stat_result, digest: bytes, read_ns: int) -> None:
+        path = join(self._path, name)
+        self._tree.saw(path, _signature(found))  # or it was written to while it was read
+        if self._tree.digests is not None:
+            self._tree.digests.note(path, found, digest, read_ns)
 
     def readlink(self, name: str) -> str:
         path = join(self._path, name)

@@ -118,6 +118,11 @@ class MergedDirectory:
         # O_NONBLOCK: should it be a fifo after all, nobody waits for its other end
         return os.open(self._place(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
+    def recall(self, name: str, found: os.stat_result) -> bytes | None:  # noqa: ARG002  Protocol
+        return None  # digests of what lies in layers are remembered as a whole: layers do not change
+
+    def note(self, name: str, found: os.stat_result, digest: bytes, read_ns: int) -> None: ...
+
     def readlink(self, name: str) -> str:
         return os.readlink(self._place(name))
 

@@ -40,6 +40,14 @@ class Directory(Protocol):
         """A file descriptor of a regular file in it, never through a link. The caller closes it."""
         ...
 
+    def recall(self, name: str, found: os.stat_result) -> bytes | None:
+        """What was noted of a file that is still as `found`; None when it must be read."""
+        ...
+
+    def note(self, name: str, found: os.stat_result, digest: bytes, read_ns: int) -> None:
+        """The file, read from `read_ns` on and as `found` afterwards, has this digest (32 bytes)."""
+        ...
+
     def readlink(self, name: str) -> str: ...
     def xattrs(self, name: str) -> Mapping[str, bytes]:
         """Extended attributes of a file or folder in it, without overlayfs's own; "" is the folder itself."""

@@ -8,11 +8,10 @@ from ....errors import SourceError
 from ....image import parse_reference
 from ....platforms import parse_written_platform
 from ..platformargs import full_platform
-from ..suggest import nearest
 from ..words import WordError, expand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ....platforms import Platform
     from .. import instructions as ins
@@ -29,19 +28,29 @@ def check_defaults(build: Build, declared: Sequence[ins.Arg], stages: Sequence[i
 
     One that cannot be expanded ends the check: the build will stop there too.
     """
-    escape = build.expander.escape
     env = dict(build.global_args)
     try:
         for instruction in declared:
             for arg in instruction.args:
                 if arg.default is not None:
-                    env[arg.key.text] = expand(arg.default.text, env, escape=escape).text
+                    env[arg.key.text] = _expanded(build, arg.default, env)
         for stage in stages:
             base = stage.start.base
-            if not _is_reference(expand(base.text, env, escape=escape).text):
+            if not _is_reference(_expanded(build, base, env)):
                 build.lint.report("InvalidDefaultArgInFrom", stage.start.at, base.text, focus=base.at)
     except WordError:
         return
+
+
+def _expanded(build: Build, word: Word, env: Mapping[str, str]) -> str:
+    """Raises WordError, also when there is too much of it: the build itself will say so."""
+    text = word.text
+    if "$" not in text and "'" not in text and '"' not in text and build.expander.escape not in text:
+        return text
+    expansion = expand(text, env, escape=build.expander.escape)
+    if not build.lint.affords(expansion.work):
+        raise WordError("the defaults expand to too much", 0)
+    return expansion.text
 
 
 def _is_reference(text: str) -> bool:
@@ -52,13 +61,14 @@ def _is_reference(text: str) -> bool:
     return True
 
 
-def watch_from(build: Build, declared: Iterable[str], start: ins.From) -> None:
-    """UndefinedArgInFrom, for the words of one FROM. declared: the names of all ARGs before the first FROM."""
+def watch_from(build: Build, known: Mapping[str, object], start: ins.From) -> None:
+    """UndefinedArgInFrom, for the words of one FROM. known: all arguments, also those without a value."""
 
     def unset(word: Word, names: frozenset[str]) -> None:
-        known = {*declared, *build.global_args}
-        for name in sorted(names - known):
-            near = nearest(name, known)
+        if build.lint.full:
+            return
+        for name in sorted(name for name in names if name not in known):
+            near = build.lint.nearest(name, known)
             hint = f" (did you mean {near}?)" if near else ""
             build.lint.note("UndefinedArgInFrom", start.node, name, hint, focus=word.mention(name))
 

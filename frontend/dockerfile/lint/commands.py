@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..paths import clean, is_abs
-from ..suggest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +33,7 @@ _SECRETS = frozenset(
     ("apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token")
 )
 _HARMLESS = frozenset(("public", "file", "version"))
+_DEEPEST = 256  # folders of a path that is compared with ignore patterns
 # Arguments that steer scanners; nobody declares them.
 _NEVER_DEFINED = frozenset(("BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"))
 
@@ -42,8 +42,10 @@ def watch_variables(build: Build, state: StageState, command: ins.Command) -> No
     """UndefinedVar, for the words of one instruction. A declared ARG without a value is defined."""
 
     def unset(word: Word, names: frozenset[str]) -> None:
-        for name in sorted(names - state.args.keys() - _NEVER_DEFINED):
-            near = nearest(name, state.env)
+        if build.lint.full:
+            return
+        for name in sorted(name for name in names if name not in state.args and name not in _NEVER_DEFINED):
+            near = build.lint.nearest(name, state.env)
             hint = f" (did you mean ${near}?)" if near else ""
             build.lint.note("UndefinedVar", command.node, name, hint, focus=word.mention(name))
 
@@ -100,20 +102,11 @@ def _check_once(lint: Linter, state: StageState, command: ins.Cmd | ins.Entrypoi
 
 def check_workdir(lint: Linter, state: StageState, command: ins.Workdir, path: str) -> None:
     """The first WORKDIR of a stage and those it is built on; later relative ones depend on that."""
-    if state not in lint.has_workdir:
+    if not state.workdir_said:
         system = state.platform.os if state.platform is not None else ""
-        if not is_abs(path, system) and not _inherits_workdir(lint, state):
+        if not is_abs(path, system):
             lint.note("WorkdirRelativePath", command.node, path, focus=command.path.at)
-        lint.has_workdir.add(state)
-
-
-def _inherits_workdir(lint: Linter, state: StageState) -> bool:
-    base = state.base
-    while base is not None:
-        if base in lint.has_workdir:
-            return True
-        base = base.base
-    return False
+        state.workdir_said = True
 
 
 def check_port(lint: Linter, command: ins.Expose, word: Word, text: str, port: PortSpec) -> None:
@@ -129,10 +122,13 @@ def check_source(build: Build, command: ins.Copy | ins.Add, word: Word, text: st
 
     Exceptions (`!`) make that undecidable from the text: of an excluded folder a file may be included again.
     """
+    path = clean(text)
+    depth = path.count("/") + 1
+    if depth > _DEEPEST or build.lint.full or not build.lint.affords(depth * len(build.excludes)):
+        return
     ignored = build.ignored
     if ignored is None or ignored.has_exceptions:
         return
-    path = clean(text)
     if path in (".", "/") and not any(line in ("*", "**", "**/*") for line in build.excludes):
         return  # the whole context; only such lines exclude all of it
     folders, folder = [path], path

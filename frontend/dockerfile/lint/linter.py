@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING
 
 from ....errors import BuildWarning, DockerfileError
 from ....values import frozen
+from ..suggest import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ....span import Span
     from ..parser import Node
     from ..stage import StageState
     from .rules import Rule
 
 __all__ = ["LintConfig", "Linter"]
+
+MAX_FINDINGS = 5_000  # a file of a megabyte could have some hundred thousand
+# Over a compilation, in comparisons of characters: about half a second. A hostile file must not take minutes.
+MAX_LUXURY = 2_000_000
 
 
 @frozen
@@ -52,18 +59,33 @@ class Linter:
         self.silent = silent
         self.config = LintConfig()
         self.found: list[BuildWarning] = []
-        # What the checks remember of stages.
-        self.said: dict[tuple[StageState, str], Span] = {}  # the last CMD, ENTRYPOINT and HEALTHCHECK of each
-        self.has_workdir: set[StageState] = set()
+        self.said: dict[tuple[StageState, str], Span] = {}  # the last CMD, ENTRYPOINT and HEALTHCHECK of each stage
+        self._luxury = MAX_LUXURY
+
+    @property
+    def full(self) -> bool:
+        """Nothing more will be kept."""
+        return self.silent or len(self.found) >= MAX_FINDINGS
+
+    def affords(self, cost: int) -> bool:
+        """Whether a suggestion or a comparison may still be made; if so, it is paid for."""
+        if cost > self._luxury:
+            return False
+        self._luxury -= cost
+        return True
+
+    def nearest(self, word: str, known: Mapping[str, object]) -> str:
+        """A known word that is nearly the same; "" without one."""
+        return nearest(word, known) if self.affords(len(word) ** 2 * len(known)) else ""
 
     def note(self, rule: str, node: Node, *details: str, at: Span | None = None, focus: Span | None = None) -> None:
         """A rule fires at an instruction, whose comments may silence it. at: where, if it is another one's fault."""
-        if not self.silent:
+        if not self.full:
             self._keep(rule, node.line.at if at is None else at, details, focus, node.comments)
 
     def report(self, rule: str, at: Span, *details: str, focus: Span | None = None) -> None:
         """A rule fires, and no comment above an instruction can silence it: BuildKit has those too."""
-        if not self.silent:
+        if not self.full:
             self._keep(rule, at, details, focus, ())
 
     def _keep(

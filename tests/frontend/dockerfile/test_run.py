@@ -80,7 +80,7 @@ def test_options_of_the_build_reach_every_process() -> None:
 def test_the_cache_can_be_ignored_for_some_stages() -> None:
     definition = compile_one("FROM a AS x\nRUN 1\nFROM a AS y\nCOPY --from=x / /\nRUN 2", {"no-cache": "y"}).definition
     ignored = [meta.name for meta in definition.metadata_of().values() if meta.ignore_cache]
-    assert ignored == ["[y 3/3] RUN 2", "[y 2/3] COPY --from=x / /"]
+    assert ignored == ["[y 2/3] COPY --from=x / /", "[y 3/3] RUN 2"]
 
 
 def test_devices_are_given_by_name_in_the_experimental_channel() -> None:

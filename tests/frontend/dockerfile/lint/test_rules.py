@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.errors import DockerfileError
+from llbuild.frontend.dockerfile.lint.linter import MAX_FINDINGS
 from llbuild.frontend.dockerfile.lint.rules import RULES
 from llbuild.frontend.dockerfile.subrequests import lint_request
 from llbuild.span import Span
@@ -211,3 +212,24 @@ def test_a_finding_points_at_the_words(dockerfile: str, focus: tuple[int, int, i
     warning = lint(dockerfile)[0]
     line, column, end = focus
     assert warning.focus == Span("Dockerfile", line, column, line, end)
+
+
+def test_findings_are_bounded_however_long_the_file_is() -> None:
+    words = " ".join(f"l{number}=$v{number}" for number in range(1000))
+    assert len(lint("FROM a\n" + f"LABEL {words}\n" * 4)) == 4000
+    assert len(lint("FROM a\n" + f"LABEL {words}\n" * 9)) == MAX_FINDINGS
+
+
+def test_suggestions_stop_when_they_have_cost_enough() -> None:
+    names = "".join(f"ENV A_LONG_NAME_{number}=1\n" for number in range(2000))
+    found = lint(f"FROM a\n{names}" + "LABEL x=$A_LONG_NAME_X\n" * 10)
+    hints = ["did you mean" in warning.message for warning in found]
+    assert hints[0]
+    assert not hints[-1]
+
+
+def test_a_very_deep_path_is_not_compared() -> None:
+    lookup = MemoryLookup({("context", ".dockerignore"): b"a\n"})
+    assert fired(lint(f"FROM a\nCOPY {'a/' * 100} /\n", lookup)) == [("CopyIgnoredFile", 2)]
+    lookup = MemoryLookup({("context", ".dockerignore"): b"a\n"})
+    assert fired(lint(f"FROM a\nCOPY {'a/' * 30000} /\n", lookup)) == []
