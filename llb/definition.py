@@ -196,9 +196,10 @@ def _find_cycle(known: Mapping[Digest, Vertex]) -> list[Digest]:
                 ready.append(user)
     if not waiting:
         return []
-    path = [min(waiting)]
-    while True:
-        step = min(waiting[path[-1]])
-        if step in path:
-            return [*path[path.index(step) :], step]
-        path.append(step)
+    step = min(waiting)
+    path: dict[Digest, None] = {}  # in order, and quick to look in
+    while step not in path:
+        path[step] = None
+        step = min(waiting[step])
+    walk = [*path]
+    return [*walk[walk.index(step) :], step]
