@@ -1,4 +1,4 @@
-"""Feed a target inputs for a while: `fuzz_target.py TARGET SECONDS FOUND`, with atheris when it is installed, else hypothesis.
+"""Feed a target inputs for a while, with atheris or else with hypothesis: `fuzz_target.py TARGET SECONDS FOUND`.
 
 FOUND is a folder: what reaches new code is kept in it from run to run, and so is what breaks something, as `crash-…`.
 A run starts from that and from the kept cases of `tests/fuzz/corpus/TARGET`. Exit code 1: something broke.
