@@ -24,6 +24,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .values import frozen
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BuildError",
+    "BuildWarning",
     "CorruptError",
     "DefinitionError",
     "DockerfileError",
@@ -50,8 +53,25 @@ __all__ = [
 ]
 
 
+@frozen
+class BuildWarning:
+    """Something the author of a build file may want to change. No error, but told beside one.
+
+    `at` is where, as whole lines; `focus` the words it is about, where they are known.
+    """
+
+    rule: str
+    message: str
+    at: Span | None = None
+    url: str = ""  # what to read about the rule
+    description: str = ""  # of the rule
+    focus: Span | None = None
+
+
 class LlbuildError(Exception):
-    """Something a user or a caller can act on."""
+    """Something a user or a caller can act on. `warnings`: what a frontend had noticed before it gave up."""
+
+    warnings: tuple[BuildWarning, ...] = ()
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -60,11 +80,12 @@ class LlbuildError(Exception):
 
 
 class DockerfileError(LlbuildError):
-    """The text is wrong; `at` is where, counted from 1."""
+    """The text is wrong; `at` is where, counted from 1. `other_lines` belong to it too, for programs that compare."""
 
-    def __init__(self, message: str, *, at: Span, hint: str = "") -> None:
+    def __init__(self, message: str, *, at: Span, hint: str = "", other_lines: tuple[int, ...] = ()) -> None:
         super().__init__(message, hint=hint)
         self.at = at
+        self.other_lines = other_lines
 
     def __str__(self) -> str:
         return f"{self.at}: {self.message}"

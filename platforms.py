@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from .values import frozen
+from .values import frozen, replace
 
 __all__ = ["Platform", "host_platform", "parse_platform"]
 
@@ -25,6 +25,7 @@ _ARCH = {
     "arm": ("arm", "v7"),
 }
 _WORD = re.compile(r"[A-Za-z0-9_.-]+")
+_VERSIONED = re.compile(r"([A-Za-z0-9_.-]+)\(([A-Za-z0-9_.-]*)\)(/.*)?")
 
 
 @frozen
@@ -40,14 +41,23 @@ class Platform:
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
+    @property
+    def with_version(self) -> str:
+        """The form that `parse_platform` reads back whole: `windows(10.0.17763)/amd64`."""
+        system = f"{self.os}({self.os_version})" if self.os_version else self.os
+        return "/".join(part for part in (system, self.architecture, self.variant) if part)
+
 
 def parse_platform(text: str) -> Platform:
-    """Read `os[/arch[/variant]]`, `arch` alone, or `local`.
+    """Read `os[(version)][/arch[/variant]]`, `arch` alone, or `local`.
 
     Raises ValueError saying what is wrong. Rules: containerd/platforms Parse and Normalize.
     """
     if text == "local":
         return host_platform()
+    versioned = _VERSIONED.fullmatch(text)
+    if versioned is not None:
+        return replace(parse_platform(versioned[1] + (versioned[3] or "")), os_version=versioned[2])
     parts = text.split("/")
     if not all(_WORD.fullmatch(part) for part in parts) or len(parts) > 3:
         raise ValueError(f"{text!r} is not a platform; expected os/arch[/variant], e.g. linux/arm64")

@@ -7,21 +7,20 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import LlbuildError, UsageError
-from ..values import replace
 from .engine import build
 from .job import BuildView
 from .options import parse_build
 from .parser import start_log
 from .progress import open_display
+from .request import build_input
 from .results import check_writable, metadata_json, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .job import BuildResult
-    from .options import BuildOptions
-    from .progress import Display, Trace
-    from .report import BuildFacts
+    from .progress import Display
+    from .solve_options import SolveOptions
 
 __all__ = ["conduct", "run"]
 
@@ -29,27 +28,41 @@ __all__ = ["conduct", "run"]
 class Build(Protocol):
     """The engine's part: compile, solve, export."""
 
-    def __call__(self, options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult: ...
+    def __call__(self, *, display: Display, view: BuildView) -> BuildResult: ...
 
 
 def run(argv: Sequence[str]) -> int:
     """`llbuild build`."""
-    return conduct(parse_build(argv, os.environ), build)
+    options = parse_build(argv, os.environ)
+    if options.call:
+        from .call import conduct_call, parse_call
+
+        call = parse_call(options.call)
+        if call is not None:
+            start_log(options.solve.globals)
+            return conduct_call(call, options.compile, options.solve.globals)
+
+    def work(*, display: Display, view: BuildView) -> BuildResult:
+        return build(options.solve, build_input(options.compile, view.sources), display=display, view=view)
+
+    return conduct(options.solve, work)
 
 
-def conduct(options: BuildOptions, build: Build) -> int:
+def conduct(options: SolveOptions, build: Build) -> int:
     """Build, and say how it went. Returns the exit code; what is no build's failure (a full disk, Ctrl-C) is raised."""
     _check(options)
     start_log(options.globals)
     view = BuildView()
     display = open_display(_form(options), sys.stderr, os.environ)
     try:
-        result = build(options, display=display, view=view)
+        result = build(display=display, view=view)
     except UsageError:
         raise
     except LlbuildError as exc:
         display.close()
-        _report(exc, options, view, display.trace)
+        from .failure import report_failure
+
+        report_failure(exc, view, display.trace, debug=options.globals.debug)
         return 1
     finally:
         display.close()
@@ -57,7 +70,7 @@ def conduct(options: BuildOptions, build: Build) -> int:
     return 0
 
 
-def _check(options: BuildOptions) -> None:
+def _check(options: SolveOptions) -> None:
     """Refuse before the work what would fail after it."""
     if options.writes_to_stdout and sys.stdout.isatty():
         raise UsageError("a tar would be written to the terminal", hint="add dest=FILE, or redirect stdout")
@@ -66,13 +79,13 @@ def _check(options: BuildOptions) -> None:
             check_writable(path)
 
 
-def _form(options: BuildOptions) -> str:
+def _form(options: SolveOptions) -> str:
     """Log lines would break the picture that the tty display repaints."""
     logging = options.globals.debug or options.globals.log_form
     return "plain" if logging and options.progress == "auto" else options.progress
 
 
-def _conclude(options: BuildOptions, result: BuildResult, view: BuildView) -> None:
+def _conclude(options: SolveOptions, result: BuildResult, view: BuildView) -> None:
     if view.warnings and not options.quiet:
         from .report import render_warnings
 
@@ -86,26 +99,3 @@ def _conclude(options: BuildOptions, result: BuildResult, view: BuildView) -> No
         write_result(options.iidfile, manifest.digest)
     if options.quiet:
         print(manifest.digest)
-
-
-def _report(error: LlbuildError, options: BuildOptions, view: BuildView, trace: Trace) -> None:
-    from .report import render_error
-
-    if options.globals.debug:
-        from .edge import print_traceback
-
-        print_traceback(error)
-    sys.stderr.write(render_error(error, _facts(view, trace)))
-    sys.stderr.flush()
-
-
-def _facts(view: BuildView, trace: Trace) -> BuildFacts:
-    """Join what the definition and the events know of the steps."""
-    from .report import BuildFacts, StepFacts
-
-    said = view.definition.metadata if view.definition is not None else ()
-    steps = {digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None) for digest, meta in said}
-    for digest, state in trace.vertices.items():
-        known = steps.get(digest) or StepFacts(name=state.name)
-        steps[digest] = replace(known, name=state.name, output=state.tail_text())
-    return BuildFacts(sources=view.sources, steps=steps)

@@ -20,7 +20,7 @@ from .state import open_state
 if TYPE_CHECKING:
     from ..image import ContainerConfig
     from ..worker.snapshot import Snapshot
-    from .options import Pairs
+    from .pairs import Pairs
     from .run import RunOptions
     from .state import State
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from ..solver import make_plan, unresolved_sources
 from ..worker import Contexts, Prober
+from .compiling import Compiling
 from .exports import export_image, image_outputs, tree_outputs
 from .job import Build, BuildResult
-from .lookup import KnownLookup
+from .lookup import KnownLookup, stored_images
 from .phases import phase
-from .request import build_input
 from .state import open_state
 
 if TYPE_CHECKING:
@@ -26,21 +26,22 @@ if TYPE_CHECKING:
     from ..solver import Plan, Ref
     from ..worker.executor import HelperProcess
     from .job import BuildView
-    from .options import BuildOptions
     from .progress import Display
+    from .request import BuildInput
+    from .solve_options import SolveOptions
 
 __all__ = ["build"]
 
 
-def build(options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult:
+def build(options: SolveOptions, given: BuildInput, *, display: Display, view: BuildView) -> BuildResult:
     """Compile, solve and export. Raises LlbuildError."""
-    given = build_input(options, view.sources)
     state = open_state(options.globals.root)
     contexts = Contexts(given.folders, hidden=state.root, digests=state.root / "contexts")
     prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
-    lookup = KnownLookup(state.content, given.folders, mode=given.mode, stdin=given.stdin)
-    job = Build(options=options, input=given, state=state, prober=prober, lookup=lookup, display=display, view=view)
-    compiled = job.compile()
+    lookup = KnownLookup(stored_images(state.content, given.mode), given.folders, stdin=given.stdin)
+    compiling = Compiling(given, lookup, view)
+    job = Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
+    compiled = compiling.attempt()
     plan = None if compiled is None else _plan(job, compiled)
     if compiled is not None and plan is not None and plan.complete:
         layers = _ready_layers(job, plan)

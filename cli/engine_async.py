@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
-from ..frontend import MoreNeeded
 from ..solver import (
-    RETRY_DELAYS_S,
     Flights,
     Limits,
     execute,
     make_plan,
     resolve_sources,
-    retrying,
     unresolved_sources,
 )
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
 from ..worker.source import ImageSource
+from .compiling_async import complete
 from .exports import export_image, export_tree, image_outputs, tree_outputs
 from .job import BuildResult
 from .phases import phase
 
 if TYPE_CHECKING:
     from ..frontend import Compiled
-    from ..platforms import Platform
     from ..solver import Plan, Ref
     from ..worker.executor import HelperProcess
     from .job import Build
@@ -68,7 +64,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
     async with AsyncExitStack() as stack:
         images = await stack.enter_async_context(ImageSource(job.state.content))
         if compiled is None:
-            compiled = await _compile(job, images)
+            compiled = await complete(job.compiling, images, job.display.display)
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper)
         worker = LocalWorker(job.prober, images=images, executor=executor, cache_mounts=job.state.cache_mounts)
@@ -101,34 +97,6 @@ async def _tick(job: Build) -> None:
     while True:
         await anyio.sleep(_REFRESH_S)
         job.display.refresh()
-
-
-async def _compile(job: Build, images: ImageSource) -> Compiled:
-    """Look up what the frontend misses, all of it at once, until it is content."""
-    while True:
-        questions = list(job.lookup.missing)
-        if not questions:
-            raise AssertionError("the frontend asks for more, but did not say for what") from MoreNeeded()
-        async with anyio.create_task_group() as group:
-            for ref, platform in questions:
-                group.start_soon(_look_up, job, images, ref, platform)
-        compiled = job.compile()
-        if compiled is not None:
-            return compiled
-
-
-async def _look_up(job: Build, images: ImageSource, ref: str, platform: Platform) -> None:
-    identifier = ref if "://" in ref else f"docker-image://{ref}"
-    try:
-        with phase(f"[internal] load metadata for {ref}", job.display.display) as reporter:
-            found = await retrying(
-                partial(images.resolve, identifier, platform, job.input.mode),
-                RETRY_DELAYS_S,
-                lambda words: reporter.log(2, f"{words}\n".encode()),
-            )
-            job.lookup.learn((ref, platform), found)
-    except LlbuildError as error:
-        job.lookup.learn((ref, platform), error)  # raised at the line that asks for it
 
 
 async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:

@@ -16,28 +16,28 @@ if TYPE_CHECKING:
     from ..image import ImageConfig, LayerBlob, Reference
     from ..worker import ContentStore
     from ..worker.snapshot import Tree
-    from .options import BuildOptions
+    from .solve_options import SolveOptions
 
 __all__ = ["export_image", "export_tree", "image_outputs", "outputs_of", "tree_outputs"]
 
 _TREES = frozenset({OutputKind.FOLDER, OutputKind.TAR})
 
 
-def outputs_of(options: BuildOptions) -> tuple[Output, ...]:
+def outputs_of(options: SolveOptions) -> tuple[Output, ...]:
     """Where the result goes: the local store unless something else was asked for."""
     return options.outputs or (Output(kind=OutputKind.IMAGE),)
 
 
-def image_outputs(options: BuildOptions) -> tuple[Output, ...]:
+def image_outputs(options: SolveOptions) -> tuple[Output, ...]:
     return tuple(output for output in outputs_of(options) if output.kind not in _TREES)
 
 
-def tree_outputs(options: BuildOptions) -> tuple[Output, ...]:
+def tree_outputs(options: SolveOptions) -> tuple[Output, ...]:
     return tuple(output for output in outputs_of(options) if output.kind in _TREES)
 
 
 def export_image(
-    config: ImageConfig, layers: Sequence[LayerBlob], options: BuildOptions, content: ContentStore
+    config: ImageConfig, layers: Sequence[LayerBlob], options: SolveOptions, content: ContentStore
 ) -> AssembledImage:
     """Put the image together and write it to every place that wants an image. Raises ExportError."""
     image = assemble(config, layers)
@@ -67,6 +67,6 @@ def export_tree(tree: Tree, output: Output) -> None:
         export_rootfs_tar(tree, output.dest)
 
 
-def _names(options: BuildOptions, output: Output) -> list[Reference]:
+def _names(options: SolveOptions, output: Output) -> list[Reference]:
     texts = [*options.tags, *filter(None, output.name.split(","))]
     return [parse_reference(text) for text in dict.fromkeys(texts)]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..frontend import MoreNeeded
 from ..values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..digest import Digest
-    from ..frontend import BuildWarning, Compiled
+    from ..frontend import BuildWarning
     from ..image import Descriptor
     from ..llb import Definition
     from ..worker import Prober
-    from .lookup import KnownLookup
-    from .options import BuildOptions
+    from .compiling import Compiling
     from .progress import Display
-    from .request import BuildInput
+    from .solve_options import SolveOptions
     from .state import State
 
 __all__ = ["Build", "BuildResult", "BuildView"]
@@ -34,34 +34,26 @@ class BuildResult:
 class BuildView:
     """What becomes known while a build goes on, and is needed to report its failure or its warnings."""
 
-    __slots__ = ("definition", "sources", "warnings")
+    __slots__ = ("definition", "files", "sources", "warnings")
 
     def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}  # what the frontend has read of the client's, path -> contents
         self.sources: dict[str, str] = {}  # build files, path -> text
         self.definition: Definition | None = None
         self.warnings: tuple[BuildWarning, ...] = ()
+
+    def note_read(self, files: Mapping[str, bytes]) -> None:
+        """The build files that a frontend has read, by path, in the order of reading."""
+        self.files.update(files)
+        self.sources.update((path, data.decode("utf-8", "replace")) for path, data in files.items())
 
 
 @frozen
 class Build:
     """One build under way: what was asked, where its state is, who watches."""
 
-    options: BuildOptions
-    input: BuildInput
+    options: SolveOptions
+    compiling: Compiling
     state: State
     prober: Prober
-    lookup: KnownLookup
     display: Display
-    view: BuildView
-
-    def compile(self) -> Compiled | None:
-        """Compile with what is known; None when more must be looked up first."""
-        try:
-            compiled = self.input.frontend.compile(self.input.request, self.lookup)
-        except MoreNeeded:
-            return None
-        finally:
-            self.view.sources = {path: data.decode("utf-8", "replace") for path, data in self.lookup.read.items()}
-        self.view.definition = compiled.results[0].definition
-        self.view.warnings = compiled.warnings
-        return compiled

@@ -10,7 +10,7 @@ from ..frontend import NoSuchFile, ResolvedImage
 from ..worker.source import resolve_local
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import TypeAlias
 
@@ -19,23 +19,30 @@ if TYPE_CHECKING:
     from ..worker.source import ResolvedImage as FoundImage
 
     Question: TypeAlias = tuple[str, Platform]
+    ImageAnswers: TypeAlias = Callable[[str, Platform], ResolvedImage | None]
 
-__all__ = ["KnownLookup"]
+__all__ = ["ImageAnswers", "KnownLookup", "stored_images"]
 
 MAX_FILE_BYTES = 16 << 20  # of a build file; BuildKit refuses beyond it too
 
 
 class KnownLookup:
-    """`frontend.Lookup` over the local store and the client's folders.
+    """`frontend.Lookup` over what is at hand and the client's folders.
 
-    `missing`: images asked for that only a registry or a layout can tell about; `learn` adds answers.
+    `missing`: images asked for that only a registry can tell about; `learn` adds answers.
     """
 
-    def __init__(self, content: ContentStore, folders: Mapping[str, Path], *, mode: str, stdin: bytes | None) -> None:
-        self._content = content
+    def __init__(
+        self, here: ImageAnswers, folders: Mapping[str, Path], *, stdin: bytes | None, others_are_empty: bool = False
+    ) -> None:
+        """here: what can be told of an image at once; None where somebody else must be asked.
+
+        others_are_empty: folders that were not handed over have no files, instead of being an error.
+        """
+        self._here = here
         self._folders = folders
-        self._mode = mode
         self._stdin = stdin
+        self._others_are_empty = others_are_empty
         self._images: dict[Question, ResolvedImage | LlbuildError] = {}
         self.missing: list[Question] = []
         self.read: dict[str, bytes] = {}  # build files that were read, for error reports
@@ -57,6 +64,8 @@ class KnownLookup:
             self.read[path] = self._stdin
             return self._stdin
         folder = self._folders.get(context)
+        if folder is None and self._others_are_empty:
+            raise NoSuchFile
         if folder is None:
             raise SourceError(f"no build context named {context!r} was given", ref=context)
         data = _read_inside(os.fspath(folder), path)
@@ -69,12 +78,18 @@ class KnownLookup:
         self._images[question] = answer
         self.missing = [open_question for open_question in self.missing if open_question != question]
 
-    def _here(self, ref: str, platform: Platform) -> ResolvedImage | None:
-        if self._mode == "pull" and not ref.startswith("oci-layout://"):
+
+def stored_images(content: ContentStore, mode: str) -> ImageAnswers:
+    """What the local store and OCI layouts can tell. mode: BuildKit's image.resolvemode."""
+
+    def here(ref: str, platform: Platform) -> ResolvedImage | None:
+        if mode == "pull" and not ref.startswith("oci-layout://"):
             return None
         # A name is believed when the store has an image of that name; what a registry said earlier may be outdated.
-        found = resolve_local(self._content, ref, platform, sources=False)
+        found = resolve_local(content, ref, platform, sources=False)
         return None if found is None else _answer(found)
+
+    return here
 
 
 def _answer(found: FoundImage) -> ResolvedImage:

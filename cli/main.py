@@ -22,6 +22,9 @@ __all__ = ["COMMANDS", "main", "program"]
 # name -> (module, summary); the module has `run(argv) -> int`
 COMMANDS = {
     "build": (".build", "build an image from a Dockerfile"),
+    "check": (".check", "say what is wrong, or could be better, in a Dockerfile"),
+    "compile": (".compile", "print the graph that a build file compiles to, and build nothing"),
+    "solve": (".solve", "build a definition that was compiled before, or by something else"),
     "run": (".run", "run a command in an image of the local store"),
     "images": (".images", "list the images of the local store"),
     "history": (".history", "show how an image came to be, layer by layer"),

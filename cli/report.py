@@ -58,7 +58,7 @@ def render_error(error: LlbuildError, facts: BuildFacts | None = None) -> str:
     located = next((link for link in chain if isinstance(link, DockerfileError)), None)
     at = located.at if located is not None else step.at if step is not None else None
     if at is not None and at.path in facts.sources:
-        parts.append(excerpt(facts.sources[at.path], at, caret=located is not None))
+        parts.append(excerpt(facts.sources[at.path], at, caret=None if located is None else located.at))
     parts.append(f"error: {_message(error, step, located)}\n")
     hint = next((link.hint for link in chain if link.hint), "")
     if hint:
@@ -116,8 +116,8 @@ def _output(step: StepFacts) -> str:
     return f"------\n > {single_line(step.name)}:\n{lines}------\n"
 
 
-def excerpt(source: str, at: Span, *, caret: bool) -> str:
-    """The lines of `at` marked with >>>, with some around them; `caret` points at the columns below the first.
+def excerpt(source: str, at: Span, *, caret: Span | None) -> str:
+    """The lines of `at` marked with >>>, with some around them; below the first line of `caret`, its columns.
 
     Empty when the file has no such line.
     """
@@ -134,10 +134,10 @@ def excerpt(source: str, at: Span, *, caret: bool) -> str:
             break
         text = lines[number - 1]
         mark = ">>>" if at.line <= number <= last else "   "
-        start = _window_start(at) if number == at.line and caret else 0
+        start = _window_start(caret) if caret is not None and number == caret.line else 0
         rows.append(f" {number:3d} | {mark} {_window(text, start)}".rstrip() + "\n")
-        if number == at.line and caret:
-            rows.append(f"     |     {_caret(text, at, start)}\n")
+        if caret is not None and number == caret.line:
+            rows.append(f"     |     {_caret(text, caret, start)}\n")
     return "".join([*rows, _RULE])
 
 
@@ -167,8 +167,11 @@ def _caret(text: str, at: Span, start: int) -> str:
     return " " * before + "^" * max(1, min(width, _WIDEST_LINE - before))
 
 
-def render_warnings(warnings: Sequence[BuildWarning], sources: Mapping[str, str]) -> str:
-    """What the author of the build file may want to change, each with its place; nothing for none."""
+def render_warnings(warnings: Sequence[BuildWarning], sources: Mapping[str, str], *, brief: bool = True) -> str:
+    """What the author of the build file may want to change, each with its place; nothing for none.
+
+    brief: no excerpts where there are many.
+    """
     if not warnings:
         return ""
     parts = [f"\n{len(warnings)} warning{'s' if len(warnings) > 1 else ''} found:\n"]
@@ -176,6 +179,6 @@ def render_warnings(warnings: Sequence[BuildWarning], sources: Mapping[str, str]
         place = f" ({single_line(warning.at.path)}:{warning.at.line})" if warning.at is not None else ""
         url = f"\n   see {single_line(warning.url)}" if warning.url else ""
         parts.append(f" - {single_line(warning.rule)}: {_prose(warning.message)}{place}{url}\n")
-        if warning.at is not None and warning.at.path in sources and len(warnings) <= _MOST_EXCERPTS:
-            parts.append(excerpt(sources[warning.at.path], warning.at, caret=False))
+        if warning.at is not None and warning.at.path in sources and not (brief and len(warnings) > _MOST_EXCERPTS):
+            parts.append(excerpt(sources[warning.at.path], warning.at, caret=warning.focus))
     return "".join(parts)

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
-from ..frontend import Request, frontend_named, load_frontend
+from ..frontend import SYNTAX_ARGUMENT, Request, frontend_named, frontend_of_syntax, load_frontend
 from ..platforms import host_platform
 from ..values import frozen
-from .options import STDIN
+from .compile_options import STDIN
+from .options import platforms_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..frontend import CompilingFrontend
-    from .options import BuildOptions
+    from .compile_options import CompileOptions
 
-__all__ = ["BuildInput", "build_input"]
+__all__ = ["BuildInput", "build_input", "check_folder"]
 
 _REMOTE = ("http://", "https://", "git://", "git@", "github.com/", "ssh://")
 
@@ -35,11 +36,13 @@ class BuildInput:
     mode: str  # BuildKit's image.resolvemode
 
 
-def build_input(options: BuildOptions, sources: dict[str, str]) -> BuildInput:
+def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
     """Check the paths and put the request together. `sources` gets the text of the build file, for error reports.
 
-    Raises SourceError for a context that is not there, FrontendError for an unknown frontend.
+    Raises SourceError for a context that is not there, FrontendError for an unknown frontend, UsageError for a platform
+    that is none.
     """
+    platforms = platforms_of(options.platforms)
     context = _context_folder(options.context)
     folders = {"context": context}
     filename, folders["dockerfile"] = _build_file(options.file, context)
@@ -48,6 +51,8 @@ def build_input(options: BuildOptions, sources: dict[str, str]) -> BuildInput:
         wanted["target"] = options.target
     wanted.update((f"build-arg:{name}", value) for name, value in options.build_args)
     wanted.update((f"label:{name}", value) for name, value in options.labels)
+    if platforms:
+        wanted["platform"] = ",".join(platform.with_version for platform in platforms)
     if options.no_cache:
         wanted["no-cache"] = ""
     if options.pull:
@@ -55,18 +60,24 @@ def build_input(options: BuildOptions, sources: dict[str, str]) -> BuildInput:
     for name, source in options.build_contexts:
         wanted[f"context:{name}"] = _named_context(name, source, folders)
     wanted.update(options.frontend_options)
-    platform = options.platform or host_platform()
     stdin = sys.stdin.buffer.read() if options.file == STDIN else None
     head = _head(folders["dockerfile"], filename) if stdin is None else stdin
     sources[filename or "Dockerfile"] = head.decode("utf-8", "replace")
-    named = options.frontend or frontend_named(head, filename or "Dockerfile")
+    host = host_platform()
+    named = options.frontend or _of_argument(options) or frontend_named(head, filename or "Dockerfile")
     return BuildInput(
         frontend=_frontend(named),
-        request=Request(options=wanted, platform=platform, build_platform=host_platform()),
+        request=Request(options=wanted, platform=next(iter(platforms), host), build_platform=host),
         folders=folders,
         stdin=stdin,
         mode="pull" if options.pull else "default",
     )
+
+
+def _of_argument(options: CompileOptions) -> str:
+    """The frontend that a build argument picks; "" without it."""
+    syntax = dict(options.build_args).get(SYNTAX_ARGUMENT, "")
+    return frontend_of_syntax(syntax) if syntax else ""
 
 
 def _head(folder: Path, name: str) -> bytes:
@@ -95,11 +106,12 @@ def _context_folder(text: str) -> Path:
     if text.startswith(_REMOTE):
         raise SourceError(f"remote contexts are not supported yet: {text}", ref=text, hint="clone or unpack it first")
     path = Path(text)
-    _check_folder(path, f"build context {text!r}")
+    check_folder(path, f"build context {text!r}")
     return path
 
 
-def _check_folder(path: Path, what: str) -> None:
+def check_folder(path: Path, what: str) -> None:
+    """Raises SourceError where it is none, or cannot be read; `what` names it."""
     try:
         with os.scandir(path):
             pass
@@ -135,6 +147,6 @@ def _named_context(name: str, source: str, folders: dict[str, Path]) -> str:
             f"build context {name}={source}: only folders, docker-image:// and oci-layout:// yet", ref=source
         )
     path = Path(source)
-    _check_folder(path, f"build context {name}={source}")
+    check_folder(path, f"build context {name}={source}")
     folders[name] = path
     return f"local:{name}"

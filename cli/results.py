@@ -29,16 +29,17 @@ def check_writable(path: str) -> None:
         os.unlink(path)
 
 
-def write_result(path: str, text: str) -> None:
+def write_result(path: str, result: str | bytes) -> None:
     """Write the whole file or nothing. Devices and pipes are written to as they are."""
+    data = result.encode() if isinstance(result, str) else result
     if _special(path):
-        with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123  pathlib is not loaded on a cached build
-            file.write(text)
+        with open(path, "wb") as file:  # noqa: PTH123  pathlib is not loaded on a cached build
+            file.write(data)
         return
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(temporary, "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(text)
+        with open(temporary, "wb") as file:  # noqa: PTH123
+            file.write(data)
         os.replace(temporary, path)
     except BaseException:
         if os.path.exists(temporary):

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..values import frozen
-from .options import Pairs, environment_pairs
+from .pairs import Pairs, environment_pairs
 from .parser import CommandParser, GlobalOptions, read_globals, start_log
 
 if TYPE_CHECKING:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..faces import lazy_face
 from .contract import (
     BuildWarning,
     Compiled,
@@ -14,18 +17,36 @@ from .contract import (
     ResolvedImage,
 )
 from .registry import load_frontend
-from .syntax import frontend_named
+from .syntax import SYNTAX_ARGUMENT, frontend_named, frontend_of_syntax
 
+if TYPE_CHECKING:
+    from .subrequests import CacheMount as CacheMount
+    from .subrequests import LintResult as LintResult
+    from .subrequests import Needed as Needed
+    from .subrequests import Outline as Outline
+    from .subrequests import OutlineArg as OutlineArg
+    from .subrequests import Target as Target
+
+_LAZY = ("CacheMount", "LintResult", "Needed", "Outline", "OutlineArg", "Target")
 __all__ = [
+    "SYNTAX_ARGUMENT",
     "BuildWarning",
+    "CacheMount",
     "Compiled",
     "CompilingFrontend",
+    "LintResult",
     "Lookup",
     "MoreNeeded",
+    "Needed",
     "NoSuchFile",
+    "Outline",
+    "OutlineArg",
     "PlatformResult",
     "Request",
     "ResolvedImage",
+    "Target",
     "frontend_named",
+    "frontend_of_syntax",
     "load_frontend",
 ]
+__getattr__ = lazy_face(__name__, dict.fromkeys(_LAZY, "subrequests"))

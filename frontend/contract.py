@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ..errors import BuildWarning
 from ..values import frozen
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ..image import ImageConfig
     from ..llb import Definition
     from ..platforms import Platform
-    from ..span import Span
+    from .subrequests import LintResult, Outline, Target
 
 __all__ = [
     "BuildWarning",
@@ -54,14 +55,19 @@ __all__ = [
 class Request:
     """One build, as asked for.
 
-    `options` are BuildKit's frontend attributes: `filename`, `target`, `build-arg:NAME`,
-    `label:NAME`, `context:NAME`, `no-cache`, `image-resolve-mode`, … (FEATURES of `docker build`).
+    `options` are BuildKit's frontend attributes: `filename`, `target`, `build-arg:NAME`, `label:NAME`, `context:NAME`,
+    `platform` (several with commas between), `no-cache`, `image-resolve-mode`, … (FEATURES of `docker build`).
     The client's folders are the local sources `context` and `dockerfile`.
+
+    `for_build`: somebody will build the result, so what the worker cannot do yet is refused, at its place. False: only
+    the graph is wanted, whole.
     """
 
     options: Mapping[str, str]
-    platform: Platform  # wanted of the image
+    platform: Platform  # wanted of the image; the first one where the option `platform` names several
     build_platform: Platform  # of this machine
+    for_build: bool = True
+    session_id: str = ""  # of the client whose folders `local://` sources mean; "" where it goes without saying
 
     def option(self, name: str) -> str | None:
         return self.options.get(name)
@@ -113,16 +119,6 @@ class Lookup(Protocol):
 
 
 @frozen
-class BuildWarning:
-    """Something the author of the build file may want to change."""
-
-    rule: str
-    message: str
-    at: Span | None = None
-    url: str = ""
-
-
-@frozen
 class PlatformResult:
     """One platform's filesystem, and the config of the image made of it.
 
@@ -145,7 +141,14 @@ class Compiled:
 
 @frozen
 class CompilingFrontend:
-    """A frontend that is a pure function."""
+    """A frontend that is a pure function.
+
+    What else it can be asked about a build file, without building: BuildKit's subrequests. All work as `compile`
+    does, with MoreNeeded for what they miss.
+    """
 
     name: str
     compile: Callable[[Request, Lookup], Compiled]
+    lint: Callable[[Request, Lookup], LintResult] | None = None
+    outline: Callable[[Request, Lookup], Outline] | None = None
+    targets: Callable[[Request, Lookup], tuple[Target, ...]] | None = None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 
-from ..errors import DockerfileError
+from ..errors import DockerfileError, UsageError
 from ..span import Span
 
-__all__ = ["frontend_named"]
+__all__ = ["SYNTAX_ARGUMENT", "asks_for_labs", "frontend_named", "frontend_of_syntax"]
 
 DEFAULT = "dockerfile"
+SYNTAX_ARGUMENT = "BUILDKIT_SYNTAX"  # a build argument that wins over the file's line
 _LINE = re.compile(rb"\s*(?:#|//)\s*([A-Za-z][A-Za-z0-9_-]*)\s*=\s*(\S+)")
 _HEAD_BYTES = 1 << 16
 _DOCKERFILE_IMAGE = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?")
@@ -31,19 +32,26 @@ def frontend_named(data: bytes, path: str) -> str:
         if found is None:
             break
         if found[1].lower() == b"syntax":
-            return _plugin(
-                found[2].decode("utf-8", "replace"), Span(path, number, found.start(2) + 1, number, found.end(2) + 1)
-            )
+            at = Span(path, number, found.start(2) + 1, number, found.end(2) + 1)
+            return frontend_of_syntax(found[2].decode("utf-8", "replace"), at=at)
     return DEFAULT
 
 
-def _plugin(name: str, at: Span) -> str:
+def frontend_of_syntax(name: str, *, at: Span | None = None) -> str:
+    """The plugin's name that a syntax stands for; `at` is where it was given in a build file.
+
+    Raises DockerfileError or, without a place, UsageError when it is an image.
+    """
     if name in {"dockerfile", "dockerfile.v0"} or _DOCKERFILE_IMAGE.fullmatch(name):
         return DEFAULT
     if "/" in name or ":" in name:
-        raise DockerfileError(
-            f"the frontend image {name!r} cannot be run: images as frontends are not supported yet",
-            at=at,
-            hint="install the language as a plugin and name it here, or build with --frontend dockerfile",
-        )
+        message = f"the frontend image {name!r} cannot be run: images as frontends are not supported yet"
+        hint = "install the language as a plugin and name it here, or build with --frontend dockerfile"
+        raise UsageError(message, hint=hint) if at is None else DockerfileError(message, at=at, hint=hint)
     return name
+
+
+def asks_for_labs(syntax: str) -> bool:
+    """Whether a syntax is of BuildKit's channel with experimental features: `docker/dockerfile:1-labs`."""
+    tag = syntax.partition("@")[0].rpartition(":")[2]
+    return tag == "labs" or tag.endswith("-labs")

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 from ..faces import lazy_face
 
 if TYPE_CHECKING:
+    from .converted import converted_definition
     from .decode import decode_buildkit
     from .encode import encode_buildkit, op_digests
     from .plain import plain_definition
 
-_HOME = {"decode_buildkit": "decode", "encode_buildkit": "encode", "op_digests": "encode", "plain_definition": "plain"}
+_HOME = {
+    "converted_definition": "converted",
+    "decode_buildkit": "decode",
+    "encode_buildkit": "encode",
+    "op_digests": "encode",
+    "plain_definition": "plain",
+}
 
-__all__ = ["decode_buildkit", "encode_buildkit", "op_digests", "plain_definition"]
+__all__ = ["converted_definition", "decode_buildkit", "encode_buildkit", "op_digests", "plain_definition"]
 
 __getattr__ = lazy_face(__name__, _HOME)

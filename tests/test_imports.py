@@ -84,3 +84,12 @@ def test_compiling_a_dockerfile_loads_little() -> None:
     loaded = loaded_after(COMPILE)
     assert not loaded & NEVER_FOR_A_COMPILE
     assert "llbuild.frontend.dockerfile.compiler" in loaded
+
+
+@pytest.mark.parametrize(("dockerfile", "loaded"), [("FROM a\nRUN x\n", False), ("FROM a\nCMD x\n", True)])
+def test_the_texts_of_lint_are_loaded_when_a_rule_fires(dockerfile: str, loaded: bool) -> None:
+    modules = loaded_after(
+        f"from llbuild.tests.frontend.dockerfile.kit import compile_one; compile_one({dockerfile!r})"
+    )
+    assert ("llbuild.frontend.dockerfile.lint.rules" in modules) == loaded
+    assert not modules & {"llbuild.frontend.dockerfile.lint.config", "llbuild.frontend.subrequests"}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .records import LayerRecords as LayerRecords
     from .stacks import Stacks as Stacks
     from .stacks import note_image_layers as note_image_layers
+    from .support import unsupported as unsupported
     from .userns import enter_user_namespace as enter_user_namespace
     from .worker import LocalWorker as LocalWorker
 
@@ -36,6 +37,7 @@ _HOME = {
     "enter_user_namespace": "userns",
     "note_image_layers": "stacks",
     "resolve_user": "identity",
+    "unsupported": "support",
 }
 __all__ = [
     "SCHEMA",
@@ -50,6 +52,7 @@ __all__ = [
     "enter_user_namespace",
     "note_image_layers",
     "resolve_user",
+    "unsupported",
 ]
 
 __getattr__ = lazy_face(__name__, _HOME)

@@ -14,6 +14,7 @@ from .prober import Prober, image_key
 from .records import LayerRecord, now
 from .snapshot import MergedTree, Snapshot, content_digest
 from .stacks import Stacks, note_image_layers
+from .support import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,9 @@ class LocalWorker(Prober):
         return await run_blocking(content_digest, tree, selection)
 
     async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:
+        feature = unsupported(vertex.op)
+        if feature:
+            raise LlbuildError(f"{feature} is not supported yet")
         match vertex.op:
             case SourceOp():
                 return (await self._source(vertex, vertex.op),)
@@ -79,7 +83,7 @@ class LocalWorker(Prober):
             case PassthroughOp(outputs=outputs):
                 return tuple(inputs[number] for number in outputs)
             case BuildOp():
-                raise LlbuildError("nested builds (BuildOp) are not supported yet")
+                raise AssertionError("it was refused")
             case other:
                 assert_never(other)
 

@@ -6,18 +6,24 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, SourceError
 from ..contract import NoSuchFile
+from ..syntax import SYNTAX_ARGUMENT, asks_for_labs
 from .expander import Expander
 from .stage import StageTable
 
 if TYPE_CHECKING:
+    from ...patterns import IgnoreList
     from ...platforms import Platform
     from ...span import Span
-    from ..contract import BuildWarning, Lookup, ResolvedImage
+    from ..contract import Lookup, ResolvedImage
+    from .directives import Directives
     from .drafts import SourceDraft
+    from .lint import Linter
     from .options import Options
     from .stage import StageState
 
 __all__ = ["Build"]
+
+_PATTERN_COST = 200  # of making one ready to match, beside comparing a character
 
 
 class Build:
@@ -28,14 +34,17 @@ class Build:
         options: Options,
         lookup: Lookup,
         *,
-        escape: str,
+        directives: Directives,
         target: Platform | None,
         platforms: tuple[Platform, Platform],
         not_yet: frozenset[str],
     ) -> None:
         self.options = options
         self.lookup = lookup
-        self.expander = Expander(escape)
+        self.expander = Expander(directives.escape)
+        line = directives.syntax.value if directives.syntax is not None else ""
+        syntax = options.build_args.get(SYNTAX_ARGUMENT) or line
+        self.labs = asks_for_labs(syntax)  # experimental features may be used
         self.explicit_target = target is not None  # the user asked for the platform
         wanted, self.build_platform = platforms
         self.target: Platform = wanted if target is None else target
@@ -43,11 +52,13 @@ class Build:
         self.stages = StageTable()
         self.global_args: dict[str, str] = {}
         self.epoch: int | None = None  # SOURCE_DATE_EPOCH, seconds
-        self.warnings: list[BuildWarning] = []
+        self.lint: Linter
         self.waiting = False  # some lookup has not answered yet
         self.links = 0
         self.context: SourceDraft
+        self.excludes: tuple[str, ...] = ()  # its .dockerignore
         self.context_paths: set[str] = set()
+        self._ignored: IgnoreList | None = None
 
     @property
     def created(self) -> str:
@@ -57,6 +68,20 @@ class Build:
         from datetime import UTC, datetime  # only with SOURCE_DATE_EPOCH
 
         return datetime.fromtimestamp(self.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def ignored(self) -> IgnoreList | None:
+        """`excludes`, to be matched by lint; None when there are none or too many, or one is malformed: whoever reads
+        the context will say so.
+        """
+        if self._ignored is None and self.excludes and self.lint.affords(_PATTERN_COST * len(self.excludes)):
+            from ...patterns import IgnoreList
+
+            try:
+                self._ignored = IgnoreList(self.excludes)
+            except ValueError:
+                return None
+        return self._ignored
 
     def demand(self, feature: str, at: Span) -> None:
         """Refuse what cannot be built yet, at its place."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from posixpath import basename, dirname
 from typing import TYPE_CHECKING
 
-from ...errors import DockerfileError, SourceError, UsageError
+from ...errors import DockerfileError, LlbuildError, SourceError, UsageError
 from ...llb import FileMkdir, Metadata, SourceFile, marshal
 from ...values import replace
 from ..contract import Compiled, MoreNeeded, NoSuchFile, PlatformResult
@@ -15,6 +15,7 @@ from .contexts import local_attrs, remote_context
 from .copying import apply_copy
 from .drafts import FileDraft, SourceDraft, finish
 from .ignorefile import parse_ignore_file
+from .lint import Linter, check_continuations, check_defaults, check_stages, check_workdir, watch_variables
 from .metadata import apply_metadata
 from .options import Options, read_options
 from .owner import parse_owner
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from .parser import Document
     from .stage import Planned, StageState
 
-__all__ = ["compile_request"]
+__all__ = ["Compilation", "compile_request", "find_dockerfile", "prepare"]
+
+CHECK_ARGUMENT = "BUILDKIT_DOCKERFILE_CHECK"
 
 
 def compile_request(request: Request, lookup: Lookup, *, not_yet: frozenset[str] = NOT_YET) -> Compiled:
@@ -42,23 +45,48 @@ def compile_request(request: Request, lookup: Lookup, *, not_yet: frozenset[str]
 
     not_yet: features to refuse, by the names in `support`.
     """
+    lint = Linter()
+    try:
+        results = [compilation.finish() for compilation in prepare(request, lookup, lint, not_yet)]
+        lint.conclude()
+    except LlbuildError as error:
+        error.warnings = tuple(lint.found)
+        raise
+    return Compiled(results=tuple(results), warnings=tuple(lint.found))
+
+
+def prepare(
+    request: Request, lookup: Lookup, lint: Linter, not_yet: frozenset[str], *, all_stages: bool = False
+) -> list[Compilation]:
+    """Read everything, and look up everything that is needed: a compilation for each platform, to be finished.
+
+    all_stages: the target needs them all, as when the whole file is to be checked.
+    Raises MoreNeeded, and LlbuildError for what is wrong. Several platforms see the same file: the first is linted.
+    """
     options = read_options(request)
     _demand(options, not_yet)
-    path, data = _dockerfile(options, lookup)
+    path, data = find_dockerfile(options, lookup)
     excludes = _ignored(options, lookup)
     if data is None or excludes is None:
         raise MoreNeeded
     source = SourceFile(path=path, data=data)
     document = parse(data, path)
-    builds = [
-        _Compilation(request, options, lookup, document, excludes, platform, not_yet)
-        for platform in options.platforms or (None,)
+    argument = options.build_args.get(CHECK_ARGUMENT)
+    if argument is not None or document.directives.check or data.startswith(b"#!"):
+        from .lint.config import read_config
+
+        lint.config = read_config(source, document.directives, argument)
+    check_continuations(lint, document)
+    linters = (lint, *(Linter(silent=True) for _ in options.platforms[1:]))
+    compilations = [
+        Compilation(request, options, lookup, (source, document, excludes), platform, not_yet, linter)
+        for platform, linter in zip(options.platforms or (None,), linters, strict=True)
     ]
-    targets = [build.resolve() for build in builds]
-    if any(build.waiting for build in builds):
+    for compilation in compilations:
+        compilation.resolve(all_stages=all_stages)
+    if any(compilation.build.waiting for compilation in compilations):
         raise MoreNeeded
-    results = [build.finish(target, source) for build, target in zip(builds, targets, strict=True)]
-    return Compiled(results=tuple(results), warnings=tuple(builds[0].build.warnings))
+    return compilations
 
 
 def _demand(options: Options, not_yet: frozenset[str]) -> None:
@@ -68,7 +96,7 @@ def _demand(options: Options, not_yet: frozenset[str]) -> None:
             raise UsageError(f"{feature} is not supported yet")
 
 
-def _dockerfile(options: Options, lookup: Lookup) -> tuple[str, bytes | None]:
+def find_dockerfile(options: Options, lookup: Lookup) -> tuple[str, bytes | None]:
     """Its path and contents; None: not known yet. `dockerfile` serves where `Dockerfile` is missing."""
     local, path = options.dockerfile_local, options.filename
     try:
@@ -102,7 +130,7 @@ def _ignored(options: Options, lookup: Lookup) -> tuple[str, ...] | None:
     return parse_ignore_file(answers[-1] or b"")
 
 
-class _Compilation:
+class Compilation:
     """One platform's way through the Dockerfile."""
 
     def __init__(
@@ -110,25 +138,24 @@ class _Compilation:
         request: Request,
         options: Options,
         lookup: Lookup,
-        document: Document,
-        excludes: tuple[str, ...],
+        given: tuple[SourceFile, Document, tuple[str, ...]],
         platform: Platform | None,
         not_yet: frozenset[str],
+        lint: Linter,
     ) -> None:
-        self.document = document
+        self.source, self.document, excludes = given
+        self.global_args: list[ins.Arg] = []
+        self.target: StageState
         self.build = Build(
             options,
             lookup,
-            escape=document.directives.escape,
+            directives=self.document.directives,
             target=platform,
             platforms=(request.platform, request.build_platform),
             not_yet=not_yet,
         )
+        self.build.lint, self.build.excludes = lint, excludes
         self.build.context = self._context(options, excludes, not_yet)
-
-    @property
-    def waiting(self) -> bool:
-        return self.build.waiting
 
     def _context(self, options: Options, excludes: tuple[str, ...], not_yet: frozenset[str]) -> SourceDraft:
         """The build context. Which of its files are wanted is known when all stages have been run through."""
@@ -147,24 +174,25 @@ class _Compilation:
             metadata=Metadata(name="[internal] load build context"),
         )
 
-    def resolve(self) -> StageState:
-        """Ask for all that is needed; the target stage."""
-        build = self.build
-        global_args, stages = read_stages(self.document)
+    def resolve(self, *, all_stages: bool) -> None:
+        """Find the target, and ask for all that it needs."""
+        build, lint = self.build, self.build.lint
+        self.global_args, stages = read_stages(self.document, lint)
+        check_stages(lint, stages)
         target_name = build.options.target or stages[-1].name
         build.global_args = automatic_args(build.build_platform, build.target, target_name, build.options.build_args)
-        for instruction in global_args:
+        check_defaults(build, self.global_args, stages)
+        for instruction in self.global_args:
             _declare(build, instruction)
         _read_epoch(build, stages[-1].start.at)
-        register_stages(build, stages)
-        target = find_target(build)
+        register_stages(build, stages, self.global_args)
+        self.target = find_target(build)
         plan_stages(build)
-        self.reachable = resolve_stages(build, target)
-        return target
+        self.reachable = resolve_stages(build, self.target, all_stages=all_stages)
 
-    def finish(self, target: StageState, source: SourceFile) -> PlatformResult:
+    def finish(self) -> PlatformResult:
         """Run through the reachable stages and make the graph of the target."""
-        build = self.build
+        build, target = self.build, self.target
         for state in build.stages.states:
             if state in self.reachable and not state.dispatched:
                 state.inherit()
@@ -178,7 +206,7 @@ class _Compilation:
         image.labels.update(build.options.labels)
         if build.explicit_target:
             image.platform = _image_platform(build.target, image.platform)
-        definition = marshal(finish(target.draft), (source,))
+        definition = marshal(finish(target.draft), (self.source,))
         return PlatformResult(platform=build.target, definition=definition, image=image.freeze())
 
 
@@ -236,6 +264,7 @@ def _run_through(build: Build, state: StageState) -> None:
 
 def _apply(build: Build, state: StageState, planned: Planned) -> None:
     command = planned.command
+    watch_variables(build, state, command)
     if isinstance(command, ins.Run):
         apply_run(build, state, planned, command)
     elif isinstance(command, (ins.Copy, ins.Add)):
@@ -251,7 +280,9 @@ def _workdir(build: Build, state: StageState, planned: Planned, command: ins.Wor
     image, platform = state.image, state.platform
     assert image is not None
     assert platform is not None
-    path = _enter_folder(state, image, build.expander.word(command.path, state.env), command.path.at)
+    text = build.expander.word(command.path, state.env)
+    check_workdir(build.lint, state, command, text)
+    path = _enter_folder(state, image, text, command.path.at)
     build.expander.charge(4 * len(path), command.at)  # a relative one grows line by line
     if path != "/":
         owner = parse_owner(image.user, -1 if state.draft is None else 0) if image.user else None

@@ -124,9 +124,8 @@ def _oci_layout(build: Build, context: NamedContext, platform: Platform, at: Spa
     if colon and "/" not in tag:
         store = folder
     attrs = {"oci.store": store}
-    session = build.options.sessions.get("oci-layout")
-    if session:
-        attrs["oci.session"] = session
+    if build.options.session_id:
+        attrs["oci.session"] = build.options.session_id
     name = read_reference(context.key.partition("::")[0], at).name
     draft = SourceDraft(
         identifier=f"oci-layout://{name}@{found.digest}",
@@ -191,7 +190,7 @@ def local_attrs(
         attrs["local.followpaths"] = go_json(follow)
     if excludes:
         attrs["local.excludepatterns"] = go_json(excludes)
-    session = options.sessions.get(name)
+    session = options.sessions.get(name, options.session_id)
     if session:
         attrs["local.session"] = session
     return attrs

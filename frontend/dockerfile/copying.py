@@ -10,6 +10,7 @@ from ...llb import FileCopy, FileMkfile, Metadata, ProgressGroup
 from ...values import replace
 from . import instructions as ins
 from .drafts import FileDraft, MergeDraft, SourceDraft
+from .lint import check_source
 from .owner import parse_owner
 from .paths import clean, join, normalize, strip_drive, to_slash
 from .run import step_label
@@ -202,6 +203,8 @@ def _may_be_git(text: str) -> bool:
 def _source_step(copying: _Copying, word: Word, text: str) -> tuple[FileAction, Draft | None]:
     if _may_be_git(text) or text.startswith(("http://", "https://")):
         return _remote_step(copying, word, text)
+    if copying.origin is copying.build.context and copying.build.excludes:
+        check_source(copying.build, copying.command, word, text)
     patterns: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     command, system, src = copying.command, copying.system, text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...platforms import Platform
+from ...platforms import Platform, parse_platform
 from ...values import replace
-from .platformargs import full_platform, parse_platform_word
+from .platformargs import full_platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def _from_env(env: Mapping[str, str]) -> Platform | None:
     for key, value in env.items():
         if key == "TARGETPLATFORM":
             try:
-                return parse_platform_word(value)
+                return parse_platform(value)
             except ValueError:
                 continue
         if key == "TARGETOS":
@@ -49,6 +49,6 @@ def _from_env(env: Mapping[str, str]) -> Platform | None:
     )
     try:
         # Normalised, so that arm/v8 and arm64 read alike.
-        return parse_platform_word(str(parts)) if parts.os and parts.architecture else parts
+        return parse_platform(str(parts)) if parts.os and parts.architecture else parts
     except ValueError:
         return parts

@@ -56,14 +56,16 @@ class DirectiveReader:
         if not equals or not value or key not in _KEYS:
             self.done = True
             return False
-        at = Span(self.path, number)
         if key in self.result.found:
-            raise DockerfileError(
-                f"only one {key} directive is allowed; the first is on line {self.result.found[key].at.line}", at=at
-            )
+            first = self.result.found[key].at.line
+            raise self._error(f"only one {key} directive is allowed; the first is on line {first}", number)
         if key == "escape":
             if value not in ("\\", "`"):
-                raise DockerfileError(f"{value!r} cannot be the escape character", at=at, hint="use \\ or `")
+                raise self._error(f"{value!r} cannot be the escape character", number, "use \\ or `")
             self.result.escape = value
-        self.result.found[key] = Directive(value, at)
+        self.result.found[key] = Directive(value, Span(self.path, number))
         return True
+
+    def _error(self, message: str, number: int, hint: str = "") -> DockerfileError:
+        # BuildKit counts the lines that it has done with, and so blames the one before.
+        return DockerfileError(message, at=Span(self.path, number), hint=hint, other_lines=(number - 1,))

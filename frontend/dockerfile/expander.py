@@ -9,7 +9,7 @@ from ...span import Span
 from .words import MAX_WORK, Expansion, WordError, expand, split_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .heredoc import Heredoc
     from .source import Word
@@ -23,6 +23,8 @@ class Expander:
     def __init__(self, escape: str) -> None:
         self.escape = escape
         self.work = 0
+        # Told which variables a word asks for in vain, also when that is an error.
+        self.unset: Callable[[Word, frozenset[str]], None] | None = None
 
     def word(self, word: Word, env: Mapping[str, str]) -> str:
         text = word.text
@@ -34,9 +36,15 @@ class Expander:
         try:
             result = expand(word.text, env, escape=self.escape)
         except WordError as error:
+            self._tell_unset(word, error.missing)
             raise DockerfileError(error.message, at=word.at_offset(error.offset)) from None
         self.charge(result.work, word.at)
+        self._tell_unset(word, result.missing)
         return result
+
+    def _tell_unset(self, word: Word, names: frozenset[str]) -> None:
+        if names and self.unset is not None:
+            self.unset(word, names)
 
     def fields(self, word: Word, env: Mapping[str, str]) -> list[str]:
         """The word may become several, or none."""
@@ -53,10 +61,12 @@ class Expander:
         try:
             result = expand(text, env, quotes=False)
         except WordError as error:
+            self._tell_unset(heredoc.word, error.missing)
             line = heredoc.first_line + text.count("\n", 0, error.offset)
             at = Span(heredoc.word.at.path, line) if heredoc.word.line.pinned is None else heredoc.word.at
             raise DockerfileError(error.message, at=at) from None
         self.charge(result.work, heredoc.word.at)
+        self._tell_unset(heredoc.word, result.missing)
         return result.text
 
     def display(self, text: str, env: Mapping[str, str], at: Span, *, keep: bool = False) -> str:

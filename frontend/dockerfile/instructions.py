@@ -9,6 +9,7 @@ from ...values import frozen
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from ...llb import CdiDevice
     from ...span import Span
     from .arguments import Pair
     from .heredoc import Heredoc
@@ -106,7 +107,7 @@ class Run(_CommandLine):
     mounts: tuple[Word, ...] = ()
     network: Word | None = None
     security: Word | None = None
-    devices: tuple[Word, ...] = ()
+    devices: tuple[CdiDevice, ...] = ()
 
 
 @frozen

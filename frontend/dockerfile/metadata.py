@@ -9,7 +9,8 @@ from ...image import Healthcheck
 from . import instructions as ins
 from .duration import format_duration
 from .gofmt import go_list, go_quoted_list
-from .ports import parse_port
+from .lint import check_arg, check_command_line, check_env, check_healthcheck, check_label, check_port
+from .ports import split_port
 from .signals import is_signal
 
 if TYPE_CHECKING:
@@ -44,16 +45,17 @@ def apply_metadata(build: Build, state: StageState, command: ins.Command) -> Non
         case ins.Cmd() | ins.Entrypoint():
             _process(build, state, image, command)
         case _:
-            _fixed(build, image, command)
+            _fixed(build, state, image, command)
 
 
-def _fixed(build: Build, image: ImageDraft, command: ins.Command) -> None:
+def _fixed(build: Build, state: StageState, image: ImageDraft, command: ins.Command) -> None:
     """The instructions that variables do not reach."""
     match command:
         case ins.Shell():
             image.shell = command.words
             image.commit(f"SHELL {go_list(command.words)}", build.created)
         case ins.Healthcheck():
+            check_healthcheck(build.lint, state, command)
             _healthcheck(build, image, command)
         case ins.Maintainer():
             image.author = command.author
@@ -70,6 +72,7 @@ def _label_or_user(build: Build, state: StageState, image: ImageDraft, command: 
         image.commit(f"USER {image.user}", build.created)
         return
     pairs = _expanded(build, state, command.pairs)
+    check_label(build.lint, command)
     image.labels.update(pairs)
     image.commit("LABEL" + _joined(pairs), build.created)
 
@@ -79,6 +82,7 @@ def _arg(build: Build, state: StageState, image: ImageDraft, command: ins.Arg) -
     said = []
     for arg in command.args:
         key = arg.key.text
+        check_arg(build.lint, command, arg.key)
         value = build.options.build_args.get(key)
         if value is None and arg.default is not None:
             value = build.expander.word(arg.default, state.env)
@@ -94,6 +98,7 @@ def _arg(build: Build, state: StageState, image: ImageDraft, command: ins.Arg) -
 def _env(build: Build, state: StageState, image: ImageDraft, command: ins.Env) -> None:
     """Every value of the line sees the environment as it was before the line."""
     pairs = _expanded(build, state, command.pairs)
+    check_env(build.lint, command, pairs)
     for key, value in pairs:
         state.set_env(key, value)
         image.set_env(key, value)
@@ -114,6 +119,7 @@ def _joined(pairs: list[tuple[str, str]]) -> str:
 
 def _process(build: Build, state: StageState, image: ImageDraft, command: ins.Cmd | ins.Entrypoint) -> None:
     """CMD and ENTRYPOINT. An empty entrypoint resets; a CMD this stage did not say goes with the old entrypoint."""
+    check_command_line(build.lint, state, image, command)
     words = (*image.default_shell, " ".join(command.words)) if command.shell else command.words
     if isinstance(command, ins.Cmd):
         image.cmd, image.args_escaped, state.cmd_said = words, True, True
@@ -131,7 +137,9 @@ def _expose(build: Build, state: StageState, image: ImageDraft, command: ins.Exp
     for word in command.ports:
         for text in build.expander.fields(word, state.env):
             try:
-                ports.extend(parse_port(text).ports)
+                port = split_port(text)
+                check_port(build.lint, command, word, text, port)
+                ports.extend(port.ports())
             except ValueError as error:
                 raise DockerfileError(f"EXPOSE: {error}", at=word.at) from None
         build.expander.charge(16 * len(ports), word.at)

@@ -21,6 +21,7 @@ from ...llb import (
 )
 from .csvfields import split_csv
 from .drafts import FileDraft
+from .integer import read_bool
 from .paths import clean, join
 from .suggest import did_you_mean
 
@@ -42,10 +43,6 @@ _KEYS = (
     *("size", "mode", "uid", "gid", "env"),
 )
 _ALIASES = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly", "rw": "readwrite"}
-_TRUTHS = {
-    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
-}
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18}) ?(?:b|([kmgtp])(?:i?b)?)?", re.IGNORECASE)
 
@@ -218,9 +215,10 @@ def _only_for(spec: _MountSpec, key: str, kinds: tuple[str, ...]) -> None:
 
 
 def _truth(spec: _MountSpec, key: str, value: str) -> bool:
-    if value not in _TRUTHS:
+    truth = read_bool(value)
+    if truth is None:
         raise spec.fail(f"{key} is true or false, not {value!r}")
-    return _TRUTHS[value]
+    return truth
 
 
 def _number(spec: _MountSpec, key: str, value: str, base: int) -> int:

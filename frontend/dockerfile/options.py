@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from ...errors import UsageError
 from ...llb import HostIp, LinuxResources, NetMode, ProxyEnv, Ulimit
+from ...platforms import parse_platform
 from ...values import frozen
 from .csvfields import split_csv
-from .integer import read_int
-from .platformargs import parse_platform_word
+from .integer import read_bool, read_int
 
 if TYPE_CHECKING:
     from ...platforms import Platform
@@ -32,7 +32,8 @@ class Options:
     build_args: dict[str, str]
     labels: dict[str, str]
     contexts: dict[str, str]  # NAME or NAME::PLATFORM to source
-    sessions: dict[str, str]  # local source to client session
+    sessions: dict[str, str]  # local source to client session, where it is not `session_id`
+    session_id: str = ""
     shared_keys: dict[str, str]
     context: str = ""  # a remote main context; "" is the client's folder
     dockerfile_local: str = "dockerfile"
@@ -69,6 +70,7 @@ def read_options(request: Request) -> Options:
         labels=request.options_under("label"),
         contexts=request.options_under("context"),
         sessions=request.options_under("local-sessionid"),
+        session_id=request.session_id,
         shared_keys=request.options_under("sharedkey:localdir"),
         context=get(get("contextkey") or "context") or "",
         dockerfile_local=get("dockerfilekey") or "dockerfile",
@@ -90,7 +92,7 @@ def read_options(request: Request) -> Options:
 
 def _platform(text: str) -> Platform:
     try:
-        return parse_platform_word(text.strip())
+        return parse_platform(text.strip())
     except ValueError as error:
         raise UsageError(f"option platform: {error}") from None
 
@@ -106,11 +108,10 @@ def _multi_platform(request: Request, count: int) -> bool:
 
 
 def _truth(name: str, text: str) -> bool:
-    if text in ("1", "t", "T", "true", "TRUE", "True"):
-        return True
-    if text in ("0", "f", "F", "false", "FALSE", "False"):
-        return False
-    raise UsageError(f"option {name} is true or false, not {text!r}")
+    truth = read_bool(text)
+    if truth is None:
+        raise UsageError(f"option {name} is true or false, not {text!r}")
+    return truth
 
 
 def _one_of(name: str, text: str, known: object) -> str:

@@ -141,7 +141,7 @@ class _Reader:
             stripped = raw.lstrip(SPACES)
             if stripped.startswith("#"):
                 if not self.directives.feed(stripped, self.number):
-                    comment = stripped[1:].strip(SPACES)
+                    comment = raw[1:].strip(SPACES)  # of an indented comment BuildKit keeps the "#"
                     if comment:
                         comments.append(comment)
                     else:

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
-
-from ...platforms import Platform, parse_platform
-from ...values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["automatic_args", "format_platform", "full_platform", "parse_platform_word"]
+    from ...platforms import Platform
 
-_VERSIONED = r"([A-Za-z0-9_.-]+)\(([A-Za-z0-9_.-]*)\)(/.*)?"
-
-
-def parse_platform_word(text: str) -> Platform:
-    """`os[(version)][/arch[/variant]]`. Raises ValueError."""
-    match = re.fullmatch(_VERSIONED, text) if "(" in text else None
-    if match is None:
-        return parse_platform(text)
-    return replace(parse_platform(match[1] + (match[3] or "")), os_version=match[2])
+__all__ = ["automatic_args", "format_platform", "full_platform"]
 
 
 def format_platform(platform: Platform) -> str:
@@ -31,10 +19,7 @@ def format_platform(platform: Platform) -> str:
 
 def full_platform(platform: Platform) -> str:
     """`windows(10.0.17763)/amd64`: with it."""
-    if not platform.os_version:
-        return format_platform(platform)
-    rest = "".join(f"/{part}" for part in (platform.architecture, platform.variant) if part)
-    return f"{platform.os}({platform.os_version}){rest}"
+    return platform.with_version if platform.os else "unknown"
 
 
 def automatic_args(build: Platform, target: Platform, stage: str, overrides: Mapping[str, str]) -> dict[str, str]:

@@ -4,43 +4,42 @@ from __future__ import annotations
 
 from .integer import read_int
 
-__all__ = ["Exposed", "parse_port"]
+__all__ = ["PortSpec", "split_port"]
 
 
-class Exposed:
-    """What one word exposes: `ports` like "80/tcp", and what lint wants to know."""
+class PortSpec:
+    """One word's parts as text. Only the protocol is known to be right."""
 
-    __slots__ = ("host_parts", "odd_case", "ports")
+    __slots__ = ("address", "host", "numbers", "protocol")
 
-    def __init__(self, ports: list[str], *, odd_case: bool, host_parts: bool) -> None:
-        self.ports = ports
-        self.odd_case = odd_case
-        self.host_parts = host_parts
+    def __init__(self, address: str, host: str, numbers: str, protocol: str) -> None:
+        self.address = address
+        self.host = host
+        self.numbers = numbers
+        self.protocol = protocol
+
+    def ports(self) -> list[str]:
+        """What is exposed, like "80/tcp". Raises ValueError saying what is wrong with the parts."""
+        if self.address:
+            _check_address(self.address)
+        first, last = _range(self.numbers)
+        if self.host:
+            low, high = _range(self.host)
+            if last - first != high - low and last != first:
+                raise ValueError(f"{self.host} and {self.numbers} are ranges of different lengths")
+        return [f"{number}/{self.protocol.lower()}" for number in range(first, last + 1)]
 
 
-def parse_port(text: str) -> Exposed:
-    """Raises ValueError saying what is wrong."""
+def split_port(text: str) -> PortSpec:
+    """Raises ValueError: no port, or an unknown protocol."""
     *front, container = text.split(":")
-    host = front[-1] if front else ""
-    address = ":".join(front[:-1])
     numbers, _, protocol = container.partition("/")
     if not numbers:
         raise ValueError(f"{text!r} names no port")
     protocol = protocol or "tcp"
     if protocol.lower() not in ("tcp", "udp", "sctp"):
         raise ValueError(f"{protocol!r} is not a protocol; there are tcp, udp and sctp")
-    if address:
-        _check_address(address)
-    first, last = _range(numbers)
-    if host:
-        low, high = _range(host)
-        if last - first != high - low and last != first:
-            raise ValueError(f"{host} and {numbers} are ranges of different lengths")
-    return Exposed(
-        [f"{number}/{protocol.lower()}" for number in range(first, last + 1)],
-        odd_case=protocol != protocol.lower(),
-        host_parts=bool(address or host),
-    )
+    return PortSpec(":".join(front[:-1]), front[-1] if front else "", numbers, protocol)
 
 
 def _range(text: str) -> tuple[int, int]:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from ...errors import DockerfileError
 from . import instructions as ins
 from .flags import Flag, read_flags
+from .lint import check_description, check_keywords
 from .readcopy import read_add, read_copy
 from .readhealth import read_healthcheck
 from .suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from ...llb import CdiDevice
+    from .lint import Linter
     from .parser import Document, Node
     from .source import Word
 
@@ -25,14 +28,18 @@ _NO_FLAGS: dict[str, Flag] = {}
 _RUN = {"mount": Flag.VALUES, "network": Flag.VALUE, "security": Flag.VALUE, "device": Flag.VALUES}
 
 
-def read_stages(document: Document) -> tuple[list[ins.Arg], list[ins.Stage]]:
+def read_stages(document: Document, lint: Linter | None = None) -> tuple[list[ins.Arg], list[ins.Stage]]:
     """The ARGs before the first FROM, and the stages. Raises DockerfileError."""
     globals_: list[ins.Arg] = []
     stages: list[ins.Stage] = []
     start: ins.From | None = None
     commands: list[ins.Command] = []
     for node in document.nodes:
+        if lint is not None:
+            check_keywords(lint, node)
         instruction = read_instruction(node)
+        if lint is not None and node.comments:
+            check_description(lint, instruction)
         if isinstance(instruction, ins.From):
             if start is not None:
                 stages.append(ins.Stage(start=start, commands=tuple(commands)))
@@ -132,8 +139,15 @@ def _run(node: Node) -> ins.Run:
         mounts=flags.words("mount"),
         network=flags.word("network"),
         security=flags.word("security"),
-        devices=flags.words("device"),
+        devices=tuple(_devices(flags.words("device"))),
     )
+
+
+def _devices(words: tuple[Word, ...]) -> Iterator[CdiDevice]:
+    if words:
+        from .devices import read_device
+
+        yield from map(read_device, words)
 
 
 def _cmd(node: Node) -> ins.Cmd:

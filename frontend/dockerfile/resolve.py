@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...llb import Metadata
+from ...platforms import parse_platform
 from ...values import replace
 from . import instructions as ins
 from .contexts import find_context, image_attrs, load_context, read_reference
 from .drafts import SourceDraft
 from .imagedraft import ImageDraft, empty_image
 from .integer import read_int
+from .lint import check_base_platform, check_platform, watch_from
 from .parser import parse_trigger
-from .platformargs import parse_platform_word
 from .reader import read_command
 from .stage import Planned, StageState
 from .suggest import did_you_mean
@@ -35,10 +36,12 @@ _TRIGGER_COST = 1000  # reading one costs as much as expanding a text this long
 _COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
 
 
-def register_stages(build: Build, stages: list[ins.Stage]) -> None:
+def register_stages(build: Build, stages: list[ins.Stage], global_args: list[ins.Arg]) -> None:
     """Give every stage its state, base name and platform filled in."""
+    known = {**build.global_args, **{arg.key.text: "" for instruction in global_args for arg in instruction.args}}
     for number, stage in enumerate(stages):
         start = stage.start
+        watch_from(build, known, start)
         base = build.expander.word(start.base, build.global_args)
         if not base:
             raise DockerfileError(
@@ -61,6 +64,7 @@ def register_stages(build: Build, stages: list[ins.Stage]) -> None:
         state.total = int(base != _SCRATCH and state.base is None)
         state.total += sum(isinstance(item, (ins.Add, ins.Copy, ins.Run, ins.Workdir)) for item in stage.commands)
         state.ignore_cache = build.options.ignores_cache(stage.name)
+    build.expander.unset = None
 
 
 def _stage_platform(build: Build, start: ins.From) -> Platform | None:
@@ -68,11 +72,12 @@ def _stage_platform(build: Build, start: ins.From) -> Platform | None:
     if word is None or not word.text:
         return None
     expansion = build.expander.expansion(word, build.global_args)
+    check_platform(build, start, word, expansion)
     hint = next((found for name in expansion.missing if (found := did_you_mean(name, build.global_args))), "")
     if not expansion.text:
         raise DockerfileError(f"the platform {word.text} is empty", at=word.at, hint=hint)
     try:
-        return parse_platform_word(expansion.text)
+        return parse_platform(expansion.text)
     except ValueError as error:
         raise DockerfileError(f"--platform: {error}", at=word.at, hint=hint) from None
 
@@ -149,13 +154,13 @@ def _named_source(build: Build, name: str, command: ins.Command) -> StageState:
     return build.stages.find(name) or StageState(name, command.at)
 
 
-def resolve_stages(build: Build, target: StageState) -> set[StageState]:
-    """Everything reachable, with its base known and the ONBUILD triggers of bases taken over.
+def resolve_stages(build: Build, target: StageState, *, all_stages: bool = False) -> set[StageState]:
+    """Everything reachable (or simply everything), with its base known and the ONBUILD triggers of bases taken over.
 
     Triggers may read further stages and images, so this goes on until nothing new turns up.
     """
     while True:
-        reachable = build.stages.reachable(target)
+        reachable = {*build.stages.states} if all_stages else build.stages.reachable(target)
         for state in list(build.stages.states):
             if state.base is None and not state.dispatched and not state.resolved:
                 _resolve(build, state, reachable=state in reachable)
@@ -253,6 +258,7 @@ def _from_image(build: Build, state: StageState, reference: Reference, platform:
     if image.without_layers:
         state.platform = platform
         return
+    check_base_platform(build, state, platform, image.platform)
     title = state.label(f"FROM {pinned}", build.platform_label(state, platform))
     text = state.stage.start.text if state.stage is not None else ""
     state.draft = SourceDraft(

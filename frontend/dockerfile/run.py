@@ -38,6 +38,8 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
         args = (*image.default_shell, " ".join(args))
     if not args:
         raise DockerfileError("RUN has no program to run", at=command.at, hint='write RUN ["program", "argument"]')
+    if command.devices:
+        _demand_devices(build, command)
     extras = _mounts(build, state, planned, command)
     mounts = list(extras.mounts) if extras else []
     if script is not None:
@@ -63,6 +65,7 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
         cgroup_parent=options.cgroup_parent,
         proxy_env=options.proxy,
         secret_env=tuple(extras.secret_env) if extras else (),
+        cdi_devices=command.devices,
         remove_mount_stubs_recursive=True,
     )
     metadata = Metadata(
@@ -149,9 +152,17 @@ def _history_text(build: Build, state: StageState, command: Run, args: tuple[str
     return text
 
 
+def _demand_devices(build: Build, command: Run) -> None:
+    if not build.labs:
+        raise DockerfileError(
+            "RUN --device is an experimental feature",
+            at=command.at,
+            hint="begin the file with # syntax=docker/dockerfile:1-labs",
+        )
+    build.demand("RUN --device", command.at)
+
+
 def _mounts(build: Build, state: StageState, planned: Planned, command: Run) -> RunMounts | None:
-    if command.devices:
-        build.demand("RUN --device", command.devices[0].at)
     if not command.mounts:
         return None
     from .mounts import read_mounts

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BLANKS", "MAX_BYTES", "MAX_LINE", "MAX_WORDS", "Line", "Word", "decode_source"]
 
 MAX_BYTES = 16 << 20
+_MOST_MENTIONS = 200  # of variables in a word
 MAX_LINE = 65535  # BuildKit's; a longer line is a sign of something that is not a Dockerfile
 MAX_WORDS = 100_000  # in a file; bounds memory: a word of one letter takes 200 bytes with its place
 # What separates words on a logical line (never a newline: it has none).
@@ -106,6 +107,20 @@ class Word:
         """From `text[offset]` to the word's end, or the word where that cannot be told."""
         if self.exact and offset < len(self.text):
             return self.line.span(self.start + offset, self.end)
+        return self.at
+
+    def mention(self, name: str) -> Span:
+        """Where `$name` or `${name` stands in it; the whole word where that cannot be told without a long search."""
+        text, at = self.text, -1
+        for _ in range(_MOST_MENTIONS):
+            at = text.find("$", at + 1)
+            if at < 0:
+                break
+            braced = text.startswith("{", at + 1)
+            end = at + 1 + braced + len(name)
+            following = text[end : end + 1]
+            if text.startswith(name, at + 1 + braced) and not (following.isalnum() or following == "_"):
+                return self.part(at, end + (braced and following == "}")).at
         return self.at
 
     def __repr__(self) -> str:

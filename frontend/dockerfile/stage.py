@@ -67,6 +67,7 @@ class StageState:
         self.dispatched = False
         self.onbuild_taken = False
         self.cmd_said = False
+        self.workdir_said = False
         self.total = 0
         self.shown = 0
 
@@ -117,6 +118,7 @@ class StageState:
             self.image.on_build = []
         self.paths = base.paths
         self.args = dict(base.args)
+        self.workdir_said = base.workdir_said
 
     def label(self, text: str, platform: str = "") -> str:
         """The vertex name of the next step: `[build 2/5] RUN make`."""

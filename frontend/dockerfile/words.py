@@ -35,12 +35,13 @@ _SPECIAL_NAMES = "@*#?-$!0"
 
 
 class WordError(ValueError):
-    """A word breaks the rules; `offset` is where in it, counted from 0."""
+    """A word breaks the rules; `offset` is where in it, counted from 0. `missing` as in Expansion, up to there."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
         self.message = message
         self.offset = offset
+        self.missing: frozenset[str] = frozenset()
 
 
 @frozen
@@ -74,7 +75,11 @@ def expand(
     machine.quotes = quotes
     machine.keep_quotes = keep_quotes
     machine.keep_unset = keep_unset
-    return machine.run()
+    try:
+        return machine.run()
+    except WordError as error:
+        error.missing = frozenset(machine.missing)
+        raise
 
 
 def split_fields(
@@ -263,9 +268,12 @@ class _Machine:
             modifier += self.word[self.at : self.at + 1]
             self.at += 1
         if modifier not in (":-", ":+", ":?", "-", "+", "?", "#", "%", "/"):
+            if modifier[0] == ":" and modifier[1:] not in ("#", "%"):
+                self._lookup(name, "")  # BuildKit has looked by the time it refuses
             raise WordError(
                 f"{modifier!r} is not an operator of '${{…}}'; there are :- - :+ + :? ? # ## % %% / //", start
             )
+        self.field = []  # BuildKit reads operands into the buffer of the field under way: what it held is gone
         frame = _Frame("}", keep_escapes=modifier in "#%", opened=start)
         if modifier == "/":
             frame.stop, frame.keep_escapes = "/", True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.cli.build import Build, conduct
 from llbuild.cli.job import BuildResult, BuildView
-from llbuild.cli.options import BuildOptions, parse_build
+from llbuild.cli.options import parse_build
 from llbuild.digest import Digest
 from llbuild.errors import DockerfileError, ExecError, ExportError, LlbuildError, UsageError
 from llbuild.frontend import BuildWarning
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llbuild.cli.progress import Display
+    from llbuild.cli.solve_options import SolveOptions
 
 IMAGE = Digest("sha256:" + "1" * 64)
 CONFIG = Digest("sha256:" + "2" * 64)
@@ -36,19 +37,23 @@ RESULT = BuildResult(
 )
 
 
-def options(tmp_path: Path, *words: str) -> BuildOptions:
-    return parse_build(words, {"LLBUILD_ROOT": str(tmp_path / "state"), "LLBUILD_PROGRESS": "plain"})
+def options(tmp_path: Path, *words: str) -> SolveOptions:
+    return parse_build(words, {"LLBUILD_ROOT": str(tmp_path / "state"), "LLBUILD_PROGRESS": "plain"}).solve
 
 
-def succeeds(options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult:
+def succeeds(*, display: Display, view: BuildView) -> BuildResult:
     display.display(queued("make", "RUN make"))
     display.display(started("make", 0))
     display.display(completed("make", 1))
     return RESULT
 
 
+def nothing(*, display: Display, view: BuildView) -> BuildResult:
+    return BuildResult()
+
+
 def failing(error: BaseException) -> Build:
-    def fails(options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult:
+    def fails(*, display: Display, view: BuildView) -> BuildResult:
         view.sources["Dockerfile"] = "FROM busybox\nRUN make\n"
         view.definition = Definition(metadata=((digest("make"), Metadata(spans=(Span("Dockerfile", 2),))),))
         display.display(queued("make", "[2/2] RUN make"))
@@ -75,7 +80,7 @@ def test_quietly_only_the_digest_is_printed(tmp_path: Path, capsys: pytest.Captu
 def test_without_an_image_there_is_no_digest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     iidfile = tmp_path / "iid"
     quiet = options(tmp_path, "-q", "--iidfile", str(iidfile), "-o", str(tmp_path / "out"))
-    assert conduct(quiet, lambda options, *, display, view: BuildResult()) == 0
+    assert conduct(quiet, nothing) == 0
     assert capsys.readouterr() == ("", "")
     assert not iidfile.exists()
 
@@ -107,7 +112,7 @@ def test_a_failed_build_leaves_no_digest_of_an_earlier_one(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("flag", ["--iidfile", "--metadata-file"])
 def test_a_result_file_that_cannot_be_written_stops_the_build_before_it_starts(tmp_path: Path, flag: str) -> None:
-    def never(options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult:
+    def never(*, display: Display, view: BuildView) -> BuildResult:
         raise AssertionError
 
     missing = tmp_path / "missing" / "file"
@@ -178,7 +183,7 @@ def test_what_is_no_failure_of_the_build_is_left_to_the_edge_after_progress_has_
 
 
 def test_warnings_follow_the_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def warns(options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult:
+    def warns(*, display: Display, view: BuildView) -> BuildResult:
         view.warnings = (BuildWarning(rule="StageNameCasing", message="use lower case"),)
         return RESULT
 

@@ -5,13 +5,16 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from llbuild.cli.compile_options import CompileOptions
 from llbuild.cli.import_ import parse_import
 from llbuild.cli.options import BuildOptions, parse_build
 from llbuild.cli.outputs import Output, OutputKind
 from llbuild.cli.parser import GlobalOptions, default_root
 from llbuild.cli.run import parse_run
+from llbuild.cli.solve_options import SolveOptions
 from llbuild.errors import UsageError
-from llbuild.platforms import Platform, host_platform
+from llbuild.platforms import host_platform
+from llbuild.values import value_fields
 
 GLOBALS = GlobalOptions(root="/state")
 ENVIRONMENT = {"LLBUILD_ROOT": "/state", "TOKEN": "from env", "EMPTY": ""}
@@ -53,7 +56,7 @@ def build(line: str | list[str], environ: dict[str, str] | None = None) -> Build
         ),
         ("-o out", {"outputs": (Output(kind=OutputKind.FOLDER, dest="out"),)}),
         ("-o -", {"outputs": (Output(kind=OutputKind.TAR, dest="-"),)}),
-        ("--platform linux/arm64", {"platform": Platform(os="linux", architecture="arm64")}),
+        ("--platform linux/arm64", {"platforms": ("linux/arm64",)}),
         ("--no-cache --pull", {"no_cache": True, "pull": True}),
         ("--no-cache=true --pull=false", {"no_cache": True}),
         ("--pull --pull=0", {}),
@@ -71,7 +74,13 @@ def build(line: str | list[str], environ: dict[str, str] | None = None) -> Build
     ],
 )
 def test_arguments_become_options(line: str, want: dict[str, object]) -> None:
-    assert build(line) == BuildOptions(**{"globals": GLOBALS, **want})  # type: ignore[arg-type]  # a table of fields
+    compiled = {field.name for field in value_fields(CompileOptions)}
+    of_compile = {name: value for name, value in want.items() if name in compiled}
+    of_solve = {"globals": GLOBALS} | {name: value for name, value in want.items() if name not in compiled}
+    assert build(line) == BuildOptions(
+        compile=CompileOptions(**of_compile),  # type: ignore[arg-type]  # a table of fields
+        solve=SolveOptions(**of_solve),  # type: ignore[arg-type]
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +94,7 @@ def test_arguments_become_options(line: str, want: dict[str, object]) -> None:
     ],
 )
 def test_progress_comes_from_the_flag_or_the_environment(environ: dict[str, str], line: str, want: str) -> None:
-    assert build(line, environ).progress == want
+    assert build(line, environ).solve.progress == want
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_a_report_needs_no_facts() -> None:
 
 def test_a_long_place_is_cut() -> None:
     source = "".join(f"line {number}\n" for number in range(1, 101))
-    lines = excerpt(source, Span("f", 10, 1, 90), caret=False).splitlines()
+    lines = excerpt(source, Span("f", 10, 1, 90), caret=None).splitlines()
     assert lines[2] == "   9 |     line 9"
     assert lines[3] == "  10 | >>> line 10"
     assert lines[-3] == "  33 | >>> line 33"
@@ -174,25 +174,37 @@ def test_a_long_place_is_cut() -> None:
 
 
 def test_a_caret_stands_under_wide_characters_and_in_long_lines() -> None:
-    wide = excerpt("LABEL 文字=x y\n", Span("f", 1, 11, 1, 12), caret=True).splitlines()
+    at = Span("f", 1, 11, 1, 12)
+    wide = excerpt("LABEL 文字=x y\n", at, caret=at).splitlines()
     assert wide[2] == "   1 | >>> LABEL 文字=x y"
     assert wide[3] == "     |                 ^"
-    long = excerpt("x" * 5000 + "HERE" + "y" * 5000, Span("f", 1, 5001, 1, 5005), caret=True).splitlines()
+    at = Span("f", 1, 5001, 1, 5005)
+    long = excerpt("x" * 5000 + "HERE" + "y" * 5000, at, caret=at).splitlines()
     column = long[2].index("HERE")
     assert long[3] == " " * 5 + "|" + " " * (column - 6) + "^^^^"
     assert len(long[2]) < 200
 
 
 def test_control_characters_of_a_build_file_stay_in_it() -> None:
-    text = excerpt("RUN \x1b[2Jecho\x07\n", Span("f", 1, 9, 1, 13), caret=True)
+    at = Span("f", 1, 9, 1, 13)
+    text = excerpt("RUN \x1b[2Jecho\x07\n", at, caret=at)
     assert "\x1b" not in text
     assert text.splitlines()[2:4] == ["   1 | >>> RUN \ufffd[2Jecho\ufffd", "     |             ^^^^"]
+
+
+def test_the_caret_may_stand_under_a_later_line_of_the_place() -> None:
+    lines = excerpt("RUN a \\\n  $B\n", Span("f", 1, 1, 2), caret=Span("f", 2, 3, 2, 5)).splitlines()
+    assert lines[2:5] == ["   1 | >>> RUN a \\", "   2 | >>>   $B", "     |       ^^"]
 
 
 def test_warnings_are_counted_and_placed() -> None:
     warnings = [
         BuildWarning(
-            rule="FromAsCasing", message="'as' and 'FROM' differ", at=Span("Dockerfile", 1), url="https://x/y"
+            rule="FromAsCasing",
+            message="'as' and 'FROM' differ",
+            at=Span("Dockerfile", 1),
+            url="https://x/y",
+            focus=Span("Dockerfile", 1, 14, 1, 16),
         ),
         BuildWarning(rule="Other", message="without a place"),
     ]
@@ -205,6 +217,7 @@ def test_warnings_are_counted_and_placed() -> None:
 Dockerfile:1
 --------------------
    1 | >>> FROM busybox AS build
+     |                  ^^
    2 |     WORKDIR /src
    3 |     ENV A=b
 --------------------

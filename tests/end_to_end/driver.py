@@ -132,6 +132,22 @@ class Llbuild:
         """`llbuild build` with progress as data, so that `steps` can be asked for."""
         return self("build", "--progress=rawjson", *arguments, **options)
 
+    def pipe(self, first: list[str], second: list[str]) -> None:
+        """One command's output as another's input; both must succeed."""
+        printed = subprocess.run(
+            [*self.prefix, self.python, "-c", _ENTRY, *first],
+            env=self._environment(None),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        subprocess.run(
+            [*self.prefix, self.python, "-c", _ENTRY, *second],
+            env=self._environment(None),
+            input=printed.stdout,
+            check=True,
+        )
+
     def modules_after(self, *arguments: str | Path) -> set[str]:
         """The modules that a command has loaded by its end."""
         told = self.root.parent / "modules.txt"

@@ -53,3 +53,10 @@ def test_an_unknown_frontend_is_one_line_that_names_those_there_are(
     assert "'nothing'" in outcome.stderr
     assert "recipe" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def test_a_plugin_need_not_know_lint(llbuild: Llbuild, installed: dict[str, str]) -> None:
+    recipe: list[str | Path] = ["--frontend", "recipe", "-f", PLUGIN / "recipe.txt", PLUGIN]
+    for command in (["check"], ["build", "--call", "outline"], ["build", "--call", "targets"]):
+        outcome = llbuild(*command, *recipe, exit_code=1, env=installed)
+        assert "the frontend 'recipe' cannot be asked for" in outcome.stderr

@@ -25,7 +25,7 @@ def test_each_instruction_stores_what_it_changed(llbuild: Llbuild, tmp_path: Pat
     assert removal is not None
     assert removal.members.keys() - {"data"} == {"data/.wh.one"}
     assert image.layer_of("CMD") is None
-    assert image.config["config"]["Cmd"] == ["/bin/sh", "-c", "ls -alh /data"]
+    assert image.config["config"]["Cmd"] == ["ls", "-alh", "/data"]
 
 
 def test_one_run_stores_only_what_is_left_at_its_end(llbuild: Llbuild, tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from llbuild.errors import DockerfileError
-from llbuild.frontend import frontend_named
+from llbuild.errors import DockerfileError, UsageError
+from llbuild.frontend import frontend_named, frontend_of_syntax
+from llbuild.frontend.syntax import asks_for_labs
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,25 @@ def test_an_image_is_refused_at_its_place() -> None:
     with pytest.raises(DockerfileError, match="the frontend image 'other/thing:1' cannot be run") as caught:
         frontend_named(b"# escape=\\\n# syntax=other/thing:1\n", "app/Dockerfile")
     assert str(caught.value.at) == "app/Dockerfile:2:10"
+
+
+def test_without_a_file_a_syntax_names_the_same_plugins() -> None:
+    assert frontend_of_syntax("docker/dockerfile:1-labs") == "dockerfile"
+    assert frontend_of_syntax("recipe") == "recipe"
+    with pytest.raises(UsageError, match="the frontend image 'other/thing:1' cannot be run"):
+        frontend_of_syntax("other/thing:1")
+
+
+@pytest.mark.parametrize(
+    ("syntax", "want"),
+    [
+        ("docker/dockerfile:1-labs", True),
+        ("docker/dockerfile:labs", True),
+        ("docker/dockerfile-upstream:master-labs@sha256:0123", True),
+        ("docker/dockerfile:1", False),
+        ("labs/dockerfile", False),
+        ("", False),
+    ],
+)
+def test_the_experimental_channel_is_in_the_tag(syntax: str, want: bool) -> None:
+    assert asks_for_labs(syntax) is want

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["INPUTS"]
 
 LINES = [
-    *("FROM a", "FROM a AS b", "from b", "ARG A=1", 'ENV A=$B C="d e"', "ENV k v w", "LABEL a='b c' d=e\\ f", "RUN x \\"),
+    *("FROM a", "FROM a AS b", "from b", "ARG A=1", 'ENV A=$B C="d e"', "ENV k v w", "LABEL a='b c' d=e\\ f"),
     *("RUN <<E", "COPY <<-'E' <<F /", "E", "\tE", "F", "ONBUILD RUN <<E", "# c", "# escape=`", "# check=skip=all"),
     *("COPY --from=b --chown=1 a b", 'COPY --link="true" ["a", "b"]', 'CMD ["x", "y"]', "CMD [1]", "RUN `"),
     *("HEALTHCHECK --interval=1s CMD z", "RUN --mount=type=cache,target=/a,\\", "uid=1 b", 'VOLUME ["a"]', "\\"),
     *("ADD --checksum=x http://h/a /", "EXPOSE 1-3/udp $A", "USER ${A:-b}", "WORKDIR a/../b", 'SHELL ["s"]'),
-    *("nope", "\0", "\r", "", " ", "é", "\x85", "  y \\ \t"),
+    *("RUN x \\", "nope", "\0", "\r", "", " ", "é", "\x85", "  y \\ \t"),
 ]  # fmt: skip
 WORDS = [
     *("$A", "${A", "${A:-", "${A:+", "${A#", "${A%%", "${A/", "}", "/", '"', "'", "\\", "`", "$", "{", " ", "x", "*"),

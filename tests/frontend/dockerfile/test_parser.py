@@ -49,8 +49,8 @@ def test_a_logical_line_is_joined(text: str, want: str) -> None:
 
 
 def test_comments_above_belong_to_the_instruction() -> None:
-    first, second = nodes("# syntax=x\n# one\n#\n# two\n  # three\nFROM a\nRUN b\n")
-    assert first.comments == ("two", "three")
+    first, second = nodes("# syntax=x\n# one\n#\n# two\n# three\n  # four\nFROM a\nRUN b\n")
+    assert first.comments == ("two", "three", "# four")
     assert second.comments == ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from llbuild.llb import (
+    CdiDevice,
     ExecOp,
     FileMkfile,
     Mount,
@@ -79,3 +80,16 @@ def test_the_cache_can_be_ignored_for_some_stages() -> None:
     definition = compile_one("FROM a AS x\nRUN 1\nFROM a AS y\nCOPY --from=x / /\nRUN 2", {"no-cache": "y"}).definition
     ignored = [meta.name for meta in definition.metadata_of().values() if meta.ignore_cache]
     assert ignored == ["[y 2/3] COPY --from=x / /", "[y 3/3] RUN 2"]
+
+
+def test_devices_are_given_by_name_in_the_experimental_channel() -> None:
+    text = "# syntax=docker/dockerfile:1-labs\nFROM a\nRUN --device=v/c=one,required --device=name=v/c --device=v/d=* x"
+    (run,) = execs(compile_one(text, everything=True).definition)
+    assert run.cdi_devices == (
+        CdiDevice(name="v/c=one"),
+        CdiDevice(name="v/c", optional=True),
+        CdiDevice(name="v/d=*", optional=True),
+    )
+    options = {"build-arg:BUILDKIT_SYNTAX": "docker/dockerfile:labs"}
+    (run,) = execs(compile_one("FROM a\nRUN --device=v/c x", options, everything=True).definition)
+    assert run.cdi_devices == (CdiDevice(name="v/c", optional=True),)

@@ -119,7 +119,7 @@ def test_a_wrong_word_says_what_is_wrong_and_where(word: str, message: str, offs
         ("a\\ b c", ["a b", "c"]),
         ("$none", []),
         ("''", []),
-        ("8${none:-0}80", ["8080"]),
+        ("8${none:-0}80 8${none}0", ["080", "80"]),
         ("cat << EOF", ["cat", "<< EOF"]),
     ],
 )

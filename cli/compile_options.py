@@ -1,0 +1,74 @@
+"""What is compiled, by which frontend and with which settings: the flags of every command that reads a build file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..values import frozen
+from .pairs import environment_pairs, value_pairs
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+
+    from .pairs import Pairs
+    from .parser import CommandParser
+
+__all__ = ["STDIN", "CompileOptions", "add_compile_flags", "read_compile_options"]
+
+STDIN = "-"
+
+
+@frozen
+class CompileOptions:
+    """Names without a value in the environment are left out already."""
+
+    context: str = "."  # a folder, a URL, or "-": stdin
+    file: str = ""  # the build file, as the shell sees it; "" is the frontend's default in the context, "-" stdin
+    target: str = ""
+    build_args: Pairs = ()
+    labels: Pairs = ()
+    build_contexts: Pairs = ()
+    platforms: tuple[str, ...] = ()  # as written, not yet checked; none: this machine's
+    no_cache: bool = False
+    pull: bool = False
+    frontend: str = ""  # "": as the build file says, else Dockerfile
+    frontend_options: Pairs = ()
+
+
+def add_compile_flags(parser: CommandParser) -> None:
+    """The flags, and the context as the one argument."""
+    parser.add_argument("context", metavar="CONTEXT", nargs="?", default=".", help="folder to build from (default: .)")
+    parser.add_value("-f", "--file", metavar="FILE", help="build file (default: CONTEXT/Dockerfile; - is stdin)")
+    parser.add_value("--target", metavar="STAGE", help="stage to build (default: the last)")
+    parser.add_value("--build-arg", metavar="KEY[=VALUE]", many=True, help="value of an ARG; without =, from $KEY")
+    parser.add_value("--label", metavar="KEY=VALUE", many=True, help="label of the image")
+    parser.add_value("--build-context", metavar="NAME=SOURCE", many=True, help="what FROM/COPY --from NAME means")
+    parser.add_value("--platform", metavar="OS/ARCH", many=True, help="platform of the image (default: this one)")
+    parser.add_flag("--no-cache", help="run everything again")
+    parser.add_flag("--pull", help="ask registries for newer base images")
+    parser.add_value("--frontend", metavar="NAME", help="build language (default: what the file's syntax line says)")
+    parser.add_value("--opt", metavar="KEY=VALUE", many=True, help="option of the frontend")
+
+
+def read_compile_options(found: Namespace, environ: Mapping[str, str]) -> CompileOptions:
+    """Raises UsageError saying which flag is wrong and what was expected."""
+    options = CompileOptions(
+        context=found.context,
+        file=found.file or "",
+        target=found.target or "",
+        build_args=environment_pairs("--build-arg", found.build_arg or (), environ),
+        labels=value_pairs("--label", found.label, "KEY=VALUE", value_needed=False),
+        build_contexts=value_pairs("--build-context", found.build_context, "NAME=SOURCE"),
+        platforms=tuple(word for text in found.platform or () for word in text.split(",")),
+        no_cache=found.no_cache,
+        pull=found.pull,
+        frontend=found.frontend or "",
+        frontend_options=value_pairs("--opt", found.opt, "KEY=VALUE"),
+    )
+    if not options.context:
+        raise UsageError("the context is empty; expected a folder", hint="use . for this folder")
+    if options.file == STDIN and options.context == STDIN:
+        raise UsageError("the build file and the context cannot both come from stdin")
+    return options

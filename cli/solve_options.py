@@ -1,0 +1,126 @@
+"""How a definition is built and where the result goes: the flags that `build` and `solve` share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import SourceError, UsageError
+from ..values import frozen
+from .outputs import STDOUT, Output, parse_outputs
+from .parser import GlobalOptions, read_globals, suggestion
+from .progress import FORMS
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+
+    from .parser import CommandParser
+
+__all__ = ["SolveOptions", "add_solve_flags", "image_name", "read_solve_options"]
+
+
+@frozen
+class SolveOptions:
+    """Everything about a build but what is built."""
+
+    globals: GlobalOptions
+    tags: tuple[str, ...] = ()  # full names: docker.io/library/hello:latest
+    outputs: tuple[Output, ...] = ()  # none: the local store
+    progress: str = "auto"  # one of progress.FORMS
+    iidfile: str = ""
+    metadata_file: str = ""
+    max_parallelism: int = 0  # 0: as the machine allows
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing but the image's digest is wanted on the terminal."""
+        return self.progress == "quiet"
+
+    @property
+    def writes_to_stdout(self) -> bool:
+        return any(output.dest == STDOUT for output in self.outputs)
+
+
+def add_solve_flags(parser: CommandParser) -> None:
+    parser.add_value("-t", "--tag", metavar="NAME[:TAG]", many=True, help="name of the image; may be repeated")
+    parser.add_value(
+        *("-o", "--output"), metavar="SPEC", many=True, help="type=image|oci[,tar=false]|local|tar,dest=PATH; DIR; -"
+    )
+    parser.add_value("--progress", metavar="FORM", help=f"{', '.join(FORMS)} ($LLBUILD_PROGRESS, $BUILDKIT_PROGRESS)")
+    parser.add_flag("-q", "--quiet", help="print the image's digest, nothing else")
+    parser.add_value("--iidfile", metavar="FILE", help="write the image's digest to FILE")
+    parser.add_value("--metadata-file", metavar="FILE", help="write the result's metadata to FILE (JSON)")
+    parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
+
+
+def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOptions:
+    """Raises UsageError saying which flag is wrong, or which two cannot be had at once."""
+    options = SolveOptions(
+        globals=read_globals(found, environ),
+        tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
+        outputs=parse_outputs(found.output or ()),
+        progress=_progress(found, environ),
+        iidfile=found.iidfile or "",
+        metadata_file=found.metadata_file or "",
+        max_parallelism=_parallelism(found.max_parallelism),
+    )
+    _check_agreement(options)
+    return options
+
+
+def image_name(what: str, text: str) -> str:
+    """The full name that `text` means, for an image to be made. Raises UsageError; `what` is the argument's name."""
+    from ..image import parse_reference
+
+    try:
+        reference = parse_reference(text)
+    except SourceError as exc:
+        raise UsageError(f"{what}: {exc.message}", hint=exc.hint) from exc
+    if reference.digest is not None:
+        raise UsageError(f"{what} {text!r}: a digest cannot be chosen; expected NAME[:TAG]")
+    return str(reference)
+
+
+def _progress(found: Namespace, environ: Mapping[str, str]) -> str:
+    asked: str | None = found.progress
+    if asked is not None:
+        form = _form(asked, "--progress")
+        if found.quiet and form not in {"auto", "quiet"}:
+            raise UsageError(f"--quiet and --progress {form} contradict each other")
+    if found.quiet:
+        return "quiet"
+    if asked is not None:
+        return form
+    for variable in ("LLBUILD_PROGRESS", "BUILDKIT_PROGRESS"):
+        if environ.get(variable):
+            return _form(environ[variable], f"${variable}")
+    return "auto"
+
+
+def _form(text: str, origin: str) -> str:
+    form = "quiet" if text == "none" else text
+    if form not in FORMS:
+        known = ", ".join(FORMS)
+        raise UsageError(f"{origin}: unknown form {text!r}{suggestion(text, FORMS)}", hint=f"the forms are {known}")
+    return form
+
+
+def _parallelism(text: str | None) -> int:
+    if text is None:
+        return 0
+    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 1_000_000:
+        raise UsageError(f"--max-parallelism: expected a number from 1 up, found {text!r}")
+    return int(text)
+
+
+def _check_agreement(options: SolveOptions) -> None:
+    if options.quiet and options.writes_to_stdout:
+        raise UsageError(
+            "an output goes to stdout, where the digest is printed as well",
+            hint="without --quiet, progress goes to stderr only; or give the output a dest=FILE",
+        )
+    files = [path for path in (options.iidfile, options.metadata_file) if path]
+    written = [output.dest for output in options.outputs if output.dest not in {"", STDOUT}] + files
+    twice = next((path for path in written if written.count(path) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two results would be written to {twice!r}")
