@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .reference import Reference as Reference
     from .reference import parse_reference as parse_reference
     from .registry import RegistryClient as RegistryClient
+    from .registry_push import RegistryPusher as RegistryPusher
     from .strict_json import MAX_DOCUMENT_BYTES as MAX_DOCUMENT_BYTES
 
 # Lazy (PEP 562): a cached build needs a few of these and never the registry client.
@@ -53,6 +54,7 @@ _HOME = {
     "MediaType": "descriptor",
     "Reference": "reference",
     "RegistryClient": "registry",
+    "RegistryPusher": "registry_push",
     "blob_name": "layout",
     "decode_config": "config_json",
     "decode_layout": "layout",
@@ -82,6 +84,7 @@ __all__ = [
     "MediaType",
     "Reference",
     "RegistryClient",
+    "RegistryPusher",
     "blob_name",
     "decode_config",
     "decode_layout",
