@@ -5,6 +5,7 @@ LlbuildError
 ├── DefinitionError                  a serialized graph is malformed
 ├── UsageError                       the command line asks for the impossible (exit 2)
 ├── SourceError(ref, transient)      an image, context or URL cannot be had
+│   └── LostLayerError(layer)        part of a stored result cannot be had any more
 ├── FrontendError                    a frontend plugin is missing or misbehaves
 ├── VertexError(vertex)              a vertex failed; the cause is chained
 │   └── ExecError(exit_code)         its process exited non-zero
@@ -40,6 +41,7 @@ __all__ = [
     "ExportError",
     "FrontendError",
     "LlbuildError",
+    "LostLayerError",
     "NotFoundError",
     "SandboxError",
     "SourceError",
@@ -88,6 +90,14 @@ class SourceError(LlbuildError):
         super().__init__(message, hint=hint)
         self.ref = ref
         self.transient = transient
+
+
+class LostLayerError(SourceError):
+    """A layer of a stored result is not here and cannot be fetched: what made it must be done again."""
+
+    def __init__(self, message: str, *, ref: str, layer: str, transient: bool = False) -> None:
+        super().__init__(message, ref=ref, transient=transient)
+        self.layer = layer
 
 
 class FrontendError(LlbuildError):

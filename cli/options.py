@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import SourceError, UsageError
 from ..platforms import Platform, parse_platform
 from ..values import frozen
+from .cache_specs import CacheSource, CacheTarget, parse_cache_sources, parse_cache_targets
 from .outputs import STDOUT, Output, parse_outputs
 from .parser import CommandParser, GlobalOptions, read_globals, suggestion
 from .progress import FORMS
@@ -35,6 +36,8 @@ class BuildOptions:
     labels: Pairs = ()
     build_contexts: Pairs = ()
     outputs: tuple[Output, ...] = ()  # none: the local store
+    cache_to: tuple[CacheTarget, ...] = ()
+    cache_from: tuple[CacheSource, ...] = ()
     platform: Platform | None = None  # None: this machine's
     no_cache: bool = False
     pull: bool = False
@@ -71,6 +74,8 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
         labels=_pairs("--label", found.label, "KEY=VALUE", value_needed=False),
         build_contexts=_pairs("--build-context", found.build_context, "NAME=SOURCE"),
         outputs=parse_outputs(found.output or ()),
+        cache_to=parse_cache_targets(found.cache_to or ()),
+        cache_from=parse_cache_sources(found.cache_from or ()),
         platform=platform_of(found.platform or ()),
         no_cache=found.no_cache,
         pull=found.pull,
@@ -89,7 +94,7 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
 _NOT_YET = frozenset(
     f"--{name}"
     for name in (
-        *("add-host", "allow", "annotation", "attest", "build-arg-file", "builder", "cache-from", "cache-to"),
+        *("add-host", "allow", "annotation", "attest", "build-arg-file", "builder"),
         *("call", "cgroup-parent", "check", "compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
         *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap", "network"),
         *("no-cache-filter", "policy", "provenance", "push", "resource", "rm", "sbom", "secret", "security-opt"),
@@ -113,6 +118,10 @@ def build_parser() -> CommandParser:
     )
     parser.add_value("--build-context", metavar="NAME=SOURCE", many=True, help="what FROM/COPY --from NAME means")
     parser.add_value("--platform", metavar="OS/ARCH", many=True, help="platform of the image (default: this one)")
+    parser.add_value(
+        "--cache-to", metavar="SPEC", many=True, help="type=registry,ref=…|local,dest=DIR|inline[,mode=max]"
+    )
+    parser.add_value("--cache-from", metavar="SPEC", many=True, help="type=registry,ref=…|local,src=DIR; REF")
     parser.add_flag("--no-cache", help="run everything again")
     parser.add_flag("--pull", help="ask registries for newer base images")
     parser.add_value("--progress", metavar="FORM", help=f"{', '.join(FORMS)} ($LLBUILD_PROGRESS, $BUILDKIT_PROGRESS)")

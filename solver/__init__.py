@@ -27,11 +27,13 @@ from .worker import Prober, Ref, Reporter, Worker
 if TYPE_CHECKING:
     from .execution import Limits, execute, resolve_sources, solve
     from .flights import Flights
+    from .portable import portable_records
     from .retry import RETRY_DELAYS_S, retrying
 
 _LAZY = {
     **dict.fromkeys(("Limits", "execute", "resolve_sources", "solve"), "execution"),
     "Flights": "flights",
+    "portable_records": "portable",
     **dict.fromkeys(("RETRY_DELAYS_S", "retrying"), "retry"),
 }
 
@@ -58,6 +60,7 @@ __all__ = [
     "Worker",
     "execute",
     "make_plan",
+    "portable_records",
     "resolve_sources",
     "retrying",
     "solve",

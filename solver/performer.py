@@ -7,12 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..blocking import run_blocking
-from ..digest import blake3_bytes
 from ..errors import LlbuildError, VertexError
-from ..llb.codec import encode_value, pack
 from ..log import log
 from .events import VertexCached, VertexCompleted, VertexStarted
-from .keys import combine, content_key, is_local, selections
+from .keys import combine, content_key, content_memo, is_local, selections
 from .reporter import EventReporter
 from .retry import retrying
 from .store import Record
@@ -154,7 +152,7 @@ class Performer:
 
     async def _content(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
         """Digest of what is read of a result. Layers never change, so it is computed once and remembered."""
-        memo = blake3_bytes(pack([list(ref), encode_value(selection)]))
+        memo = content_memo(ref, selection)
         known = await run_blocking(self._store.content, memo)
         if known is None:
             known = await self._worker.content_digest(ref, selection)
