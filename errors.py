@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
     from .digest import Digest
     from .span import Span
@@ -49,6 +50,7 @@ __all__ = [
     "UsageError",
     "VertexError",
     "first_error",
+    "raise_first",
 ]
 
 
@@ -168,3 +170,9 @@ def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
         else:
             flat.append(error)
     return next((error for error in flat if not isinstance(error, LlbuildError)), flat[0])
+
+
+def raise_first(errors: BaseExceptionGroup[BaseException]) -> NoReturn:
+    """Raise what stopped a group of tasks as if there were no group: with the cause that it had."""
+    error = first_error(errors)
+    raise error from error.__cause__

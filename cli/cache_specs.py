@@ -1,4 +1,4 @@
-"""`--cache-to` and `--cache-from`: where a build's cache goes and comes from. `type=registry,ref=…` and its short form."""
+"""`--cache-to` and `--cache-from`: where a build's cache goes and comes from. `type=registry,ref=…`, or a reference."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ class CacheTarget:
     force: bool = False
     ignore_error: bool = False
     mounts: bool = False
+
+    @property
+    def inline(self) -> bool:
+        """Whether it is the image that carries it."""
+        return self.kind is CacheKind.INLINE
 
 
 @frozen

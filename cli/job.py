@@ -8,10 +8,13 @@ from ..frontend import MoreNeeded
 from ..values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..digest import Digest
     from ..frontend import BuildWarning, Compiled
-    from ..image import Descriptor
+    from ..image import Descriptor, LayerBlob
     from ..llb import Definition
+    from ..solver import Plan, Ref
     from ..worker import Prober
     from .lookup import KnownLookup
     from .options import BuildOptions
@@ -53,6 +56,20 @@ class Build:
     lookup: KnownLookup
     display: Display
     view: BuildView
+
+    def inline_cache(self, plan: Plan, ref: Ref, layers: Sequence[LayerBlob]) -> bytes:
+        """What the image is to carry of the build's cache, encoded; nothing unless that was asked for.
+
+        ref: the result; layers: its layers as blobs, in the same order.
+        """
+        if not any(target.inline for target in self.options.cache_to):
+            return b""
+        from ..exporter import cache_config
+        from ..image import encode_cache_config
+        from ..solver import portable_records
+
+        records = portable_records(plan, self.state.cache, self.prober, within=frozenset(ref))
+        return encode_cache_config(cache_config(records, dict(zip(ref, layers, strict=True))))
 
     def compile(self) -> Compiled | None:
         """Compile with what is known; None when more must be looked up first."""

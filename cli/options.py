@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ..errors import SourceError, UsageError
 from ..platforms import Platform, parse_platform
 from ..values import frozen
-from .cache_specs import CacheSource, CacheTarget, parse_cache_sources, parse_cache_targets
 from .outputs import STDOUT, Output, parse_outputs
 from .parser import CommandParser, GlobalOptions, read_globals, suggestion
 from .progress import FORMS
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
+
+    from .cache_specs import CacheSource, CacheTarget
 
 __all__ = ["STDIN", "BuildOptions", "Pairs", "environment_pairs", "image_name", "parse_build", "platform_of"]
 
@@ -74,8 +75,8 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
         labels=_pairs("--label", found.label, "KEY=VALUE", value_needed=False),
         build_contexts=_pairs("--build-context", found.build_context, "NAME=SOURCE"),
         outputs=parse_outputs(found.output or ()),
-        cache_to=parse_cache_targets(found.cache_to or ()),
-        cache_from=parse_cache_sources(found.cache_from or ()),
+        cache_to=_cache_targets(found.cache_to),
+        cache_from=_cache_sources(found.cache_from),
         platform=platform_of(found.platform or ()),
         no_cache=found.no_cache,
         pull=found.pull,
@@ -118,10 +119,9 @@ def build_parser() -> CommandParser:
     )
     parser.add_value("--build-context", metavar="NAME=SOURCE", many=True, help="what FROM/COPY --from NAME means")
     parser.add_value("--platform", metavar="OS/ARCH", many=True, help="platform of the image (default: this one)")
-    parser.add_value(
-        "--cache-to", metavar="SPEC", many=True, help="type=registry,ref=…|local,dest=DIR|inline[,mode=max]"
-    )
-    parser.add_value("--cache-from", metavar="SPEC", many=True, help="type=registry,ref=…|local,src=DIR; REF")
+    cache_to = "type=registry,ref=REF[,mode=max] | type=local,dest=DIR | type=inline"
+    parser.add_value("--cache-to", metavar="SPEC", many=True, help=cache_to)
+    parser.add_value("--cache-from", metavar="SPEC", many=True, help="REF | type=local,src=DIR; read before the build")
     parser.add_flag("--no-cache", help="run everything again")
     parser.add_flag("--pull", help="ask registries for newer base images")
     parser.add_value("--progress", metavar="FORM", help=f"{', '.join(FORMS)} ($LLBUILD_PROGRESS, $BUILDKIT_PROGRESS)")
@@ -209,6 +209,22 @@ def _form(text: str, origin: str) -> str:
         known = ", ".join(FORMS)
         raise UsageError(f"{origin}: unknown form {text!r}{suggestion(text, FORMS)}", hint=f"the forms are {known}")
     return form
+
+
+def _cache_targets(texts: Sequence[str] | None) -> tuple[CacheTarget, ...]:
+    if not texts:
+        return ()
+    from .cache_specs import parse_cache_targets  # most builds have neither
+
+    return parse_cache_targets(texts)
+
+
+def _cache_sources(texts: Sequence[str] | None) -> tuple[CacheSource, ...]:
+    if not texts:
+        return ()
+    from .cache_specs import parse_cache_sources
+
+    return parse_cache_sources(texts)
 
 
 def _parallelism(text: str | None) -> int:

@@ -113,9 +113,8 @@ def _output(text: str, kind: str, attributes: dict[str, str]) -> Output:
     dest, name = attributes.get("dest", ""), attributes.get("name", "")
     if kind == "image":
         return Output(kind=OutputKind.IMAGE, name=name)
-    folder = kind == "local" or (
-        kind == "oci" and not csv_boolean(text, "tar", attributes.get("tar", "true"), flag="--output")
-    )
+    tar = csv_boolean(text, "tar", attributes.get("tar", "true"), flag="--output")
+    folder = kind == "local" or (kind == "oci" and not tar)
     if folder and dest in {"", STDOUT}:
         raise UsageError(f"--output {text!r}: a folder is written, so dest=DIR is needed")
     if kind == "oci":

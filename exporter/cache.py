@@ -27,7 +27,7 @@ from .targets import check_folder, place_bytes
 from .transfer import place_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..image import CacheConfig, CacheMount, LayerBlob
     from ..worker import ContentStore
@@ -45,6 +45,11 @@ class AssembledCache:
     manifest_blob: bytes
     manifest_descriptor: Descriptor
     blobs: tuple[Descriptor, ...]
+
+    @property
+    def documents(self) -> tuple[tuple[Descriptor, bytes], tuple[Descriptor, bytes]]:
+        """The config and the manifest, in the order to write them."""
+        return (self.config_descriptor, self.config_blob), (self.manifest_descriptor, self.manifest_blob)
 
 
 def cache_config(records: CacheConfig, layers: Mapping[str, LayerBlob]) -> CacheConfig:
@@ -99,11 +104,6 @@ def export_cache_folder(cache: AssembledCache, store: ContentStore, path: str, t
             if not store.has(blob.digest, blob.size_bytes):
                 raise NotFoundError(f"the content store has no blob {blob.digest}")
             place_file(store.path(blob.digest), layout.blob_path(blob.digest), blob.size_bytes)
-        for descriptor, data in _documents(cache):
+        for descriptor, data in cache.documents:
             place_bytes(layout.blob_path(descriptor.digest), data)
         layout.put(named(cache.manifest_descriptor, name="", ref_name=tag))
-
-
-def _documents(cache: AssembledCache) -> Iterable[tuple[Descriptor, bytes]]:
-    yield cache.config_descriptor, cache.config_blob
-    yield cache.manifest_descriptor, cache.manifest_blob

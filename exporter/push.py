@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import first_error
+from ..errors import raise_first
 from ..values import frozen
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def push_image(
             for blob in blobs:
                 group.start_soon(push, blob)
     except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+        raise_first(errors)
     (config, config_data), (manifest, manifest_data) = documents
     await attempt(partial(registry.push_blob, reference, config, partial(io.BytesIO, config_data), report))
     await attempt(partial(registry.push_manifest, reference, manifest.media_type, manifest_data))

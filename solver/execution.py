@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import BuildError, VertexError, first_error
+from ..errors import BuildError, VertexError, raise_first
 from ..llb import ExecOp, SourceOp
 from ..values import frozen
 from .flights import Flights
@@ -87,7 +87,7 @@ async def resolve_sources(unknown: Sequence[Vertex], worker: Worker, limits: Lim
             for vertex in unknown:
                 group.start_soon(resolve, vertex)
     except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+        raise_first(errors)
     return resolved
 
 
@@ -138,7 +138,7 @@ async def _run(schedule: Schedule, performer: Performer, *, keep_going: bool) ->
                     ready = schedule.fail(digest)
                 _begin(group, ready, performer, send, keep_going)
     except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+        raise_first(errors)
     return failures
 
 

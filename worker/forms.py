@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import CorruptError, LostLayerError, first_error
+from ..errors import CorruptError, LostLayerError, raise_first
 from ..image import Descriptor, LayerBlob
 from ..values import frozen, replace
 from .layer import Compression, convert_layer, pack_layer
@@ -85,7 +85,7 @@ class LayerForms:
                 for record in rest:
                     group.start_soon(make, record)
         except BaseExceptionGroup as errors:
-            raise first_error(errors) from None
+            raise_first(errors)
         return found
 
     async def fetch(self, layers: Sequence[str], report: Report) -> None:

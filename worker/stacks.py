@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import CorruptError, LostLayerError, SourceError, first_error
+from ..errors import CorruptError, LostLayerError, SourceError, raise_first
 from ..image import Descriptor, LayerBlob
 from ..values import replace
 from .records import LayerRecord, now, ready_blob
@@ -216,4 +216,4 @@ async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, object]]]) -> No
             for call in calls:
                 group.start_soon(call)
     except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+        raise_first(errors)
