@@ -68,9 +68,13 @@ async def _export(
     forms = worker.forms()
     form = LayerForm(compression=Compression(target.compression), level=target.level, force=target.force)
     mounts = await run_blocking(_pack_mounts, plan, worker, form, packed) if target.mounts else []
-    within = None if target.everything else frozenset(root)
+
+    def wanted(ref: Ref) -> bool:
+        within = target.everything or set(root).issuperset(ref)
+        return within and worker.lost.isdisjoint(ref) and worker.available(ref)
+
     while True:
-        records = await run_blocking(partial(portable_records, plan, job.state.cache, worker, within=within))
+        records = await run_blocking(portable_records, plan, job.state.cache, wanted)
         layers = list(dict.fromkeys(layer for record in records.records for ref in record.refs for layer in ref))
         try:
             blobs = await _attempt(partial(forms.blobs, layers, form, reporter.progress), reporter)

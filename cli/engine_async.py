@@ -180,7 +180,11 @@ async def _export(job: Build, compiled: Compiled, plan: Plan, root: Ref, worker:
     emit = job.display.display
     if image_outputs(job.options):
         with phase("exporting image", emit) as reporter:
-            layers = await worker.blobs(root, reporter)
+            layers = await retrying(
+                partial(worker.blobs, root, reporter),
+                RETRY_DELAYS_S,
+                lambda words: reporter.log(2, f"{words}\n".encode()),
+            )
             if tree_outputs(job.options):
                 await worker.tree(root, reporter)  # what is lost must be found before anything is written
             inline = await run_blocking(job.inline_cache, plan, root, layers)

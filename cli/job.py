@@ -68,7 +68,7 @@ class Build:
         from ..image import encode_cache_config
         from ..solver import portable_records
 
-        records = portable_records(plan, self.state.cache, self.prober, within=frozenset(ref))
+        records = portable_records(plan, self.state.cache, frozenset(ref).issuperset)
         return encode_cache_config(cache_config(records, dict(zip(ref, layers, strict=True))))
 
     def compile(self) -> Compiled | None:

@@ -11,31 +11,29 @@ from ..image import CacheConfig, CacheRecord
 from .keys import content_memo, is_local, selections
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable
 
     from ..digest import Digest
     from .keys import Key
     from .plan import Plan
     from .store import CacheStore, Record
-    from .worker import Prober
+    from .worker import Ref
 
 __all__ = ["portable_records"]
 
 
-def portable_records(
-    plan: Plan, store: CacheStore, worker: Prober, *, within: Collection[str] | None = None
-) -> CacheConfig:
+def portable_records(plan: Plan, store: CacheStore, wanted: Callable[[Ref], bool]) -> CacheConfig:
     """The stored results of a finished build's vertices, with the digests that its keys were made of.
 
-    within: only results that are made of these layers alone (`mode=min`); None: all of them (`mode=max`).
-    Results whose layers are gone are left out. The layers' own part of the config is left to the caller.
+    wanted: whether a result is to be among them, by each of its refs. The layers' part of the config is left to the
+    caller.
     """
     vertices = [digest for digest, vertex in plan.graph.vertices.items() if not is_local(vertex)]
     known = store.find({plan.keys[digest] for digest in vertices})
     found: dict[Digest, Record] = {}
     for digest in vertices:
         record = known.get(plan.keys[digest])
-        if record is not None and all(_portable(ref, worker, within) for ref in record.refs):
+        if record is not None and all(map(wanted, record.refs)):
             found[digest] = record
     durations = store.durations({plan.op_keys[digest] for digest in found})
     records: dict[tuple[Key, ...], CacheRecord] = {}
@@ -54,10 +52,6 @@ def portable_records(
             ),
         )
     return CacheConfig(records=tuple(records.values()), contents=_contents(plan, found, store))
-
-
-def _portable(ref: tuple[str, ...], worker: Prober, within: Collection[str] | None) -> bool:
-    return (within is None or all(layer in within for layer in ref)) and worker.available(ref)
 
 
 def _contents(plan: Plan, found: dict[Digest, Record], store: CacheStore) -> tuple[tuple[Key, Digest], ...]:

@@ -117,11 +117,11 @@ class LayerForms:
         return made if made is not None and self._content.has(made.digest, made.size_bytes) else None
 
     def _make(self, record: LayerRecord, form: LayerForm) -> LayerBlob:
+        if record.blob is None and not self._layers.has(LayerId(record.id)):
+            raise LostLayerError(f"layer {record.id} is gone", ref=record.id, layer=record.id)
         with self._content.ingest(verify=False) as ingest:
             try:
                 packed = self._packed(record, form, ingest.write)
-            except FileNotFoundError:
-                raise LostLayerError(f"layer {record.id} is gone", ref=record.id, layer=record.id) from None
             except CorruptError as error:
                 raise LostLayerError(error.message, ref=record.origin or record.id, layer=record.id) from error
             ingest.commit(packed.digest)

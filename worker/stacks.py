@@ -182,7 +182,14 @@ class Stacks:
         return record.blob
 
     async def _fetched_blob(self, record: LayerRecord, report: Report) -> LayerBlob:
-        blob = await self._fetched(record, report)
+        try:
+            blob = await self._fetched(record, report)
+        except LostLayerError:
+            # Imported, unpacked, and gone where it came from. An image's layer stays what its image says it is.
+            ours = record.diff_id is None or record.id != image_layer_id(record.diff_id)
+            if not ours or not await run_blocking(self._layers.has, LayerId(record.id)):
+                raise
+            return await run_blocking(self._pack, replace(record, blob=None, origin=""))
         assert record.diff_id is not None, "a layer of an image has one"
         return LayerBlob(diff_id=record.diff_id, descriptor=blob, created=record.created)
 

@@ -253,6 +253,21 @@ def test_a_cache_that_is_gone_later_is_a_miss_too(
     assert second("run", "x", "cat", "/both").stdout == "tool\nTEXT"
 
 
+def test_what_is_unpacked_is_packed_when_its_cache_is_gone(
+    machine: Callable[[str], Llbuild], context: Callable[..., Path], base: str, tmp_path: Path
+) -> None:
+    cache, second = tmp_path / "cache", machine("second")
+    folder = context(f"FROM {base} AS made\nRUN echo made > /made\nFROM scratch\nCOPY --from=made /made /made\n")
+    machine("first").build("--cache-to", f"type=local,dest={cache},mode=max", folder)
+    second.build("--cache-from", f"type=local,src={cache}", "-o", f"type=local,dest={tmp_path / 'out'}", folder)
+    shutil.rmtree(cache)
+    for blob in layer_blobs(second):
+        blob.unlink()
+    again = second.build("-o", f"type=oci,dest={tmp_path / 'x.tar'}", folder)
+    assert again.ran() == []
+    assert read_image(tmp_path / "x.tar").layers[0].read("made") == b"made\n"
+
+
 # (--cache-from, what the warning says)
 USELESS = [
     ("{address}/exchange/nothing:1", "not found"),

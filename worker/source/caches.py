@@ -122,6 +122,8 @@ def _check(manifest: Manifest, ref: str) -> None:
             ref=ref,
             hint="export one of llbuild's under another name",
         )
+    if manifest.config.size_bytes > MAX_CACHE_CONFIG_BYTES:
+        raise SourceError(f"{ref}: its config is larger than {MAX_CACHE_CONFIG_BYTES >> 20} MiB", ref=ref)
 
 
 def _one_of(index: Index, platform: Platform, ref: str) -> Descriptor:
