@@ -73,7 +73,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper)
         worker = LocalWorker(job.prober, images=images, executor=executor, cache_mounts=job.state.cache_mounts)
-        if job.options.cache_from and not (plan is not None and plan.complete):
+        if _wants_caches(job, plan):
             await _import_caches(job, images, worker)
             plan = None
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
@@ -106,6 +106,13 @@ async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWork
 
         await export_caches(job, plan, root, worker)
     return result
+
+
+def _wants_caches(job: Build, plan: Plan | None) -> bool:
+    """Whether to import what was asked for: not when nothing is missing, unless it is handed on in an export."""
+    if plan is not None and plan.complete and not any(target.mounts for target in job.options.cache_to):
+        return False
+    return bool(job.options.cache_from)
 
 
 async def _import_caches(job: Build, images: ImageSource, worker: LocalWorker) -> None:

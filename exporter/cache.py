@@ -68,11 +68,11 @@ def cache_config(records: CacheConfig, layers: Mapping[str, LayerBlob]) -> Cache
 
 
 def assemble_cache(
-    records: CacheConfig, layers: Mapping[str, LayerBlob], mounts: Sequence[tuple[CacheMount, LayerBlob]] = ()
+    records: CacheConfig, layers: Mapping[str, LayerBlob], mounts: Sequence[tuple[CacheMount, Descriptor]] = ()
 ) -> AssembledCache:
     """The cache image of these records. `layers`: blobs of all their layers, by name."""
     config = replace(cache_config(records, layers), mounts=tuple(mount for mount, _ in mounts))
-    used = [layers[layer.name].descriptor for layer in config.layers] + [blob.descriptor for _, blob in mounts]
+    used = [layers[layer.name].descriptor for layer in config.layers] + [blob for _, blob in mounts]
     blobs = tuple({blob.digest: layer_descriptor(blob) for blob in used}.values())
     config_blob = encode_cache_config(config)
     described = _describe(CACHE_CONFIG_TYPE, config_blob)

@@ -36,8 +36,10 @@ class Attempt(Protocol):
 
 @frozen
 class PushedBlob:
-    """A blob to push. `source`: another repository of the registry that may have it; `fetch`: brings it into the
-    content store, where it is not yet."""
+    """A blob to push. `source`: another place that has it, which helps if it is in the same registry.
+
+    fetch: brings it into the content store, where it is not yet.
+    """
 
     descriptor: Descriptor
     source: Reference | None = None
@@ -87,7 +89,9 @@ async def _push(
     digest = blob.descriptor.digest
     if await attempt(partial(registry.has_blob, reference, digest)):
         return
-    if blob.source is not None and await attempt(partial(registry.mount_blob, reference, digest, blob.source)):
+    source = blob.source
+    may_mount = source is not None and source.domain == reference.domain and source.path != reference.path
+    if source is not None and may_mount and await attempt(partial(registry.mount_blob, reference, digest, source)):
         return
     if blob.fetch is not None and not await run_blocking(store.has, digest, blob.descriptor.size_bytes):
         await attempt(blob.fetch)

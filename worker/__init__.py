@@ -12,6 +12,7 @@ from ..faces import lazy_face
 if TYPE_CHECKING:
     from .adoption import adopt_layers as adopt_layers
     from .cache_mounts import MountSeed as MountSeed
+    from .cache_mounts import PackedMount as PackedMount
     from .cache_mounts import cache_ids as cache_ids
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
@@ -38,6 +39,7 @@ _HOME = {
     "LayerRecords": "records",
     "LocalWorker": "worker",
     "MountSeed": "cache_mounts",
+    "PackedMount": "cache_mounts",
     "Prober": "prober",
     "Stacks": "stacks",
     "StoredImage": "content",
@@ -57,6 +59,7 @@ __all__ = [
     "LayerRecords",
     "LocalWorker",
     "MountSeed",
+    "PackedMount",
     "Prober",
     "Stacks",
     "StoredImage",

@@ -15,7 +15,7 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError, StoreError
-from ..image import CacheMount, Descriptor, LayerBlob
+from ..image import CacheMount, Descriptor
 from ..llb import ExecOp, MountType
 from ..values import frozen
 from .snapshot import set_owner
@@ -45,10 +45,11 @@ class MountSeed:
 
 @frozen
 class PackedMount:
-    """A folder as a blob in the content store."""
+    """A folder as a blob in the content store; or the blob elsewhere (`seed`) that the folder would be filled from."""
 
     mount: CacheMount
-    blob: LayerBlob
+    blob: Descriptor
+    seed: MountSeed | None = None
 
 
 def mount_id(mount: Mount) -> str:
@@ -92,7 +93,7 @@ class CacheMounts:
                 return ""
             had = await run_blocking(self._content.has, seed.blob.digest)
             try:
-                await self._images.fetch_layer(seed.origin, seed.blob, report)
+                await self.fetch(seed, report)
                 await run_blocking(self._unpack, seed)
             except LlbuildError as error:
                 return f"the contents of cache mount {mount} cannot be imported: {error.message}"
@@ -103,14 +104,17 @@ class CacheMounts:
         return ""
 
     def pack(self, mount: str, form: LayerForm) -> PackedMount | None:
-        """The folder as it is now, as a blob in the content store; None when it is absent or empty.
+        """The folder as it is now, as a blob; None when it is absent or empty.
 
-        Equal folders give equal blobs. Raises StoreError when it changes meanwhile, or cannot be read.
+        One that no step has used, and that an import would fill, is what was imported: it must not get lost on the way
+        through a build that had nothing to run. Equal folders give equal blobs. Raises StoreError when it changes
+        meanwhile, or cannot be read.
         """
         from .layer import pack_layer
 
         if not self._filled(mount):
-            return None
+            seed = self.seeds.get(mount)
+            return None if seed is None else PackedMount(mount=seed.mount, blob=seed.blob, seed=seed)
         folder = cache_folder(self._root, mount)
         with self._content.ingest(verify=False) as ingest:
             packed = pack_layer(str(folder), ingest.write, form.compression, form.level, overlay=False)
@@ -120,7 +124,11 @@ class CacheMounts:
         described = CacheMount(
             id=mount, blob=packed.digest, mode=found.st_mode & 0o7777, uid=found.st_uid, gid=found.st_gid
         )
-        return PackedMount(mount=described, blob=LayerBlob(diff_id=packed.diff_id, descriptor=blob))
+        return PackedMount(mount=described, blob=blob)
+
+    async def fetch(self, seed: MountSeed, report: Report) -> None:
+        """Bring imported contents into the content store. Raises SourceError."""
+        await self._images.fetch_layer(seed.origin, seed.blob, report)
 
     def _filled(self, mount: str) -> bool:
         try:

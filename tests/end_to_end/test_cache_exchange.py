@@ -376,6 +376,22 @@ def test_cache_mounts_travel(
     assert third("run", "x", "cat", "/seen").stdout == ""
 
 
+def test_cache_mounts_survive_a_build_with_nothing_to_run(
+    machine: Callable[[str], Llbuild], context: Callable[..., Path], base: str, registry: Registry, tmp_path: Path
+) -> None:
+    ref, folder = f"{registry.address}/exchange/relayed-mounts:1", context(MOUNTED.format(base=base, word="one"))
+    export = ["--cache-to", f"type=registry,ref={ref},mounts=true"]
+    machine("first").build(*export, folder)
+    second, cache = machine("second"), tmp_path / "cache"
+    for _ in range(2):  # the second time it does not even need the cache
+        targets = [*export, "--cache-to", f"type=local,dest={cache},mounts=true"]
+        assert second.build("--cache-from", ref, *targets, folder).ran() == []
+    for source in (ref, f"type=local,src={cache}"):
+        third = machine(f"third-{len(source)}")
+        third.build("--cache-from", source, "-t", "x", context(MOUNTED.format(base=base, word="two")))
+        assert third("run", "x", "cat", "/seen").stdout == "one\n"
+
+
 def test_a_cache_mount_that_holds_something_is_left_alone(
     machine: Callable[[str], Llbuild], context: Callable[..., Path], base: str, tmp_path: Path
 ) -> None:

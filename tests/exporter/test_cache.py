@@ -25,7 +25,7 @@ def sample_cache(store: ContentStore) -> AssembledCache:
     records = tuple(CacheRecord(keys=(KEY,), strong=KEY, op=KEY, refs=(ref,)) for ref in ((ONE,), (ONE, TWO)))
     mount = put_layer(store, {"wheel": b"3"})
     described = CacheMount(id="pip", blob=mount.descriptor.digest)
-    return assemble_cache(CacheConfig(records=records), layers, [(described, mount)])
+    return assemble_cache(CacheConfig(records=records), layers, [(described, mount.descriptor)])
 
 
 def test_a_cache_lists_every_blob_that_its_config_speaks_of(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Machine]:
 def seed(two: Machine, one: Machine, packed: PackedMount) -> None:
     """Let the second machine have it from the first one's store, which is a layout."""
     origin = f"oci-layout://{one.content.folder}"
-    two.mounts.seeds[packed.mount.id] = MountSeed(origin=origin, blob=packed.blob.descriptor, mount=packed.mount)
+    two.mounts.seeds[packed.mount.id] = MountSeed(origin=origin, blob=packed.blob, mount=packed.mount)
 
 
 async def test_a_folder_arrives_with_modes_and_links(one: Machine, two: Machine) -> None:
@@ -135,6 +135,20 @@ async def test_what_cannot_be_fetched_leaves_a_cold_cache_and_is_said(one: Machi
     await run_blocking(one.content.remove, packed.mount.blob)
     assert (await two.prepare("pip")).startswith("the contents of cache mount pip cannot be imported: ")
     assert await run_blocking(two.files, "pip") == {}
+
+
+async def test_what_was_imported_and_never_used_is_handed_on(one: Machine, two: Machine) -> None:
+    await run_blocking(one.fill, "pip", {"wheel": b"wheel"})
+    packed = await one.pack("pip")
+    assert packed is not None
+    seed(two, one, packed)
+    on = await two.pack("pip")
+    assert on is not None
+    assert on.seed is not None
+    assert (on.mount, on.blob) == (packed.mount, packed.blob)
+    assert not await run_blocking(two.content.has, packed.mount.blob)
+    await two.mounts.fetch(on.seed, lambda *_: None)
+    assert await run_blocking(two.content.has, packed.mount.blob)
 
 
 async def test_nothing_is_packed_of_nothing(one: Machine) -> None:
