@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .execution import Limits, execute, resolve_sources, solve
     from .explain import Cause, Reason
     from .flights import Flights
+    from .portable import portable_records
     from .reasons import reasons_of
     from .retry import RETRY_DELAYS_S, retrying
 
@@ -38,6 +39,7 @@ _LAZY = {
     **dict.fromkeys(("Limits", "execute", "resolve_sources", "solve"), "execution"),
     **dict.fromkeys(("Cause", "Reason"), "explain"),
     "Flights": "flights",
+    "portable_records": "portable",
     "reasons_of": "reasons",
     **dict.fromkeys(("RETRY_DELAYS_S", "retrying"), "retry"),
 }
@@ -77,6 +79,7 @@ __all__ = [
     "Worker",
     "execute",
     "make_plan",
+    "portable_records",
     "reasons_of",
     "resolve_sources",
     "retrying",

@@ -155,6 +155,7 @@ class Trace:
                 vertex.needed = event.needed
                 self._complete(vertex, event.at)
             case VertexStarted():
+                self._restart(vertex)
                 vertex.started = event.at
             case VertexMissed():
                 vertex.reason = single_line(event.reason)
@@ -171,6 +172,15 @@ class Trace:
                 self._complete(vertex, event.at)
         vertex.tail.extend(lines)
         return vertex, lines
+
+    def _restart(self, vertex: VertexState) -> None:
+        """It may have ended before: as a stored result that turned out to be lost, or for the lack of one."""
+        if vertex.completed is None:
+            return
+        self.completed_count -= 1
+        vertex.completed, vertex.cached, vertex.error = None, False, ""
+        self.failed = any(other.error and not other.canceled for other in self.vertices.values())
+        self.canceled = any(other.canceled for other in self.vertices.values())
 
     def _complete(self, vertex: VertexState, at: float) -> None:
         if vertex.completed is None:
