@@ -67,6 +67,7 @@ _FORGET_EVERY = 16  # builds: what is dropped is spread over the file, and each 
 _SUMMARY = "id, started, completed, status, error, names, context, target, platform, result, cached, executed"
 _NEXT = "1 + max(coalesce((SELECT max(id) FROM builds), 0), coalesce((SELECT max(number) FROM spent), 0))"
 _TABLES = {"builds": "id", "details": "build", "graphs": "build", "logs": "build"}
+_LONGEST_NUMBER = 19  # digits; SQLite's integers have 64 bits
 _MOST_NAMED = 8  # builds in the hint of an error
 
 
@@ -148,19 +149,29 @@ class History:
         rows = self._database.query(f"SELECT {_SUMMARY} FROM builds ORDER BY id DESC LIMIT ?", (self._kept,))  # noqa: S608
         return [_summary(row) for row in rows]
 
+    def number(self, build: str) -> int:
+        """The number of a build, given as text or as `last`. Raises NotFoundError naming those there are."""
+        if build == "last":
+            rows = self._database.query("SELECT max(id) FROM builds HAVING max(id) IS NOT NULL")
+        elif build.isascii() and build.isdecimal() and len(build) < _LONGEST_NUMBER:
+            rows = self._database.query("SELECT id FROM builds WHERE id = ?", (int(build),))
+        else:
+            rows = []
+        if not rows:
+            raise self._unknown(build)
+        number: int = rows[0][0]
+        return number
+
     def load(self, build: str) -> BuildRecord:
         """The build of that number, or the `last` one.
 
         Raises NotFoundError naming those there are.
         """
-        wanted = "SELECT max(id) FROM builds" if build == "last" else "SELECT CAST(? AS INTEGER)"
-        if build != "last" and not (build.isascii() and build.isdecimal() and len(build) < 19):
-            raise self._unknown(build)
         rows = self._database.query(
-            f"SELECT steps, {_SUMMARY} FROM builds WHERE id = ({wanted})",  # noqa: S608  two constants
-            () if build == "last" else (build,),
+            f"SELECT steps, {_SUMMARY} FROM builds WHERE id = ?",  # noqa: S608  a constant
+            (self.number(build),),
         )
-        if not rows:
+        if not rows:  # gone meanwhile
             raise self._unknown(build)
         ((steps, *row),) = rows
         summary = _summary(tuple(row))
