@@ -17,10 +17,10 @@ from .text import clip, single_line
 from .units import human_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..digest import Digest
-    from ..worker import ContentStore
+    from ..image import Descriptor
     from .catalogue import LocalImage
 
 __all__ = ["HistoryLine", "history_lines", "render_history", "run"]
@@ -50,13 +50,16 @@ def run(argv: Sequence[str]) -> int:
     as_json = wants_json(found)
     start_log(options)
     store = open_content(options.root)
-    lines = history_lines(store, find_image(store, found.image))
+    lines = history_lines(find_image(store, found.image), lambda layer: layer_size(store, layer))
     sys.stdout.write(render_history(lines, as_json=as_json, whole=found.no_trunc))
     return 0
 
 
-def history_lines(store: ContentStore, image: LocalImage) -> list[HistoryLine]:
-    """Oldest first. Layers that the history forgot (an image need not have one) get lines of their own."""
+def history_lines(image: LocalImage, size_of: Callable[[Descriptor], int]) -> list[HistoryLine]:
+    """Oldest first. Layers that the history forgot (an image need not have one) get lines of their own.
+
+    size_of: what a layer counts as.
+    """
     layers = list(zip(image.config.diff_ids, image.manifest.layers, strict=False))
     lines = []
     for step in image.config.history:
@@ -64,9 +67,9 @@ def history_lines(store: ContentStore, image: LocalImage) -> list[HistoryLine]:
             lines.append(HistoryLine(step=step))
         else:
             diff_id, descriptor = layers.pop(0)
-            lines.append(HistoryLine(step=step, layer=diff_id, size_bytes=layer_size(store, descriptor)))
+            lines.append(HistoryLine(step=step, layer=diff_id, size_bytes=size_of(descriptor)))
     for diff_id, descriptor in layers:
-        lines.append(HistoryLine(step=History(), layer=diff_id, size_bytes=layer_size(store, descriptor)))
+        lines.append(HistoryLine(step=History(), layer=diff_id, size_bytes=size_of(descriptor)))
     return lines
 
 

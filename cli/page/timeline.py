@@ -183,6 +183,4 @@ def running_over_time(bars: Iterable[Bar]) -> tuple[tuple[float, int], ...]:
 
 def _spent(running: Sequence[tuple[float, int]]) -> float:
     """Seconds during which anything ran."""
-    return sum(
-        until - at for (at, count), (until, _) in zip(running, running[1:], strict=False) if count
-    )
+    return sum(until - at for (at, count), (until, _) in zip(running, running[1:], strict=False) if count)
