@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..digest import Digest
     from ..image import Descriptor
+    from ..worker import ContentStore
     from .catalogue import LocalImage
 
 __all__ = ["HistoryLine", "history_lines", "render_history", "run"]
@@ -50,12 +51,14 @@ def run(argv: Sequence[str]) -> int:
     as_json = wants_json(found)
     start_log(options)
     store = open_content(options.root)
-    lines = history_lines(find_image(store, found.image), lambda layer: layer_size(store, layer))
+    lines = history_lines(store, find_image(store, found.image))
     sys.stdout.write(render_history(lines, as_json=as_json, whole=found.no_trunc))
     return 0
 
 
-def history_lines(image: LocalImage, size_of: Callable[[Descriptor], int]) -> list[HistoryLine]:
+def history_lines(
+    store: ContentStore, image: LocalImage, size_of: Callable[[ContentStore, Descriptor], int] = layer_size
+) -> list[HistoryLine]:
     """Oldest first. Layers that the history forgot (an image need not have one) get lines of their own.
 
     size_of: what a layer counts as.
@@ -67,9 +70,9 @@ def history_lines(image: LocalImage, size_of: Callable[[Descriptor], int]) -> li
             lines.append(HistoryLine(step=step))
         else:
             diff_id, descriptor = layers.pop(0)
-            lines.append(HistoryLine(step=step, layer=diff_id, size_bytes=size_of(descriptor)))
+            lines.append(HistoryLine(step=step, layer=diff_id, size_bytes=size_of(store, descriptor)))
     for diff_id, descriptor in layers:
-        lines.append(HistoryLine(step=History(), layer=diff_id, size_bytes=size_of(descriptor)))
+        lines.append(HistoryLine(step=History(), layer=diff_id, size_bytes=size_of(store, descriptor)))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`llbuild builds logs`: what the steps of a build printed, as `--progress=plain` shows it, one step after the other."""
+"""`llbuild builds logs`: what the steps of a build printed, as `--progress=plain` shows it, step after step."""
 
 from __future__ import annotations
 

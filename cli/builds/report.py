@@ -82,7 +82,7 @@ def _layers(build: BuildSummary, root: str) -> tuple[LayerSize, ...] | None:
         image = load_image(store, next(iter(build.names), build.result), descriptor)
     except (LlbuildError, OSError):
         return None
-    lines = history_lines(image, lambda layer: layer.size_bytes)
+    lines = history_lines(store, image, lambda _, layer: layer.size_bytes)
     return tuple(
         LayerSize(created_by=line.step.created_by, size_bytes=line.size_bytes)
         for line in lines

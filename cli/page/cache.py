@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_section"]
 
-_SHOWN = 12  # steps named per reason
-_NAME_WIDTH = 90
+_SHOWN = 8  # steps named per reason
+_NAME_WIDTH = 100
 _REASON_WIDTH = 200
 _MOST_REASONS = 60
 _UNKNOWN = "why is not on record"
@@ -50,7 +50,7 @@ def _count(hits: Sequence[Bar], misses: Sequence[Bar]) -> str:
     told = [f"{cached} found in the cache"]
     if spared:
         told.append(f"{spared} not even looked up, since a result further up spared them")
-    told.append(f"{len(misses)} ran")
+    told.append(f"{len(misses)} ran (reading local folders not counted)")
     return "; ".join(told) + "."
 
 
@@ -73,7 +73,7 @@ def _reasons(misses: Iterable[Bar]) -> str:
     if len(found) > _MOST_REASONS:
         rows.append(f"<tr><td class=faint>and {len(found) - _MOST_REASONS} other reasons</td><td></td></tr>\n")
     return (
-        "<table><thead><tr><th style=width:45%>what was different</th><th>steps</th></tr></thead>"
+        "<table class=fixed><thead><tr><th style=width:42%>what was different</th><th>steps</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>\n"
     )
 
@@ -82,12 +82,11 @@ def _names(bars: Sequence[Bar]) -> str:
     shown = "".join(_name(bar) for bar in bars[:_SHOWN])
     rest = bars[_SHOWN:]
     if not rest:
-        return f"<ul>{shown}</ul>"
+        return f"<ul class=names>{shown}</ul>"
     more = "".join(_name(bar) for bar in rest)
-    return f"<ul>{shown}</ul><details class=more><summary>{len(rest)} more</summary><ul>{more}</ul></details>"
+    return f"<ul class=names>{shown}</ul><details class=more><summary>{len(rest)} more</summary><ul class=names>{more}</ul></details>"
 
 
 def _name(bar: Bar) -> str:
-    return (
-        f'<li><a href="#{anchor(bar.number)}" title="{line(bar.name[:300])}">{clipped(bar.name, _NAME_WIDTH)}</a></li>'
-    )
+    shown = clipped(bar.name, _NAME_WIDTH)
+    return f'<li><a href="#{anchor(bar.number)}" title="{line(bar.name[:300])}">{shown}</a></li>'

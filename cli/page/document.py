@@ -34,7 +34,9 @@ __all__ = ["Subject", "render_page"]
 
 _LARGEST_GRAPH = 300  # vertices; a larger one is a picture to look at for itself
 _MOST_WARNINGS = 100
+_OPENED_WARNINGS = 3
 _NAME_WIDTH = 110
+_WORTH_TELLING = 0.05  # of the build's time
 _MARKS = {BuildStatus.COMPLETED: "✓", BuildStatus.FAILED: "✗", BuildStatus.CANCELED: "■"}
 
 
@@ -77,7 +79,8 @@ def _header(record: BuildRecord) -> str:
     told = [f"Build {build.id}", when]
     if details.version:
         told.append(f"llbuild {details.version}" + (f" on {details.cpus} CPUs" if details.cpus else ""))
-    return f"<header><h1>{clipped(build_title(build), 200)} {status}</h1><p class=faint>{line(' · '.join(told))}</p></header>\n"
+    heading = f"<h1>{clipped(build_title(build), 200)} {status}</h1>"
+    return f"<header>{heading}<p class=faint>{line(' · '.join(told))}</p></header>\n"
 
 
 def _tiles(subject: Subject, timeline: Timeline) -> str:
@@ -87,8 +90,8 @@ def _tiles(subject: Subject, timeline: Timeline) -> str:
     if vertices:
         tiles.append((f"{hits:,} ({100 * hits / len(vertices):.0f}%)", "did not have to run"))
     tiles.append((f"{sum(bar.started is not None for bar in vertices):,}", "ran"))
-    if timeline.maximum:
-        tiles.append((f"{timeline.average:.1f}, at most {timeline.maximum}", "ran at once, on average"))
+    if timeline.path:
+        tiles.append((f"{timeline.average:.1f}", f"ran at once on average, {timeline.maximum} at most"))
     if subject.layers is not None:
         count = len(subject.layers)
         size = human_size(sum(layer.size_bytes for layer in subject.layers))
@@ -119,15 +122,12 @@ def _sections(subject: Subject, timeline: Timeline, picture: Picture) -> Iterato
     record = subject.record
     if record.summary.error or record.details.report:
         yield _section("error", "What went wrong", _error(record))
-    if record.details.warnings:
-        yield _section("warnings", f"Warnings ({len(record.details.warnings)})", _warnings(record))
     if timeline.bars:
         shelf = LogShelf(subject.logs, record.summary.started, build=record.summary.id)
-        hint = "<p class=faint>A row opens to tell more, and to show what the step printed.</p>\n"
-        yield _section("timeline", "Timeline", hint + gantt(timeline, shelf))
+        yield _section("timeline", "Timeline", _hint(timeline) + gantt(timeline, shelf))
     if timeline.path:
         yield _section("critical-path", "Critical path", _path(timeline))
-    if timeline.running:
+    if timeline.path:
         yield _section("parallelism", "Steps running at once", parallelism_chart(timeline, record.details.cpus))
     if picture.nodes:
         yield _section("cache", "Cache", cache_section(timeline))
@@ -136,8 +136,22 @@ def _sections(subject: Subject, timeline: Timeline, picture: Picture) -> Iterato
     elif record.summary.result is not None:
         gone = "<p class=faint>The image is not in the local store any more.</p>\n"
         yield _section("layers", "Size by layer", gone)
+    if record.details.warnings:
+        yield _section("warnings", "Warnings", _warnings(record))
     if picture.nodes:
         yield _section("graph", "Graph", _graph(record, picture))
+
+
+def _hint(timeline: Timeline) -> str:
+    told = ["A row opens to tell more, and to show what the step printed."]
+    if not timeline.path:
+        told.insert(0, "Nothing had to run.")
+    if timeline.duration_s and timeline.first_s / timeline.duration_s > _WORTH_TELLING:
+        told.append(
+            f"The first {human_duration(timeline.first_s)} went by before any step:"
+            " starting, compiling, looking into the cache."
+        )
+    return f"<p class=faint>{' '.join(told)}</p>\n"
 
 
 def _section(name: str, heading: str, body: str) -> str:
@@ -145,27 +159,30 @@ def _section(name: str, heading: str, body: str) -> str:
 
 
 def _error(record: BuildRecord) -> str:
-    return f"<pre>{block(record.details.report or record.summary.error)}</pre>\n"
+    return f"<pre class=wrap>{block(record.details.report or record.summary.error)}</pre>\n"
 
 
 def _warnings(record: BuildRecord) -> str:
     sources = {path: source.data.decode(errors="replace") for path, source in record.sources().items()}
     warnings = record.details.warnings
-    parts = [_warning(warning, sources) for warning in warnings[:_MOST_WARNINGS]]
+    opened = len(warnings) <= _OPENED_WARNINGS
+    parts = [_warning(warning, sources, opened=opened) for warning in warnings[:_MOST_WARNINGS]]
     if len(warnings) > _MOST_WARNINGS:
         parts.append(f"<p class=faint>and {len(warnings) - _MOST_WARNINGS} more</p>\n")
     return "".join(parts)
 
 
-def _warning(warning: BuildWarning, sources: dict[str, str]) -> str:
-    place = (
-        f" <span class=faint>{line(f'{warning.at.path}:{warning.at.line}')}</span>" if warning.at is not None else ""
+def _warning(warning: BuildWarning, sources: dict[str, str], *, opened: bool) -> str:
+    head = f"<b>{line(warning.rule)}</b>: {line(warning.message)}"
+    at = warning.at
+    if at is None or at.path not in sources:
+        return f"<p>{head}</p>\n"
+    shown = excerpt(sources[at.path], at, caret=warning.focus)
+    place = f"<span class=faint>{line(f'{at.path}:{at.line}')}</span>"
+    return (
+        f"<details class=more{' open' if opened else ''}><summary>{head} {place}</summary>"
+        f"<pre>{block(shown)}</pre></details>\n"
     )
-    head = f"<p><b>{line(warning.rule)}</b>: {line(warning.message)}{place}</p>\n"
-    if warning.at is None or warning.at.path not in sources:
-        return head
-    shown = excerpt(sources[warning.at.path], warning.at, caret=warning.focus)
-    return f"{head}<pre>{block(shown)}</pre>\n"
 
 
 def _path(timeline: Timeline) -> str:
@@ -181,8 +198,9 @@ def _path(timeline: Timeline) -> str:
     rest_s = max(0.0, whole_s - sum_s)
     rest = "the rest: compiling, asking registries, waiting, exporting"
     return (
-        "<p class=faint>The chain of steps that decided how long the build took: faster steps beside it change nothing.</p>\n"
-        "<table><thead><tr><th>step</th><th class=right>time</th><th class=right>of the build</th><th></th></tr></thead>"
+        "<p class=faint>The chain of steps that decided how long the build took:"
+        " where steps beside it get faster, nothing is won.</p>\n<table><thead><tr><th>step</th>"
+        "<th class=right>time</th><th class=right>of the build</th><th></th></tr></thead>"
         f"<tbody>{''.join(rows)}"
         f"<tr class=sum><td>{len(timeline.path)} step{'' if len(timeline.path) == 1 else 's'}</td>"
         f"<td class=right>{human_duration(sum_s)}</td><td class=right>{_share(sum_s, whole_s)}</td><td></td></tr>"
@@ -198,5 +216,6 @@ def _share(part: float, whole: float) -> str:
 def _graph(record: BuildRecord, picture: Picture) -> str:
     if len(picture.nodes) > _LARGEST_GRAPH:
         command = f"llbuild graph --build {record.summary.id} -o graph.svg"
-        return f"<p class=faint>{len(picture.nodes):,} steps are too many for this page: <code>{command}</code> draws them.</p>\n"
+        many = f"{len(picture.nodes):,} steps are too many for this page"
+        return f"<p class=faint>{many}: <code>{command}</code> draws them.</p>\n"
     return f'<div class="scroll">{inline_svg(picture)}</div>\n'

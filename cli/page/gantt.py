@@ -25,6 +25,10 @@ _NAME_WIDTH = 120
 _COMMAND_WIDTH = 2000
 _WORTH_TELLING_S = 0.001
 _MOST_TICKS = 8
+_SPACINGS_S = (
+    *(digit * 10.0**power for power in range(-6, 1) for digit in (1, 2, 5)),
+    *(10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0),
+)
 _MOST_DETAILS = 40  # of a reason: files that changed, mostly
 
 
@@ -66,7 +70,7 @@ class LogShelf:
         if missing:
             command = f"llbuild builds logs {self._build} {bar.number}"
             note = f"<p class=faint>{missing:,} lines before these: <code>{command}</code></p>"
-        return note + (f'<pre class="log tall">{block(chr(10).join(reversed(shown)))}</pre>' if shown else "")
+        return note + (f'<pre class="log tall wrap">{block(chr(10).join(reversed(shown)))}</pre>' if shown else "")
 
 
 def gantt(timeline: Timeline, logs: LogShelf) -> str:
@@ -79,33 +83,31 @@ def gantt(timeline: Timeline, logs: LogShelf) -> str:
         f'<div class=gantt style="--tick:{percent(spacing, timeline.duration_s) if spacing else "100%"}">\n',
         _axis(timeline.duration_s, spacing),
     ]
+    idle = [group for group in timeline.groups if many and all(map(_is_idle, group.bars))]
     for group in timeline.groups:
+        if group in idle:
+            continue
         parts.append(_head(group))
         kept, shared = _rows(group, many=many)
         if shared:
-            parts.append(_shared(shared, timeline.duration_s))
+            parts.append(_shared("", shared, timeline.duration_s))
         parts += [_row(bar, timeline.duration_s, logs, numbers) for bar in kept]
+    if idle:
+        parts.append(
+            f"<div class=group>nothing ran in these <small>{_steps(sum(len(one.bars) for one in idle))}</small></div>\n"
+        )
+        parts += [_shared(f"{group.name}: ", group.bars, timeline.duration_s) for group in idle]
     return "".join([*parts, "</div>\n"])
 
 
 def ticks(duration_s: float) -> float:
-    """Seconds between two marks of the axis: 1, 2 or 5 times a power of ten, a minute's or an hour's good parts."""
+    """Seconds between two marks of the axis: such as people count in."""
     if duration_s <= 0:
         return 0.0
-    for spacing in (
-        *(n * 10.0**power for power in range(-6, 1) for n in (1, 2, 5)),
-        10,
-        15,
-        30,
-        60,
-        120,
-        300,
-        600,
-        900,
-    ):
+    for spacing in _SPACINGS_S:
         if duration_s / spacing <= _MOST_TICKS:
             return spacing
-    spacing = 1800.0
+    spacing = _SPACINGS_S[-1]
     while duration_s / spacing > _MOST_TICKS:
         spacing *= 2
     return spacing
@@ -132,26 +134,36 @@ def _axis(duration_s: float, spacing: float) -> str:
         at = number * spacing
         marks.append(f"<span style=left:{percent(at, duration_s)}>{human_duration(at)}</span>")
         number += 1
-    return f'<div class="grid axis"><span>step</span><div class=track>{"".join(marks)}</div><span class=took>time</span></div>\n'
+    track = f"<div class=track>{''.join(marks)}</div>"
+    return f'<div class="grid axis"><span>step</span>{track}<span class=took>time</span></div>\n'
 
 
 def _head(group: Group) -> str:
     busy_s = sum(bar.duration_s for bar in group.bars)
     ran = sum(bar.started is not None for bar in group.bars)
-    count = f"{len(group.bars)} step{'s' if len(group.bars) > 1 else ''}"
+    count = _steps(len(group.bars))
     told = f"{count}, {ran} ran: {human_duration(busy_s)}" if ran else f"{count}, none ran"
     return f"<div class=group>{clipped(group.name, _NAME_WIDTH)} <small>{told}</small></div>\n"
 
 
 def _rows(group: Group, *, many: bool) -> tuple[Sequence[Bar], Sequence[Bar]]:
     """Those with a row of their own, and those that share one."""
-    idle = [bar for bar in group.bars if bar.outcome in {Outcome.CACHED, Outcome.UNNEEDED}]
+    idle = [bar for bar in group.bars if _is_idle(bar)]
     if not many or len(idle) < 2:
         return group.bars, ()
-    return [bar for bar in group.bars if bar not in idle], idle
+    return [bar for bar in group.bars if not _is_idle(bar)], idle
 
 
-def _shared(bars: Sequence[Bar], duration_s: float) -> str:
+def _is_idle(bar: Bar) -> bool:
+    return bar.outcome in {Outcome.CACHED, Outcome.UNNEEDED}
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count:,} steps"
+
+
+def _shared(head: str, bars: Sequence[Bar], duration_s: float) -> str:
+    """One row for all of them."""
     cached = sum(bar.outcome is Outcome.CACHED for bar in bars)
     words = [f"{cached} cached"] if cached else []
     words += [f"{len(bars) - cached} not needed"] if len(bars) > cached else []
@@ -159,7 +171,7 @@ def _shared(bars: Sequence[Bar], duration_s: float) -> str:
     marks = "".join(f'<i class="cached mark" style=left:{place}></i>' for place in places)
     inside = "".join(f"<li>{clipped(bar.name, _NAME_WIDTH)}</li>" for bar in bars)
     return (
-        f"<details class=row><summary class=grid><span class=name><small></small>{', '.join(words)}</span>"
+        f"<details class=row><summary class=grid><span class=name><small></small>{line(head)} {', '.join(words)}</span>"
         f"<div class=track>{marks}</div><span></span></summary><div class=inside><ul>{inside}</ul></div></details>\n"
     )
 
@@ -180,9 +192,9 @@ def _bar(bar: Bar, duration_s: float) -> str:
     word = OUTCOME_WORDS[bar.outcome]
     kind = bar.outcome.name.lower()
     if bar.started is None:
-        if bar.outcome is Outcome.CANCELED:
-            return "<span class=dim>not reached</span>"
-        place = percent(bar.completed or 0.0, duration_s)
+        if bar.completed is None:
+            return f"<span class=dim>{_never(bar)}</span>"
+        place = percent(bar.completed, duration_s)
         return f'<i class="{kind} mark" style=left:{place} title="{word}"></i>'
     critical = " critical" if bar.critical else ""
     waiting = ""
@@ -202,7 +214,7 @@ def _inside(bar: Bar, bars: Mapping[Digest, Bar]) -> Iterator[str]:
     """What a row tells when it is opened."""
     yield f"<p class=mono>{clipped(bar.name, _COMMAND_WIDTH)}</p>"
     yield f"<p>{_how(bar)}</p>"
-    if bar.error:
+    if bar.error and bar.outcome is Outcome.FAILED:
         yield f"<p><b>{line(bar.error)}</b></p>"
     for reason in bar.reasons:
         yield f"<p>why it ran: {line(reason.summary)}</p>"
@@ -226,11 +238,16 @@ def _inside(bar: Bar, bars: Mapping[Digest, Bar]) -> Iterator[str]:
 
 def _how(bar: Bar) -> str:
     if bar.started is None:
-        return "not reached" if bar.outcome is Outcome.CANCELED else OUTCOME_WORDS[bar.outcome]
+        return _never(bar)
     told = f"{OUTCOME_WORDS[bar.outcome]} in {human_duration(bar.duration_s)}, from {_clock(bar.started)}"
     if bar.waited_s > _WORTH_TELLING_S:
         told += f"; waited {human_duration(bar.waited_s)} after its inputs were ready"
     return told
+
+
+def _never(bar: Bar) -> str:
+    """Of a step that never started."""
+    return "not reached" if bar.outcome is Outcome.CANCELED else OUTCOME_WORDS[bar.outcome]
 
 
 def _clock(at: float) -> str:

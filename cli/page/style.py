@@ -43,7 +43,7 @@ code,pre,.mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberatio
  font-size:12.5px}
 pre{margin:8px 0;padding:10px 12px;border:1px solid var(--rule);border-radius:6px;background:var(--card);
  overflow:auto;line-height:1.45;tab-size:8}
-pre.tall{max-height:420px}
+pre.tall{max-height:420px}pre.wrap{white-space:pre-wrap;overflow-wrap:anywhere}
 .badge{display:inline-block;border:1px solid;border-radius:99px;padding:1px 12px;font-weight:600;font-size:14px;
  vertical-align:4px;margin-left:10px;white-space:nowrap}
 .badge.completed{background:var(--cached);border-color:var(--cached-line)}
@@ -60,19 +60,22 @@ th{font-weight:600;text-align:left;color:var(--faint);border-bottom:1px solid va
 td{padding:4px 8px;border-bottom:1px solid var(--grid);vertical-align:top;overflow-wrap:anywhere}
 th.right,td.right{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 td.share{width:30%;min-width:120px}
-.share i{display:inline-block;height:12px;border-radius:2px;background:var(--executed);border:1px solid var(--executed-line);
- vertical-align:-1px;min-width:2px}
+.share i{display:inline-block;height:12px;min-width:2px;border:1px solid var(--executed-line);border-radius:2px;
+ background:var(--executed);vertical-align:-1px}
 .share.critical i{background:var(--critical);border-color:var(--critical);opacity:.85}
 tr.sum td{font-weight:600;border-bottom:0}
+table.fixed{table-layout:fixed}
+ul.names{list-style:none;padding:0;margin:0}.names li{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 ul{margin:6px 0;padding-left:22px}li{margin:2px 0;overflow-wrap:anywhere}
 details>summary{cursor:pointer;list-style:none}
 details>summary::-webkit-details-marker{display:none}
+.more{margin:4px 0}
 .more>summary::before{content:"▸ ";color:var(--faint)}.more[open]>summary::before{content:"▾ "}
 .scroll{overflow-x:auto}
 .scroll svg{display:block;max-width:none}
 .keys{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13px;color:var(--faint);margin:4px 0 8px}
-.keys i,.keys u{position:static;display:inline-block;width:22px;height:12px;vertical-align:-2px;margin-right:6px}
-.keys i.mark{width:9px;height:9px;vertical-align:-1px}
+.keys i,.keys u{display:inline-block;width:22px;height:12px;vertical-align:-2px;margin-right:6px;border-radius:3px}
+.keys i.mark{width:9px;height:9px;vertical-align:-1px;transform:rotate(45deg);border-radius:1px}
 .keys u{height:6px;vertical-align:1px}
 footer{margin-top:48px;color:var(--faint);font-size:13px}
 """
@@ -94,10 +97,10 @@ _GANTT = """
 .row[open]>summary{background:var(--hover);font-weight:600}
 .row:target>summary{outline:2px solid var(--link);outline-offset:-2px}
 .name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.name small{display:inline-block;min-width:2.2em;color:var(--faint);font-size:11px;font-variant-numeric:tabular-nums}
+.name small{display:inline-block;min-width:2.8em;color:var(--faint);font-size:11px;font-variant-numeric:tabular-nums}
 .name b{color:var(--critical)}
 .took{text-align:right;padding-right:10px;white-space:nowrap;color:var(--faint);font-variant-numeric:tabular-nums}
-.track i,.track u,.keys i,.keys u{position:absolute;display:block;border-radius:3px;text-decoration:none}
+.track i,.track u{position:absolute;display:block;border-radius:3px}
 .track i{top:5px;height:14px;min-width:3px;border:1px solid}
 .track u,.keys u{background:repeating-linear-gradient(135deg,var(--wait) 0 2px,transparent 2px 5px);
  border-top:1px solid var(--wait);border-bottom:1px solid var(--wait)}
@@ -109,11 +112,10 @@ i.cached{background:var(--cached);border:1px solid var(--cached-line)}
 i.unneeded{background:var(--unneeded);border:1px solid var(--unneeded-line)}
 i.critical{border:2px solid var(--critical)}
 .track i.mark{width:10px;min-width:0;height:10px;top:7px;margin-left:-5px;transform:rotate(45deg);border-radius:1px}
-.keys i.mark{transform:rotate(45deg);border-radius:1px}
 .inside{padding:8px 14px 12px 20px;background:var(--card);border-top:1px solid var(--grid);
  border-bottom:1px solid var(--grid);min-width:0;overflow-wrap:anywhere}
 .inside p{margin:2px 0}
-.dim{color:var(--faint)}
+.dim{color:var(--faint);font-size:12px;line-height:24px;padding-left:5px}
 .row{content-visibility:auto;contain-intrinsic-size:auto 24px}
 """
 

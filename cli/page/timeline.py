@@ -1,14 +1,17 @@
-"""A build along its time: when each step could start, started and ended, what ran beside what, and what it all waited for.
+"""A build along its time: when each step could start, started and ended, and what ran beside what.
 
 Pure. Times are seconds since the build began.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+from math import inf
 from typing import TYPE_CHECKING
 
 from ...solver import Outcome
 from ...values import frozen
+from ..drawing import label_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +38,7 @@ class Bar:
     number: int
     vertex: Digest
     name: str
-    text: str  # the name without its place
+    text: str  # the name without its place, on one line
     group: str
     outcome: Outcome
     node: Node | None = None  # in the graph
@@ -43,6 +46,7 @@ class Bar:
     ready: float | None = None
     started: float | None = None
     completed: float | None = None
+    place: float = 0.0  # in the order of things: when it started, or was settled
     error: str = ""
     reasons: tuple[Reason, ...] = ()
 
@@ -71,10 +75,12 @@ class Group:
 class Timeline:
     """bars: by number. groups: by their first start. path: the critical path, first to last.
 
-    running: how many steps ran from each moment on. `average` is over the time in which anything ran.
+    running: how many steps ran from each moment on. `average` is over the time in which anything ran. `first_s`: when
+    the first thing of the graph was known.
     """
 
     duration_s: float
+    first_s: float
     bars: tuple[Bar, ...]
     groups: tuple[Group, ...]
     path: tuple[Bar, ...]
@@ -106,7 +112,7 @@ def make_timeline(record: BuildRecord, steps: Iterable[ExplainedStep], picture: 
                 number=step.number,
                 vertex=step.vertex,
                 name=step.name,
-                text=step.name if node is None else node.text,
+                text=step.name if node is None else label_of(node),
                 group=_group(node),
                 outcome=step.outcome,
                 node=node,
@@ -114,6 +120,7 @@ def make_timeline(record: BuildRecord, steps: Iterable[ExplainedStep], picture: 
                 ready=_since(_ready(said, fed, ran, first), began) if node is not None else started,
                 started=started,
                 completed=completed,
+                place=_place(step.outcome, started, completed, first - began),
                 error=said.error,
                 reasons=step.reasons,
             )
@@ -122,6 +129,7 @@ def make_timeline(record: BuildRecord, steps: Iterable[ExplainedStep], picture: 
     busy_s, spent_s = sum(bar.duration_s for bar in bars), _spent(running)
     return Timeline(
         duration_s=duration_s,
+        first_s=max(0.0, first - began),
         bars=tuple(bars),
         groups=_groups(bars),
         path=tuple(sorted((bar for bar in bars if bar.critical), key=_order)),
@@ -153,10 +161,17 @@ def _group(node: Node | None) -> str:
     return node.stage or (SOURCES if node.op == "source" and not node.step else STEPS)
 
 
+def _place(outcome: Outcome, started: float | None, completed: float | None, first: float) -> float:
+    """What was not needed was settled with the first thing that was known; what was not reached comes last."""
+    if started is not None:
+        return started
+    if completed is not None:
+        return completed
+    return first if outcome is Outcome.UNNEEDED else inf
+
+
 def _order(bar: Bar) -> tuple[float, int]:
-    """By start; what never started comes where it was found, or last."""
-    at = bar.started if bar.started is not None else bar.completed
-    return (float("inf") if at is None else at, bar.number)
+    return (bar.place, bar.number)
 
 
 def _groups(bars: Sequence[Bar]) -> tuple[Group, ...]:
@@ -183,4 +198,4 @@ def running_over_time(bars: Iterable[Bar]) -> tuple[tuple[float, int], ...]:
 
 def _spent(running: Sequence[tuple[float, int]]) -> float:
     """Seconds during which anything ran."""
-    return sum(until - at for (at, count), (until, _) in zip(running, running[1:], strict=False) if count)
+    return sum(until - at for (at, count), (until, _) in pairwise(running) if count)

@@ -1,8 +1,8 @@
 """A build as a trace for Perfetto (ui.perfetto.dev) and chrome://tracing: the JSON form of the Trace Event Format.
 
 Complete events ("X") in lanes that they never overlap in, instant events ("i") for what was cached, a counter ("C") of
-running steps, and flow events ("s", "f") from each step to those that it is an input of. Times are microseconds since the
-build began.
+running steps, and flow events ("s", "f") from each step to those that it is an input of. Times are microseconds since
+the build began.
 """
 
 from __future__ import annotations
