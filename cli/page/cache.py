@@ -84,7 +84,8 @@ def _names(bars: Sequence[Bar]) -> str:
     if not rest:
         return f"<ul class=names>{shown}</ul>"
     more = "".join(_name(bar) for bar in rest)
-    return f"<ul class=names>{shown}</ul><details class=more><summary>{len(rest)} more</summary><ul class=names>{more}</ul></details>"
+    behind = f"<details class=more><summary>{len(rest)} more</summary><ul class=names>{more}</ul></details>"
+    return f"<ul class=names>{shown}</ul>{behind}"
 
 
 def _name(bar: Bar) -> str:

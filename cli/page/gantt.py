@@ -33,7 +33,7 @@ _MOST_DETAILS = 40  # of a reason: files that changed, mostly
 
 
 class LogShelf:
-    """The logs that a page shows: of each step its end, and of all together as much as a page can bear."""
+    """The logs that a page shows: of each step the end, and of all together as much as a page can bear."""
 
     def __init__(
         self,
@@ -41,14 +41,14 @@ class LogShelf:
         began: float,
         *,
         build: int,
-        step_chars: int = 64 << 10,
-        page_chars: int = 3 << 20,
+        step_bytes: int = 64 << 10,
+        page_bytes: int = 3 << 20,
     ) -> None:
         self._logs: Mapping[Digest, StepLog] = {log.vertex: log for log in logs}
         self._began = began
         self._build = build
-        self._step_chars = step_chars
-        self._left = page_chars
+        self._step_bytes = step_bytes
+        self._left = page_bytes
 
     def show(self, bar: Bar) -> str:
         """The step's log as an element; "" without one."""
@@ -56,21 +56,24 @@ class LogShelf:
         if log is None:
             return ""
         started = None if bar.started is None else self._began + bar.started
-        room = min(self._step_chars, self._left)
+        # What failed is what people look for: it has its room, whatever the others printed.
+        room = self._step_bytes if bar.outcome is Outcome.FAILED else min(self._step_bytes, self._left)
         shown: list[str] = []
-        used = total = 0
-        for text in reversed(list(log_lines(log, started))):
-            total += 1
-            used += len(text) + 1
-            if used <= room:
-                shown.append(text)
+        used = 0
+        lines = list(log_lines(log, started))
+        for text in reversed(lines):
+            escaped = block(text)
+            used += len(escaped.encode()) + 1
+            if used > room:
+                break
+            shown.append(escaped)
         self._left -= min(used, room)
-        missing = total - len(shown)
+        missing = len(lines) - len(shown)
         note = ""
         if missing:
             command = f"llbuild builds logs {self._build} {bar.number}"
             note = f"<p class=faint>{missing:,} lines before these: <code>{command}</code></p>"
-        return note + (f'<pre class="log tall wrap">{block(chr(10).join(reversed(shown)))}</pre>' if shown else "")
+        return note + (f'<pre class="log tall wrap">{chr(10).join(reversed(shown))}</pre>' if shown else "")
 
 
 def gantt(timeline: Timeline, logs: LogShelf) -> str:
@@ -93,9 +96,8 @@ def gantt(timeline: Timeline, logs: LogShelf) -> str:
             parts.append(_shared("", shared, timeline.duration_s))
         parts += [_row(bar, timeline.duration_s, logs, numbers) for bar in kept]
     if idle:
-        parts.append(
-            f"<div class=group>nothing ran in these <small>{_steps(sum(len(one.bars) for one in idle))}</small></div>\n"
-        )
+        count = _steps(sum(len(group.bars) for group in idle))
+        parts.append(f"<div class=group>nothing ran in these <small>{count}</small></div>\n")
         parts += [_shared(f"{group.name}: ", group.bars, timeline.duration_s) for group in idle]
     return "".join([*parts, "</div>\n"])
 
@@ -114,11 +116,11 @@ def ticks(duration_s: float) -> float:
 
 
 def _keys(timeline: Timeline) -> str:
-    present = {bar.outcome for bar in timeline.bars}
+    drawn = {bar.outcome for bar in timeline.bars if bar.completed is not None}
     parts = []
     for outcome, word in OUTCOME_WORDS.items():
-        if outcome in present:
-            mark = " mark" if outcome in {Outcome.CACHED, Outcome.UNNEEDED} else ""
+        if outcome in drawn:
+            mark = " mark" if outcome is Outcome.CACHED else ""
             parts.append(f'<span><i class="{outcome.name.lower()}{mark}"></i>{word}</span>')
     if timeline.path:
         parts.append('<span><i class="executed critical"></i>critical path</span>')
