@@ -5,7 +5,7 @@
     logs(build, number, vertex, data)      what one step printed: `buildlog`
     graphs(build, number, definition)      the definitions of a build; none when it failed before there was one
     definitions(id, data)                  native bytes, once however many builds share them
-    spent(number)                          the highest number of a build that was removed
+    spent(number)                          the highest number there was when builds were last removed
 
 Times are seconds since 1970. `names`, `steps` and `details.data` are msgpack. A step is
 [vertex, outcome, started, completed, error, name]: the vertex's 32 bytes, the outcome's number, microseconds
@@ -112,12 +112,11 @@ class History:
         """Forget these builds; those that are not there, too. Raises StoreError."""
         with self._database.transaction():
             numbers = [(number,) for number in builds]
+            self._database.execute("INSERT INTO spent SELECT max(id) FROM builds HAVING max(id) IS NOT NULL")
+            self._database.execute("DELETE FROM spent WHERE number < (SELECT max(number) FROM spent)")
             for table, column in _TABLES.items():
                 self._database.execute_many(f"DELETE FROM {table} WHERE {column} = ?", numbers)  # noqa: S608  constants
             self._drop_definitions()
-            if numbers:
-                self._database.execute("DELETE FROM spent WHERE number <= ?", max(numbers))
-                self._database.execute("INSERT INTO spent VALUES (?)", max(numbers))
 
     def _keep(self, identity: bytes, definition: Definition) -> None:
         if not self._database.query("SELECT 1 FROM definitions WHERE id = ?", (identity,)):
