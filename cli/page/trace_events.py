@@ -130,9 +130,9 @@ def _flows(slices: Sequence[Slice], lanes: Mapping[Digest, int]) -> Iterator[dic
     number = 0
     for bar, start, _ in slices:
         for digest in bar.inputs:
-            if digest not in spans:
+            if digest not in spans or spans[digest][0] > start:  # cached, or the clock was set back meanwhile
                 continue
             number += 1
             arrow = {"name": "input", "cat": "input", "pid": _BUILD, "id": number}
-            yield {"ph": "s", **arrow, "tid": lanes[digest], "ts": spans[digest][1] - 1}
+            yield {"ph": "s", **arrow, "tid": lanes[digest], "ts": min(spans[digest][1] - 1, start)}
             yield {"ph": "f", "bp": "e", **arrow, "tid": lanes[bar.vertex], "ts": start}
