@@ -27,7 +27,8 @@ HEAVY = {
     "zstandard",
 }
 FACES = [
-    *("llbuild", "llbuild.cli", "llbuild.exporter", "llbuild.frontend", "llbuild.frontend.dockerfile", "llbuild.image"),
+    *("llbuild", "llbuild.cli", "llbuild.cli.builds"),
+    *("llbuild.exporter", "llbuild.frontend", "llbuild.frontend.dockerfile", "llbuild.image"),
     *(
         "llbuild.llb",
         "llbuild.llb.layout",

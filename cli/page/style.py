@@ -91,7 +91,7 @@ _GANTT = """
 .axis+.group{border-top:0}
 .group small{font-weight:400;color:var(--faint);font-size:12px}
 .track{position:relative;height:100%;min-height:24px;margin:0 4px;
- background:repeating-linear-gradient(to right,var(--grid) 0 1px,transparent 1px var(--tick))}
+ background:linear-gradient(to right,var(--grid) 1px,transparent 1px) 0 0/var(--tick) 100%}
 .row>summary{min-height:24px}
 .row>summary:hover{background:var(--hover)}
 .row[open]>summary{background:var(--hover);font-weight:600}
