@@ -13,6 +13,7 @@ import zlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from ..errors import DefinitionError, StoreError
 from ..llb.codec import pack, unpack
 from ..values import frozen
 
@@ -26,7 +27,8 @@ __all__ = ["BuildLog", "LogChunk", "StepLog", "decode_log", "encode_log"]
 
 STEP_BYTES = 512 << 10  # of the beginning, and as much of the end
 BUILD_BYTES = 32 << 20
-_SMALLEST_END = 4 << 10  # what a step keeps of either end, whatever the others print
+_SMALLEST_END = 256  # what a step keeps of either end, whatever the others print
+_MADE_ROOM = 0.9  # of what a build keeps: to find out who printed most is worth it now and then only
 _CHUNK_COST = 100  # bytes that a chunk takes beside its data: a process may print one byte at a time
 _JOINED_S = 0.01  # what one stream says within that is one chunk
 _JOINED_BYTES = 16 << 10
@@ -158,7 +160,11 @@ class BuildLog:
         self._cost -= step.cost
         step.add(event.stream, event.at, event.data)
         self._cost += step.cost
-        while self._cost > self._build_bytes:
+        if self._cost > self._build_bytes:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        while self._cost > _MADE_ROOM * self._build_bytes:
             largest = max(self._steps.values(), key=lambda one: one.cost)
             if largest.most <= _SMALLEST_END:
                 return
@@ -187,7 +193,11 @@ def encode_log(log: StepLog, since: float) -> bytes:
 
 
 def decode_log(vertex: Digest, data: bytes, since: float) -> StepLog:
-    dropped_bytes, head, tail = unpack(zlib.decompress(data))
+    """Raises StoreError for bytes that are damaged."""
+    try:
+        dropped_bytes, head, tail = unpack(zlib.decompress(data))
+    except (zlib.error, DefinitionError, ValueError) as error:
+        raise StoreError(f"the log of a step is damaged: {error}") from None
     return StepLog(vertex=vertex, head=_chunks(head, since), tail=_chunks(tail, since), dropped_bytes=dropped_bytes)
 
 

@@ -14,9 +14,10 @@ from ..text import single_line
 from ..units import human_duration, human_size
 from .cache import cache_section
 from .chart import parallelism_chart
+from .critical import path_table
 from .gantt import LogShelf, gantt
 from .layers import layer_table
-from .markup import anchor, block, clipped, line, percent
+from .markup import block, clipped, line
 from .style import STYLE
 from .timeline import make_timeline
 
@@ -35,7 +36,6 @@ __all__ = ["Subject", "render_page"]
 _LARGEST_GRAPH = 300  # vertices; a larger one is a picture to look at for itself
 _MOST_WARNINGS = 100
 _OPENED_WARNINGS = 3
-_NAME_WIDTH = 110
 _WORTH_TELLING = 0.05  # of the build's time
 _MARKS = {BuildStatus.COMPLETED: "✓", BuildStatus.FAILED: "✗", BuildStatus.CANCELED: "■"}
 
@@ -126,7 +126,7 @@ def _sections(subject: Subject, timeline: Timeline, picture: Picture) -> Iterato
         shelf = LogShelf(subject.logs, record.summary.started, build=record.summary.id)
         yield _section("timeline", "Timeline", _hint(timeline) + gantt(timeline, shelf))
     if timeline.path:
-        yield _section("critical-path", "Critical path", _path(timeline))
+        yield _section("critical-path", "Critical path", path_table(timeline))
     if timeline.path:
         yield _section("parallelism", "Steps running at once", parallelism_chart(timeline, record.details.cpus))
     if picture.nodes:
@@ -183,34 +183,6 @@ def _warning(warning: BuildWarning, sources: dict[str, str], *, opened: bool) ->
         f"<details class=more{' open' if opened else ''}><summary>{head} {place}</summary>"
         f"<pre>{block(shown)}</pre></details>\n"
     )
-
-
-def _path(timeline: Timeline) -> str:
-    """The steps that the build's time was spent on, whatever else ran beside them."""
-    whole_s = timeline.duration_s
-    rows = [
-        f'<tr><td><a href="#{anchor(bar.number)}">{clipped(bar.name, _NAME_WIDTH)}</a></td>'
-        f"<td class=right>{human_duration(bar.duration_s)}</td><td class=right>{_share(bar.duration_s, whole_s)}</td>"
-        f'<td class="share critical"><i style=width:{percent(bar.duration_s, whole_s)}></i></td></tr>\n'
-        for bar in timeline.path
-    ]
-    sum_s = sum(bar.duration_s for bar in timeline.path)
-    rest_s = max(0.0, whole_s - sum_s)
-    rest = "the rest: compiling, asking registries, waiting, exporting"
-    return (
-        "<p class=faint>The chain of steps that decided how long the build took:"
-        " where steps beside it get faster, nothing is won.</p>\n<table><thead><tr><th>step</th>"
-        "<th class=right>time</th><th class=right>of the build</th><th></th></tr></thead>"
-        f"<tbody>{''.join(rows)}"
-        f"<tr class=sum><td>{len(timeline.path)} step{'' if len(timeline.path) == 1 else 's'}</td>"
-        f"<td class=right>{human_duration(sum_s)}</td><td class=right>{_share(sum_s, whole_s)}</td><td></td></tr>"
-        f"<tr><td class=faint>{rest}</td><td class=right>{human_duration(rest_s)}</td>"
-        f"<td class=right>{_share(rest_s, whole_s)}</td><td></td></tr></tbody></table>\n"
-    )
-
-
-def _share(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.0f}%" if whole else ""
 
 
 def _graph(record: BuildRecord, picture: Picture) -> str:

@@ -211,6 +211,17 @@ def test_thousands_of_steps_stay_one_page_of_a_few_megabytes() -> None:
     assert "5,001 steps are too many for this page: llbuild graph --build 5" in page.shown
 
 
+def test_of_a_long_critical_path_the_longest_steps_are_listed() -> None:
+    graph = chain(60).definitions[0]
+    record = executed(graph)
+    slow = replace(record.steps[30], completed=T0 + 30.99)
+    page = Page(render_page(subject(replace(record, steps=(*record.steps[:30], slow, *record.steps[31:])))))
+    table = page.shown[page.shown.index("The chain of steps") : page.shown.index("Steps running at once")]
+    assert "RUN true 29 990ms 2%" in table
+    assert "21 shorter steps 16s 26%" in table
+    assert "61 steps 46s 75%" in table
+
+
 def test_steps_that_did_not_run_share_rows_where_there_are_many() -> None:
     graph = chain(400).definitions[0]
     steps = [
