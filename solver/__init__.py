@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..faces import lazy_face
+from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, Step
 from .derivations import Derivation, Derivations
 from .events import (
     Emit,
@@ -21,13 +22,14 @@ from .events import (
     VertexStarted,
 )
 from .graph import Graph
-from .history import HISTORY_SCHEMA, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
+from .history import HISTORY_SCHEMA, History
 from .plan import Plan, make_plan, unresolved_sources
 from .reporter import EventReporter
 from .store import SCHEMAS, CacheStore
 from .worker import Prober, Ref, Reporter, Worker
 
 if TYPE_CHECKING:
+    from .buildlog import BuildLog, LogChunk, StepLog
     from .execution import Limits, execute, resolve_sources, solve
     from .explain import Cause, Reason
     from .flights import Flights
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from .retry import RETRY_DELAYS_S, retrying
 
 _LAZY = {
+    **dict.fromkeys(("BuildLog", "LogChunk", "StepLog"), "buildlog"),
     **dict.fromkeys(("Limits", "execute", "resolve_sources", "solve"), "execution"),
     **dict.fromkeys(("Cause", "Reason"), "explain"),
     "Flights": "flights",
@@ -48,6 +51,8 @@ __all__ = [
     "HISTORY_SCHEMA",
     "RETRY_DELAYS_S",
     "SCHEMAS",
+    "BuildDetails",
+    "BuildLog",
     "BuildRecord",
     "BuildStatus",
     "BuildSummary",
@@ -62,6 +67,7 @@ __all__ = [
     "Graph",
     "History",
     "Limits",
+    "LogChunk",
     "Outcome",
     "Plan",
     "Prober",
@@ -69,6 +75,7 @@ __all__ = [
     "Ref",
     "Reporter",
     "Step",
+    "StepLog",
     "VertexCached",
     "VertexCompleted",
     "VertexLog",
