@@ -6,7 +6,8 @@ Facts: pkg.go.dev/path/filepath#Match; moby/patternmatcher. Paths are relative, 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import takewhile
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["IgnoreList", "clean_path", "compile_match", "has_wildcards"]
 
 _MAX_PATTERN = 1 << 16
+_MAX_JOINED = 1 << 16  # characters of a regular expression made of several; compiling it takes a hundred times that
 _SPECIAL = re.compile(r"[*?\[\\]")
+# Pieces of regular expressions: `*`, `**/` and a `**` at the end.
+_STAR, _DEEP, _ALL = "[^/]*", "(?:.*/)?", ".*"
 
 
 def has_wildcards(pattern: str) -> bool:
@@ -32,7 +36,7 @@ def compile_match(pattern: str) -> re.Pattern[str]:
 
     Raises ValueError on a malformed pattern (an unclosed class, a trailing backslash).
     """
-    return re.compile(_translate(pattern, deep=False), re.DOTALL)
+    return re.compile(_regex(_translate(pattern, deep=False)), re.DOTALL)
 
 
 def clean_path(path: str) -> str:
@@ -46,13 +50,43 @@ def clean_path(path: str) -> str:
     return "/".join(parts)
 
 
-class _Line(NamedTuple):
-    again: bool  # "!": includes again what an earlier line excluded
-    match: Callable[[str], object]
-    source: str  # of the regular expression
-    on_name: str  # the same for the last component alone, where that is all it is about
-    heads: tuple[re.Pattern[str], ...]  # what the first components of a match look like
-    length: int  # how many components a match has; 0: any number
+class _Line:
+    """One line of a list. What it costs to match is prepared at its first use: a list may be long."""
+
+    __slots__ = ("_heads", "_match", "again", "heads", "length", "on_name", "source", "text")
+
+    def __init__(self, text: str, *, again: bool) -> None:
+        self.text = text
+        self.again = again  # "!": includes again what an earlier line excluded
+        pieces = _translate(text, deep=True)
+        # A regular expression, "" where that could take forever.
+        self.source = _as_moby(text) or ("" if _goes_astray(pieces) else _regex(pieces))
+        parts = text.split("/")
+        self.on_name = ""  # the same for the last component alone, where that is all it is about
+        if len(parts) == 2 and parts[0] == "**" and "**" not in parts[1] and "[" not in parts[1]:
+            self.on_name = _regex(_translate(parts[1], deep=True))
+        # What the first components of a match look like. A class may match a slash, as in moby.
+        self.heads = tuple(takewhile(lambda part: "**" not in part and "[" not in part and "\\" not in part, parts))
+        self.length = len(parts) if len(self.heads) == len(parts) else 0  # components of a match; 0: any number
+        self._match: _Search | None = None
+        self._heads: list[_Search] | None = None
+
+    def match(self, path: str) -> object:
+        if self._match is None:
+            if self.source:
+                self._match = re.compile(self.source, re.DOTALL).fullmatch
+            else:
+                self._match = _Walk(_translate(self.text, deep=True)).fullmatch
+        return self._match(path)
+
+    def may_match_below(self, folder: str) -> bool:
+        """Whether it could match something inside the folder."""
+        parts = folder.split("/") if folder else []
+        if self.length and len(parts) >= self.length:
+            return False
+        if self._heads is None:
+            self._heads = [compile_match(head).fullmatch for head in self.heads]
+        return all(fits(part) for fits, part in zip(self._heads, parts, strict=False))
 
 
 class IgnoreList:
@@ -62,9 +96,13 @@ class IgnoreList:
     part is remembered, so the paths of one folder are quick to decide. Safe for threads.
     """
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Sequence[str]) -> None:
         """lines: patterns as BuildKit sends them in `excludepatterns`. Raises ValueError naming a malformed one."""
-        self._lines = [line for line in map(_parse_line, lines) if line is not None]
+        known: dict[str, _Line | None] = {}
+        for text in lines:
+            if text not in known:
+                known[text] = _parse_line(text)
+        self._lines = [line for line in map(known.__getitem__, lines) if line is not None]
         self.has_exceptions = any(line.again for line in self._lines)
         self._covers: dict[str, int] = {"": 0}  # by folder: which lines match it or a folder above it, as bits
         self._quick: dict[int, tuple[_Search, _Search]] = {}  # by depth
@@ -95,11 +133,11 @@ class IgnoreList:
 
     def may_include_below(self, folder: str) -> bool:
         """Whether a "!" line could match something inside the folder."""
-        return any(line.again and _may_match_below(line, folder) for line in self._lines)
+        return any(line.again and line.may_match_below(folder) for line in self._lines)
 
     def may_match_below(self, folder: str) -> bool:
         """Whether a line without "!" could match something inside the folder, or covers it whole."""
-        return self.excludes(folder) or any(not line.again and _may_match_below(line, folder) for line in self._lines)
+        return self.excludes(folder) or any(not line.again and line.may_match_below(folder) for line in self._lines)
 
     def _covering(self, folder: str) -> int:
         missing = []
@@ -133,9 +171,10 @@ class IgnoreList:
     def _searches(self, depth: int) -> tuple[_Search, _Search]:
         """Tests that fail for nearly every path of this many components: on its name, and on the whole of it."""
         lines = [line for line in self._lines if line.length in (0, depth)]
+        walks = [line.match for line in lines if not line.source]
         return (
             _any_of([line.on_name for line in lines if line.on_name]),
-            _any_of([line.source for line in lines if not line.on_name]),
+            _any_of([line.source for line in lines if not line.on_name and line.source], walks),
         )
 
 
@@ -148,9 +187,26 @@ def _never(name: str) -> None:
     del name
 
 
-def _any_of(sources: Sequence[str]) -> _Search:
-    if not sources:
-        return _never
+def _any_of(sources: Iterable[str], others: Iterable[_Search] = ()) -> _Search:
+    """One search for all of the regular expressions and the other searches."""
+    searches: list[_Search] = []
+    alternatives: list[str] = []
+    size = 0
+    for source in dict.fromkeys(sources):
+        if size > _MAX_JOINED:
+            searches.append(_joined(alternatives))
+            alternatives, size = [], 0
+        alternatives.append(source)
+        size += len(source)
+    if alternatives:
+        searches.append(_joined(alternatives))
+    searches += dict.fromkeys(others)
+    if len(searches) < 2:
+        return searches[0] if searches else _never
+    return lambda path: any(search(path) for search in searches)
+
+
+def _joined(sources: Sequence[str]) -> _Search:
     return re.compile("|".join(f"(?:{source})" for source in sources), re.DOTALL).fullmatch
 
 
@@ -162,44 +218,21 @@ def _parse_line(line: str) -> _Line | None:
         raise ValueError("a line with nothing but '!' is no pattern")
     if text.startswith("../") or not (text := clean_path(text)):
         return None  # matches nothing that is in a tree
-    if len(text) > _MAX_PATTERN:
-        raise ValueError(f"pattern of {len(text)} characters; at most {_MAX_PATTERN}")
-    source = _translate(text, deep=True)
-    parts = text.split("/")
-    simple = "**" not in text and "[" not in text and "\\" not in text  # a class may match a slash, as in moby
-    heads = []
-    for part in parts:
-        if "**" in part or "[" in part or "\\" in part:
-            break
-        heads.append(re.compile(_translate(part, deep=False), re.DOTALL))
+    return _Line(text, again=again)
+
+
+def _as_moby(text: str) -> str:
+    """moby reads `**` and plain text as "ends in": `**.o` and `**x` match `a/b.o` and `a/bx`. "" for other patterns."""
     suffix = text.removeprefix("**")
-    on_name = ""
     if suffix is not text and not _SPECIAL.search(suffix):
-        # moby reads `**` and plain text as "ends in", so that `**.o` and `**x` match `a/b.o` and `a/bx`
-        source = ".*" + re.escape(suffix) if not suffix.startswith("/") else "(?:.*/)?" + re.escape(suffix[1:])
-    elif text.endswith("**") and not _SPECIAL.search(text[:-2]):
-        source = re.escape(text[:-2]) + ".*"
-    if len(parts) == 2 and parts[0] == "**" and parts[1] != "**" and "**" not in parts[1] and "[" not in parts[1]:
-        on_name = _translate(parts[1], deep=True)
-    return _Line(
-        again=again,
-        match=re.compile(source, re.DOTALL).fullmatch,
-        source=source,
-        on_name=on_name,
-        heads=tuple(heads),
-        length=len(parts) if simple else 0,
-    )
+        return ".*" + re.escape(suffix) if not suffix.startswith("/") else "(?:.*/)?" + re.escape(suffix[1:])
+    if text.endswith("**") and not _SPECIAL.search(text[:-2]):
+        return re.escape(text[:-2]) + ".*"
+    return ""
 
 
-def _may_match_below(line: _Line, folder: str) -> bool:
-    parts = folder.split("/") if folder else []
-    if line.length and len(parts) >= line.length:
-        return False
-    return all(head.fullmatch(part) for head, part in zip(line.heads, parts, strict=False))
-
-
-def _translate(pattern: str, *, deep: bool) -> str:
-    """A pattern as regular expression text; deep: as moby reads it, `**` crosses folders."""
+def _translate(pattern: str, *, deep: bool) -> list[str]:
+    """A pattern as pieces of a regular expression; deep: as moby reads it, `**` crosses folders."""
     if len(pattern) > _MAX_PATTERN:
         raise ValueError(f"pattern of {len(pattern)} characters; at most {_MAX_PATTERN}")
     out: list[str] = []
@@ -208,11 +241,12 @@ def _translate(pattern: str, *, deep: bool) -> str:
         char = pattern[at]
         at += 1
         if char == "*":
+            piece = _STAR
             if deep and pattern.startswith("*", at):
                 at += 1 + pattern.startswith("/", at + 1)
-                out.append(".*" if at >= len(pattern) else "(?:.*/)?")
-            else:
-                out.append("[^/]*")
+                piece = _ALL if at >= len(pattern) else _DEEP
+            if out[-1:] != [piece]:  # twice is once
+                out.append(piece)
         elif char == "?":
             out.append("[^/]")
         elif char == "[":
@@ -224,7 +258,40 @@ def _translate(pattern: str, *, deep: bool) -> str:
             at += 1
         else:
             out.append(re.escape(char))
-    return "".join(_settle(out))
+    return out
+
+
+def _regex(pieces: Sequence[str]) -> str:
+    """The pieces put together, so that matching does not go back and forth between their repetitions.
+
+    A `**/` takes the first place where what follows fits, when that ends in a slash before another `**/`: a later place
+    could do nothing that the other cannot.
+    """
+    first, *rest = _split(pieces, _DEEP)
+    out = _settle(first)
+    for number, part in enumerate(rest, start=1):
+        settled = "".join(_settle(part))
+        closed = number < len(rest) and part[-1:] == ["/"]
+        out.append(f"(?>(?:.*?/)??{settled})" if closed else _DEEP + settled)
+    return "".join(out)
+
+
+def _goes_astray(pieces: Sequence[str]) -> bool:
+    """Whether matching could still try ways by the million: `**` inside names, or classes that match a slash."""
+    inner = _split(pieces, _DEEP)[1:-1]
+    repeats = sum(pieces.count(piece) for piece in (_STAR, _DEEP, _ALL))
+    crossing = repeats > 1 and any(piece.startswith("[") and re.fullmatch(piece, "/") for piece in set(pieces))
+    return crossing or sum(part[-1:] != ["/"] for part in inner) > 1
+
+
+def _split(pieces: Sequence[str], mark: str) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    for piece in pieces:
+        if piece == mark:
+            parts.append([])
+        else:
+            parts[-1].append(piece)
+    return parts
 
 
 def _settle(pieces: list[str]) -> list[str]:
@@ -232,21 +299,58 @@ def _settle(pieces: list[str]) -> list[str]:
 
     Without that, `*a*a*a*a*b` takes hours on a long name: each star would be tried at every place.
     """
-    star, slash = "[^/]*", re.escape("/")
     out: list[str] = []
     at = 0
     while at < len(pieces):
         ahead = at + 1
-        if pieces[at] == star:
-            while ahead < len(pieces) and pieces[ahead] not in (star, slash, ".*", "(?:.*/)?"):
+        if pieces[at] == _STAR:
+            while ahead < len(pieces) and pieces[ahead] not in (_STAR, "/", _ALL):
                 ahead += 1
-            if ahead < len(pieces) and pieces[ahead] == star:
+            if ahead < len(pieces) and pieces[ahead] == _STAR:
                 out.append(f"(?>[^/]*?{''.join(pieces[at + 1 : ahead])})")
                 at = ahead
                 continue
         out.append(pieces[at])
         at += 1
     return out
+
+
+class _Walk:
+    """Matches pieces by following all ways at once, a bit for each place in the pattern: slow, but never slower."""
+
+    def __init__(self, pieces: Sequence[str]) -> None:
+        self._pieces: list[str] = []
+        for piece in pieces:
+            self._pieces += ("", _DEEP) if piece == _DEEP else (piece,)  # before it, where it may be skipped, and in it
+        self._skips = self._bits(lambda piece: piece in ("", _STAR, _ALL))
+        self._entries = self._bits(lambda piece: not piece)
+        self._moves: dict[str, tuple[int, int]] = {}
+
+    def fullmatch(self, path: str) -> bool:
+        places = self._settled(1)
+        for char in path:
+            step, stay = self._moves.get(char) or self._learn(char)
+            places = self._settled((places & step) << 1 | places & stay)
+        return bool(places >> len(self._pieces) & 1)
+
+    def _settled(self, places: int) -> int:
+        """Also the places that are reached without a character."""
+        while (more := places | (places & self._skips) << 1 | (places & self._entries) << 2) != places:
+            places = more
+        return places
+
+    def _learn(self, char: str) -> tuple[int, int]:
+        """The places that the character leads on from, and those it stays at."""
+        slash = char == "/"
+        fits = {piece: re.fullmatch(piece, char, re.DOTALL) is not None for piece in set(self._pieces)}
+        fits |= {"": False, _STAR: False, _ALL: False, _DEEP: slash}
+        step = self._bits(lambda piece: fits[piece])
+        stay = self._bits(lambda piece: piece in (_ALL, _DEEP) or (piece == _STAR and not slash))
+        self._moves[char] = step, stay
+        return step, stay
+
+    def _bits(self, chosen: Callable[[str], bool]) -> int:
+        return int("".join("01"[chosen(piece)] for piece in reversed(self._pieces)) or "0", 2)
 
 
 def _translate_class(pattern: str, at: int, out: list[str], *, deep: bool) -> int:

@@ -102,18 +102,18 @@ def _inherited(cls: type[Any]) -> tuple[ValueField, ...]:
 
 def _initialiser(cls: Any, fields: tuple[ValueField, ...], *, positional: bool) -> Callable[..., None]:
     plan = tuple((field.name, getattr(cls, field.name).__set__, field.default) for field in fields)
+    puts = tuple(put for _, put, _ in plan)
     names = frozenset(field.name for field in fields)
     order = tuple(field.name for field in fields)
     after = getattr(cls, "__post_init__", None)
 
     def __init__(self: Any, *args: Any, **given: Any) -> None:  # noqa: N807  becomes a method
         if args:
-            if not positional or len(args) > len(order):
-                raise TypeError(f"{cls.__name__} takes {len(order) if positional else 0} values by position")
-            for name, item in zip(order, args, strict=False):
-                if name in given:
-                    raise TypeError(f"{cls.__name__} got {name} twice")
-                given[name] = item
+            if positional and len(args) == len(order) and not given and after is None:  # places come by the thousand
+                for put, item in zip(puts, args, strict=True):
+                    put(self, item)
+                return
+            _name(cls, args, given, order if positional else ())
         left = len(given)
         for name, put, default in plan:
             if name in given:
@@ -129,6 +129,16 @@ def _initialiser(cls: Any, fields: tuple[ValueField, ...], *, positional: bool) 
             after(self)
 
     return __init__
+
+
+def _name(cls: Any, args: tuple[Any, ...], given: dict[str, Any], order: tuple[str, ...]) -> None:
+    """Put what came by position under its name. Raises TypeError: too many, or given by name too."""
+    if len(args) > len(order):
+        raise TypeError(f"{cls.__name__} takes {len(order)} values by position")
+    for name, item in zip(order, args, strict=False):
+        if name in given:
+            raise TypeError(f"{cls.__name__} got {name} twice")
+        given[name] = item
 
 
 def _equality(key: Callable[[Any], Any]) -> Callable[[Any, object], bool]:

@@ -19,6 +19,7 @@ from .definition import (
     merge_metadata,
     validate,
 )
+from .links import check_links
 from .op import (
     BuildOp,
     CacheOptions,
@@ -105,6 +106,7 @@ __all__ = [
     "Ulimit",
     "Vertex",
     "add_vertex",
+    "check_links",
     "critical_path",
     "decode_definition",
     "dependents",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BYTES", "decode_value", "encode_value", "pack", "unpack"]
 
 MAX_BYTES = 256 << 20  # a definition of 10,000 vertices is ~5 MiB
+# Maps and arrays a message may be made of: all over a definition, names and text take more than that.
+_BYTES_PER_CONTAINER, _FREE_CONTAINERS = 6, 10_000
 
 _KINDS: dict[str, type[Any]] = {
     "source": ops.SourceOp,
@@ -45,6 +47,8 @@ _KINDS: dict[str, type[Any]] = {
 _KIND_OF = {cls: kind for kind, cls in _KINDS.items()}
 _ACTIONS = frozenset({"copy", "mkfile", "mkdir", "rm", "symlink"})
 _SCALARS = frozenset({str, int, bool, bytes, type(None), Digest})
+# Annotations whose values msgpack packs as they are. An environment of thousands of variables is walked in C.
+_PLAIN = frozenset({"tuple[str, ...]", "tuple[int, ...]", "Attrs"})
 
 _T = TypeVar("_T")
 
@@ -62,26 +66,43 @@ def unpack(data: bytes) -> Any:
     """Raises DefinitionError on anything that is not one msgpack value of bounded size and depth."""
     if len(data) > MAX_BYTES:
         raise DefinitionError(f"not a definition: {len(data)} bytes, more than {MAX_BYTES}")
+    count = _Count(_FREE_CONTAINERS + len(data) // _BYTES_PER_CONTAINER)
     try:
-        return msgpack.unpackb(data, raw=False, strict_map_key=True)
+        return msgpack.unpackb(data, raw=False, strict_map_key=True, object_hook=count, list_hook=count)
     except (ValueError, RecursionError, msgpack.UnpackException) as error:
         raise DefinitionError(f"not a definition: {str(error) or type(error).__name__}") from None
+
+
+class _Count:
+    """Counts maps and arrays as they are made: an empty one takes a byte in the message and sixty in memory."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def __call__(self, made: object) -> object:
+        self._left -= 1
+        if self._left < 0:
+            raise DefinitionError("not a definition: it is made of more maps and arrays than its size allows")
+        return made
 
 
 class _Field(NamedTuple):
     name: str
     default: object
     decode: Callable[[Any], Any]
+    plain: bool
 
 
 @cache
 def _fields(cls: type[Any]) -> tuple[_Field, ...]:
     fields = sorted(value_fields(cls), key=lambda field: field.name)
-    return tuple(_Field(field.name, field.default, _decoder(field.annotation)) for field in fields)
+    return tuple(
+        _Field(field.name, field.default, _decoder(field.annotation), field.annotation in _PLAIN) for field in fields
+    )
 
 
 def encode_value(value: Any) -> Any:
-    """A value as what msgpack can pack: dicts with sorted keys, lists and scalars."""
+    """A value as what msgpack can pack: dicts with sorted keys, lists or tuples, and scalars."""
     cls = value.__class__
     if cls in _SCALARS:
         return value
@@ -90,10 +111,10 @@ def encode_value(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     plain = {}
-    for name, default, _ in _fields(cls):
+    for name, default, _, is_plain in _fields(cls):
         item = getattr(value, name)
         if item is not default and item != default:
-            plain[name] = item if item.__class__ in _SCALARS else encode_value(item)
+            plain[name] = item if is_plain or item.__class__ in _SCALARS else encode_value(item)
     kind = _KIND_OF.get(cls)
     return plain if kind is None else {kind: plain}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DefinitionError
-from .wire import BYTES, VARINT, delimited, iter_varints, signed, tag, to_signed, varint
+from .wire import BYTES, VARINT, iter_varints, signed, tag, to_signed, varint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,12 @@ class Kind(NamedTuple):
 def delimited_writer(to_bytes: Callable[[Any], bytes]) -> Callable[[int], Write]:
     def writer(number: int) -> Write:
         start = tag(number, BYTES)
-        return lambda value: start + delimited(to_bytes(value))
+
+        def write(value: Any) -> bytes:
+            data = to_bytes(value)
+            return start + varint(len(data)) + data
+
+        return write
 
     return writer
 

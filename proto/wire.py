@@ -25,6 +25,8 @@ def varint(number: int) -> bytes:
     """An unsigned number of at most 64 bits, seven bits a byte, lowest first."""
     if number < 128:
         return _ONE[number]
+    if number < 1 << 14:
+        return bytes((number & 127 | 128, number >> 7))
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
@@ -49,8 +51,7 @@ def tag(number: int, wire: int) -> bytes:
 
 def delimited(data: bytes) -> bytes:
     """Bytes behind their length."""
-    size = len(data)
-    return (_ONE[size] if size < 128 else varint(size)) + data
+    return varint(len(data)) + data
 
 
 def iter_fields(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:

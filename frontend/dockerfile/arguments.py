@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...values import frozen
-from .source import BLANKS, Line, Word
+from .source import BLANKS, MAX_WORDS, Line, Word
 from .words import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Arguments", "Pair", "blank_words", "read_arguments"]
+    from ...span import Span
+
+__all__ = ["Arguments", "Pair", "blank_words", "read_arguments", "too_many_words"]
 
 _WORD = re.compile(f"[^{BLANKS}]+")
 _JSON_BLANKS = " \t\r\n"
@@ -48,21 +51,34 @@ def read_arguments(name: str, line: Line, start: int, end: int, escape: str) -> 
     if name in ("RUN", "CMD", "ENTRYPOINT", "SHELL"):
         return _json_or_one(rest)
     if name in ("ADD", "COPY", "VOLUME"):
-        return _json(rest) or Arguments(rest, tuple(blank_words(rest)))
+        return _json(rest) or Arguments(rest, _bounded(rest, blank_words(rest)))
     if name in ("ENV", "LABEL"):
         return _pairs(name, rest, escape)
     if name == "ARG":
-        return Arguments(rest, tuple(_quoted_words(rest, escape)))
+        return Arguments(rest, _bounded(rest, _quoted_words(rest, escape)))
     if name == "HEALTHCHECK":
         return _typed(rest)
     if name in ("EXPOSE", "FROM"):
-        return Arguments(rest, tuple(blank_words(rest)))
+        return Arguments(rest, _bounded(rest, blank_words(rest)))
     return Arguments(rest, (rest,) if rest.text else ())
 
 
 def blank_words(rest: Word) -> Iterator[Word]:
     """The words between blanks, whatever they hold."""
     return (rest.part(*match.span()) for match in _WORD.finditer(rest.text))
+
+
+def _bounded(rest: Word, words: Iterator[Word]) -> tuple[Word, ...]:
+    found = tuple(islice(words, MAX_WORDS + 1))
+    if len(found) > MAX_WORDS:
+        raise too_many_words(rest.at)
+    return found
+
+
+def too_many_words(at: Span) -> DockerfileError:
+    return DockerfileError(
+        f"the instructions hold more than {MAX_WORDS:,} words", at=at, hint="put data in a file of the build context"
+    )
 
 
 def _json_or_one(rest: Word) -> Arguments:
@@ -104,6 +120,8 @@ def _json(rest: Word) -> Arguments | None:
         except ValueError:
             return None
         words.append(rest.part(at, after).saying(_without_lone_surrogates(value)))
+        if len(words) > MAX_WORDS:
+            raise too_many_words(rest.at)
         at = _skip(text, after)
         if text.startswith("]", at):
             return Arguments(rest, tuple(words), json=True) if at + 1 == end else None
@@ -142,7 +160,7 @@ def _refuse(constant: str) -> None:
 
 def _pairs(name: str, rest: Word, escape: str) -> Arguments:
     """`k=v k2="v 2"`, or the old form `k rest of line`."""
-    words = list(_quoted_words(rest, escape))
+    words = _bounded(rest, _quoted_words(rest, escape))
     if not words:
         return Arguments(rest)
     if "=" not in words[0].text:

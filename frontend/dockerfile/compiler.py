@@ -277,10 +277,11 @@ def _workdir(build: Build, state: StageState, planned: Planned, command: ins.Wor
     text = build.expander.word(command.path, state.env)
     check_workdir(build.lint, state, command, text)
     path = _enter_folder(state, image, text, command.path.at)
+    build.expander.charge(4 * len(path), command.at)  # a relative one grows line by line
     if path != "/":
         owner = parse_owner(image.user, -1 if state.draft is None else 0) if image.user else None
         action = FileMkdir(path=clean(path), mode=0o755, make_parents=True, owner=owner, timestamp=build.timestamp)
-        title = build.expander.display(command.text, state.env)
+        title = build.expander.display(command.text, state.env, command.at)
         metadata = Metadata(name=step_label(build, state, planned, title), spans=(command.at,))
         state.draft = FileDraft(base=state.draft, steps=[(action, None)], metadata=metadata)
     image.commit(f"WORKDIR {path}", build.created, layer=path != "/")

@@ -68,7 +68,10 @@ def apply_copy(build: Build, state: StageState, planned: Planned, command: ins.C
     copying = _Copying(build, state, command, origin, _template(build, state, command, (chown, chmod, target)))
     copying.checksum = checksum
     _check_checksum(copying, sources)
-    copying.label = step_label(build, state, planned, expander.display(command.text, env))
+    # Every source becomes an action with all of this in it.
+    repeated = len(state.cwd) + len(target) + len(chown) + sum(len(word.text) + 8 for word in command.excludes)
+    expander.charge(repeated * (len(sources) + len(texts)) // 4, command.at)
+    copying.label = step_label(build, state, planned, expander.display(command.text, env, command.at))
     steps = [_source_step(copying, word, text) for word, text in zip(command.sources, sources, strict=True)]
     steps += [_document_step(copying, doc, text) for doc, text in zip(command.documents, texts, strict=True)]
     _apply(copying, steps, linked=command.link is not None and not chmod)

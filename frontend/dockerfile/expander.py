@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...span import Span
-from .words import Expansion, WordError, expand, split_fields
+from .words import MAX_WORK, Expansion, WordError, expand, split_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from .source import Word
 
 __all__ = ["Expander"]
-
-# Over a whole compilation. A variable that doubles itself on every line would otherwise fill the machine.
-MAX_WORK = 64 << 20
 
 
 class Expander:
@@ -72,15 +69,17 @@ class Expander:
         self._tell_unset(heredoc.word, result.missing)
         return result.text
 
-    def display(self, text: str, env: Mapping[str, str], *, keep: bool = False) -> str:
+    def display(self, text: str, env: Mapping[str, str], at: Span, *, keep: bool = False) -> str:
         """An instruction's text as people are shown it; as written where it cannot be expanded.
 
         keep: quotes and unset variables stay.
         """
         try:
-            return expand(text, env, escape=self.escape, keep_quotes=keep, keep_unset=keep).text
+            result = expand(text, env, escape=self.escape, keep_quotes=keep, keep_unset=keep)
         except WordError:
             return text
+        self.charge(result.work, at)
+        return result.text
 
     def charge(self, work: int, at: Span) -> None:
         self.work += work

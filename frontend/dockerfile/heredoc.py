@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .arguments import Arguments
     from .source import Line, Word
 
+MAX_HEREDOCS = 1000  # of one instruction; bounds time and memory
+
 __all__ = ["Heredoc", "may_hold_heredocs", "parse_heredoc", "read_heredocs"]
 
 
@@ -81,6 +83,8 @@ def read_heredocs(line: Line) -> list[Heredoc]:
         heredoc = parse_heredoc(word)
         if heredoc is not None:
             found.append(heredoc)
+            if len(found) > MAX_HEREDOCS:
+                raise DockerfileError(f"one instruction opens more than {MAX_HEREDOCS:,} heredocs", at=word.at)
             at = max(at, start + len(text))
     return found
 

@@ -107,7 +107,10 @@ def _env(build: Build, state: StageState, image: ImageDraft, command: ins.Env) -
 
 def _expanded(build: Build, state: StageState, pairs: tuple[Pair, ...]) -> list[tuple[str, str]]:
     expander, env = build.expander, state.env
-    return [(expander.word(pair.key, env), expander.word(pair.value, env)) for pair in pairs]
+    filled = [(expander.word(pair.key, env), expander.word(pair.value, env)) for pair in pairs]
+    # They are kept in the environment, in its strings, in the image's config and in its history.
+    expander.charge(3 * sum(len(value) for _, value in filled), pairs[0].key.at)
+    return filled
 
 
 def _joined(pairs: list[tuple[str, str]]) -> str:
@@ -124,7 +127,9 @@ def _process(build: Build, state: StageState, image: ImageDraft, command: ins.Cm
         image.entrypoint = words or None
         if not state.cmd_said:
             image.cmd = None
-    image.commit(f"{command.name} {go_quoted_list(words)}", build.created)
+    text = f"{command.name} {go_quoted_list(words)}"
+    build.expander.charge(len(text), command.at)
+    image.commit(text, build.created)
 
 
 def _expose(build: Build, state: StageState, image: ImageDraft, command: ins.Expose) -> None:

@@ -8,16 +8,17 @@ it is not doubled, heredoc bodies follow the line that opens them.
 
 from __future__ import annotations
 
-from itertools import islice
+import re
+from array import array
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...span import Span
 from ...values import frozen
-from .arguments import read_arguments
+from .arguments import read_arguments, too_many_words
 from .directives import DirectiveReader, Directives
 from .heredoc import Heredoc, may_hold_heredocs, read_heredocs
-from .source import BLANKS, MAX_LINE, Line, Word, decode_source
+from .source import BLANKS, MAX_LINE, MAX_WORDS, Line, Word, decode_source
 from .words import SPACES
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["MAX_INSTRUCTIONS", "Document", "Node", "parse", "parse_trigger"]
 
 MAX_INSTRUCTIONS = 50_000  # bounds memory; an image has room for some hundred layers
+_SURROGATE = re.compile("[\udc80-\udcff]")
+# A run of characters that mean themselves in a flag, whatever the escape character is.
+_INNER_BYTES = bytes(range(0x80, 0xC0))  # those of a letter in UTF-8 that are not its first
+_PLAIN = re.compile(rf"[^{SPACES}'\"\\`]+")
 
 
 class Node:
@@ -63,6 +68,13 @@ class Node:
         """As written, continuations joined."""
         return self.line.text.strip(SPACES)
 
+    @property
+    def size(self) -> int:
+        """The number of words in it."""
+        holder = self.trigger or self
+        arguments = holder.arguments
+        return len(holder.flags) + len(arguments.words) + len(arguments.pairs) + len(self.heredocs)
+
 
 @frozen
 class Document:
@@ -77,12 +89,17 @@ def parse(data: bytes, path: str) -> Document:
     if not data:
         raise DockerfileError("the Dockerfile is empty", at=Span(path, 1), hint="begin with FROM image")
     reader = _Reader(decode_source(data, path), path)
-    nodes = list(islice(reader.nodes(), MAX_INSTRUCTIONS + 1))
-    if len(nodes) > MAX_INSTRUCTIONS:
-        at = nodes[-1].line.at
-        raise DockerfileError(f"the file holds more than {MAX_INSTRUCTIONS:,} instructions", at=at)
+    nodes: list[Node] = []
+    words = 0
+    for node in reader.nodes():
+        nodes.append(node)
+        if len(nodes) > MAX_INSTRUCTIONS:
+            raise DockerfileError(f"the file holds more than {MAX_INSTRUCTIONS:,} instructions", at=node.line.at)
+        words += node.size
+        if words > MAX_WORDS:
+            raise too_many_words(node.line.at)
     if not nodes:
-        at = Span(path, max(1, len(reader.lines)))
+        at = Span(path, max(1, reader.number))
         raise DockerfileError("the file holds no instruction", at=at, hint="begin with FROM image")
     return Document(directives=reader.directives.result, nodes=nodes)
 
@@ -107,25 +124,27 @@ def _relocate(line: Line, at: Span) -> None:
 
 
 class _Reader:
-    """Walks the physical lines once."""
+    """Walks the physical lines once; holds one at a time, so that a file of short lines costs no more than its text."""
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
-        self.lines = text.split("\n")
-        self.ended = not self.lines[-1]  # the last line has its newline
-        if self.ended:
-            self.lines.pop()
-        self.at = 0  # index of the next physical line
+        self.text = text
+        self.at = 0  # where the next physical line begins
+        self.number = 0  # of the line read last
         self.directives = DirectiveReader(path)
+
+    @property
+    def more(self) -> bool:
+        """Whether there is another physical line."""
+        return self.at < len(self.text)
 
     def nodes(self) -> Iterator[Node]:
         comments: list[str] = []
-        while self.at < len(self.lines):
-            number = self.at + 1
+        while self.more:
             raw = self._next()
             stripped = raw.lstrip(SPACES)
             if stripped.startswith("#"):
-                if not self.directives.feed(stripped, number):
+                if not self.directives.feed(stripped, self.number):
                     comment = raw[1:].strip(SPACES)  # of an indented comment BuildKit keeps the "#"
                     if comment:
                         comments.append(comment)
@@ -135,31 +154,38 @@ class _Reader:
             self.directives.done = True
             if not stripped:
                 continue
-            line, blank = self._logical(number, len(raw) - len(stripped), stripped)
+            line, blank = self._logical(len(raw) - len(stripped), stripped)
             yield self._node(line, tuple(comments), blank)
             comments = []
 
     def _next(self) -> str:
-        raw = self.lines[self.at]
-        self.at += 1
+        return self._raw().rstrip("\r")
+
+    def _raw(self) -> str:
+        """The next physical line with its carriage returns."""
+        end = self.text.find("\n", self.at)
+        raw = self.text[self.at : end if end >= 0 else len(self.text)]
+        self.at += len(raw) + 1
+        self.number += 1
         if len(raw) > MAX_LINE // 4 and len(raw.encode("utf-8", "surrogateescape")) > MAX_LINE:
             raise DockerfileError(
                 f"the line is longer than {MAX_LINE} bytes",
-                at=Span(self.path, self.at),
-                other_lines=(self.at - 1,),  # BuildKit counts the lines that it has done with
+                at=Span(self.path, self.number),
+                other_lines=(self.number - 1,),  # BuildKit counts the lines that it has done with
                 hint="split it with continuations, or put the data in a file of the build context",
             )
-        return raw.rstrip("\r")
+        return raw
 
-    def _logical(self, number: int, indent: int, text: str) -> tuple[Line, bool]:
+    def _logical(self, indent: int, text: str) -> tuple[Line, bool]:
         """Join the continuation lines that follow `text`, the first piece."""
-        pieces, starts, origins = [], [0], [(number, indent + 1)]
-        size, blank = 0, False
         text, more = self._trim(text)
-        pieces.append(text)
-        size += len(text)
-        while more and self.at < len(self.lines):
-            number = self.at + 1
+        if not more:
+            line = Line(self.path, _without_surrogates(text), (0,), (self.number,), indent, self.number)
+            line.replaced = line.text != text
+            return line, False
+        pieces, starts, lines = [text], array("I", [0]), array("I", [self.number])
+        size, blank = len(text), False
+        while more and self.more:
             raw = self._next()
             stripped = raw.lstrip(SPACES)
             if stripped.startswith("#"):
@@ -170,10 +196,10 @@ class _Reader:
             text, more = self._trim(raw)
             pieces.append(text)
             starts.append(size)
-            origins.append((number, 1))
+            lines.append(self.number)
             size += len(text)
         joined = "".join(pieces)
-        line = Line(self.path, _without_surrogates(joined), starts, origins, self.at)
+        line = Line(self.path, _without_surrogates(joined), starts, lines, indent, self.number)
         line.replaced = line.text != joined
         return line, blank
 
@@ -198,15 +224,13 @@ class _Reader:
     def _bodies(self, line: Line) -> Iterator[Heredoc]:
         """Read the body of every heredoc the line opens, in order."""
         for heredoc in read_heredocs(line):
-            first, body = self.at + 1, []
-            while self.at < len(self.lines):
-                raw = self.lines[self.at]
-                self.at += 1
+            first, body = self.number + 1, []
+            while self.more:
+                raw = self._raw()
                 end = raw.rstrip("\r")
                 if (end.lstrip("\t") if heredoc.chomp else end) == heredoc.name:
                     break
-                last = self.at == len(self.lines) and not self.ended
-                body.append(raw if last else raw + "\n")
+                body.append(raw if self.at > len(self.text) else raw + "\n")
             else:
                 raise DockerfileError(
                     f"the heredoc <<{heredoc.name} has no end",
@@ -215,7 +239,7 @@ class _Reader:
                 )
             heredoc.content = "".join(body)
             heredoc.first_line = first
-            line.last = self.at
+            line.last = self.number
             yield heredoc
 
 
@@ -223,7 +247,7 @@ def _without_surrogates(text: str) -> str:
     """Bytes that were not UTF-8 become U+FFFD, one each, as in BuildKit. Heredoc bodies keep theirs."""
     if text.isascii():
         return text
-    return "".join("\ufffd" if "\udc80" <= char <= "\udcff" else char for char in text)
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _read_node(line: Line, start: int, escape: str) -> Node:
@@ -259,17 +283,28 @@ def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word,
         cuts, rest = _cut_flags(text, at, end, escape)
     else:
         # BuildKit reads flags byte by byte: a letter beyond ASCII becomes several, some of which may be blanks.
-        head = text[:at]
-        data = text[at:end].encode("utf-8", "surrogateescape")
-        raw = data.decode("latin-1")
-        cuts, rest = _cut_flags(raw, 0, len(raw), escape)
+        data = text[at:end].encode()
+        cuts, rest = _cut_flags(data.decode("latin-1"), 0, len(data), escape)
+        cuts, rest = _in_letters(cuts, rest, data, at)
+    flags = tuple(Word(word, line, start, stop, exact=word == text[start:stop]) for word, start, stop in cuts)
+    if len(flags) > MAX_WORDS:
+        raise too_many_words(flags[-1].at)
+    return flags, rest
 
-        def place(offset: int) -> int:
-            return len(head) + len(data[:offset].decode("utf-8", "ignore"))
 
-        cuts, rest = [(word, place(start), place(stop)) for word, start, stop in cuts], place(rest)
-    flags = (Word(word, line, start, stop, exact=word == text[start:stop]) for word, start, stop in cuts)
-    return tuple(flags), rest
+def _in_letters(
+    cuts: list[tuple[str, int, int]], rest: int, data: bytes, start: int
+) -> tuple[list[tuple[str, int, int]], int]:
+    """Offsets in UTF-8, ascending, as offsets in the text that has `data` from `start` on."""
+    known, letters = 0, start
+
+    def place(offset: int) -> int:
+        nonlocal known, letters
+        letters += len(data[known:offset].translate(None, _INNER_BYTES))
+        known = offset
+        return letters
+
+    return [(word, place(first), place(last)) for word, first, last in cuts], place(rest)
 
 
 def _cut_flags(text: str, at: int, end: int, escape: str) -> tuple[list[tuple[str, int, int]], int]:
@@ -280,28 +315,41 @@ def _cut_flags(text: str, at: int, end: int, escape: str) -> tuple[list[tuple[st
             at += 1
         if not text.startswith("--", at, end):
             return flags, at
-        start, out, quote = at, [], ""
-        while at < end:
-            char = text[at]
-            if quote:
-                if char == quote:
-                    quote = ""
-                    at += 1
-                    continue
-            elif char in SPACES:
-                break
-            elif char in "'\"":
-                quote = char
-                at += 1
-                continue
-            if char == escape:
-                at += 1
-                if at == end:
-                    break
-                char = text[at]
-            out.append(char)
-            at += 1
-        word = "".join(out)
-        if word == "--" and not quote:
+        word, stop, closed = _read_flag(text, at, end, escape)
+        if word == "--" and closed:
+            return flags, stop
+        flags.append((word, at, stop))
+        at = stop
+        if len(flags) > MAX_WORDS:
             return flags, at
-        flags.append((word, start, at))
+
+
+def _read_flag(text: str, at: int, end: int, escape: str) -> tuple[str, int, bool]:
+    """One word from `at` on, where it ends, and whether its quotes are closed."""
+    out: list[str] = []
+    quote = ""
+    while at < end:
+        plain = _PLAIN.match(text, at, end)
+        if plain is not None:
+            out.append(plain[0])
+            at = plain.end()
+            continue
+        char = text[at]
+        at += 1
+        if quote:
+            if char == quote:
+                quote = ""
+                continue
+        elif char in SPACES:
+            at -= 1
+            break
+        elif char in "'\"":
+            quote = char
+            continue
+        if char == escape:
+            if at == end:
+                break
+            char = text[at]
+            at += 1
+        out.append(char)
+    return "".join(out), at, not quote

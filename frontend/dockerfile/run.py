@@ -139,7 +139,7 @@ def _summary(heredoc: Heredoc) -> str:
 
 def _label(build: Build, state: StageState, planned: Planned, title: str, extras: RunMounts | None) -> str:
     env = state.env if extras is None or not extras.secret_env else {**state.env, **extras.masked}
-    shown = build.expander.display(title, env, keep=True)
+    shown = build.expander.display(title, env, planned.command.at, keep=True)
     return step_label(build, state, planned, shown, cross=True)
 
 
@@ -155,11 +155,12 @@ def step_label(build: Build, state: StageState, planned: Planned, text: str, *, 
 
 def _history_text(build: Build, state: StageState, command: Run, args: tuple[str, ...]) -> str:
     """`RUN |2 A=1 B=2 /bin/sh -c make # buildkit`: the build arguments in scope stand before the command."""
-    scope = [f"{key}={state.env.get(key, value)}" for key, value in state.args.items()]
+    scope = state.args_in_scope()
     if scope:
         scope.insert(0, f"|{len(scope)}")
-        build.expander.charge(sum(map(len, scope)), command.at)
-    return "RUN " + " ".join([*scope, *args]) + " # buildkit"
+    text = "RUN " + " ".join([*scope, *args]) + " # buildkit"
+    build.expander.charge(len(text) // 2, command.at)
+    return text
 
 
 def _demand_devices(build: Build, command: Run) -> None:

@@ -93,9 +93,9 @@ class _Matcher:
         self.many_lines = any("\n" in segment for segment in segments)
         self.lengths = [len(segment) for segment in segments]
         self.literals = [None if None in segment else "".join(c or "" for c in segment) for segment in segments]
+        self.segments = segments
         self.regexes = [
-            None if text is not None else re.compile("".join("[^\n]" if c is None else re.escape(c) for c in segment))
-            for segment, text in zip(segments, self.literals, strict=True)
+            None if text is not None else _regex(segment) for segment, text in zip(segments, self.literals, strict=True)
         ]
 
     def search(self, value: str, start: int) -> tuple[int, int] | None:
@@ -127,15 +127,17 @@ class _Matcher:
     def rfind(self, index: int, value: str, start: int, limit: int) -> int | None:
         """Where segment `index` last begins in [start, limit]."""
         length = self.lengths[index]
-        literal, regex = self.literals[index], self.regexes[index]
+        end = min(len(value), limit + length)
+        literal = self.literals[index]
         if literal is not None:
-            at = value.rfind(literal, start, min(len(value), limit + length))
+            at = value.rfind(literal, start, end)
             return None if at < 0 else at
-        assert regex is not None
-        for at in range(min(limit, len(value) - length), start - 1, -1):
-            if regex.match(value, at):
-                return at
-        return None
+        backwards = _regex(self.segments[index][::-1]).search(value[start:end][::-1])
+        return end - backwards.end() if backwards else None
+
+
+def _regex(segment: _Segment) -> re.Pattern[str]:
+    return re.compile("".join("[^\n]" if char is None else re.escape(char) for char in segment))
 
 
 def _match_at(matcher: _Matcher, value: str, start: int, *, greedy: bool) -> int | None:

@@ -6,33 +6,49 @@ Every character of a logical line still knows where it stood, so errors can poin
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...span import Span
 
-__all__ = ["BLANKS", "MAX_BYTES", "MAX_LINE", "Line", "Word", "decode_source"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["BLANKS", "MAX_BYTES", "MAX_LINE", "MAX_WORDS", "Line", "Word", "decode_source"]
 
 MAX_BYTES = 16 << 20
 _MOST_MENTIONS = 200  # of variables in a word
 MAX_LINE = 65535  # BuildKit's; a longer line is a sign of something that is not a Dockerfile
+MAX_WORDS = 100_000  # in a file; bounds memory: a word of one letter takes 200 bytes with its place
 # What separates words on a logical line (never a newline: it has none).
 BLANKS = "\t\v\f\r "
 
 
 class Line:
-    """One instruction's text. `starts[i]` is the offset in `text` of its i-th physical piece."""
+    """One instruction's text, put together from pieces of physical lines.
 
-    __slots__ = ("first", "last", "origins", "path", "pinned", "replaced", "starts", "text")
+    `starts[i]` is the offset in `text` of the i-th piece, `lines[i]` the number of its physical line, from 1. The first
+    piece stood `indent` characters in; every other one from the first column on.
+    """
 
-    def __init__(self, path: str, text: str, starts: list[int], origins: list[tuple[int, int]], last: int) -> None:
+    __slots__ = ("indent", "last", "lines", "path", "pinned", "replaced", "starts", "text")
+
+    def __init__(
+        self, path: str, text: str, starts: Sequence[int], lines: Sequence[int], indent: int, last: int
+    ) -> None:
         self.path = path
         self.text = text
         self.starts = starts
-        self.origins = origins  # (line, column) of each piece, from 1
-        self.first = origins[0][0]  # physical lines, heredoc bodies included
-        self.last = last
+        self.lines = lines
+        self.indent = indent
+        self.last = last  # physical line, heredoc bodies included
         self.replaced = False  # bytes that were not UTF-8 became U+FFFD
         self.pinned: Span | None = None  # an ONBUILD trigger's every place is the FROM that runs it
+
+    @property
+    def first(self) -> int:
+        """Its first physical line."""
+        return self.lines[0]
 
     @property
     def at(self) -> Span:
@@ -51,8 +67,8 @@ class Line:
 
     def _position(self, offset: int) -> tuple[int, int]:
         piece = max(0, bisect_right(self.starts, offset) - 1)
-        line, column = self.origins[piece]
-        return line, column + offset - self.starts[piece]
+        column = 1 + offset - self.starts[piece]
+        return self.lines[piece], column if piece else column + self.indent
 
     def word(self, start: int, end: int) -> Word:
         return Word(self.text[start:end], self, start, end)

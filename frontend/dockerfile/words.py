@@ -18,9 +18,12 @@ from .shellglob import GlobError, replace_pattern, trim_prefix, trim_suffix
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_WORD", "SPACES", "Expansion", "WordError", "expand", "split_fields"]
+__all__ = ["MAX_WORD", "MAX_WORK", "SPACES", "Expansion", "WordError", "expand", "split_fields"]
 
 MAX_WORD = 1 << 20
+# Characters of values read, in one word and over a whole compilation. A variable that doubles itself on every line
+# would otherwise fill the machine. 2,500 RUNs that each see one short ARG more come near to it.
+MAX_WORK = 64 << 20
 # What Go's unicode.IsSpace knows. str.isspace() would add U+001C..U+001F.
 SPACES = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -301,7 +304,8 @@ class _Machine:
         name, modifier, pattern = frame.name, frame.modifier, frame.pattern
         value = self.env.get(name)
         (self.missing if value is None else self.found).add(name)
-        self.work += len(value or "")
+        # A `?` of a pattern is looked at wherever a match may begin.
+        self._spend(len(value or "") * (1 + (operand if pattern is None else pattern).count("?") // 8))
         if value is None and self.keep_unset:
             inner = operand if pattern is None else f"{pattern}/{operand}"
             return f"${{{name}{modifier[:1] if pattern is not None else modifier}{inner}}}"
@@ -325,11 +329,16 @@ class _Machine:
         except GlobError as error:
             raise WordError(str(error), frame.opened) from None
 
+    def _spend(self, work: int) -> None:
+        self.work += work
+        if self.work > MAX_WORK:
+            raise WordError(f"the word expands to more than {MAX_WORK >> 20} MiB", self.at)
+
     def _lookup(self, name: str, unset: str) -> str:
         value = self.env.get(name)
         if value is not None:
             self.found.add(name)
-            self.work += len(value)
+            self._spend(len(value))
             return value
         self.missing.add(name)
         return unset if self.keep_unset else ""

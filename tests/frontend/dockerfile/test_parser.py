@@ -72,7 +72,18 @@ def test_directives_are_read_until_something_else_comes() -> None:
     assert directives.syntax.at == Span("D", 1)
 
 
-@pytest.mark.parametrize("text", ["\n# escape=`\nRUN a", "# hello\n# escape=`\nRUN a", "RUN b\n# escape=`\nRUN a"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "\n# escape=`\nRUN a",
+            "# hello\n# escape=`\nRUN a",
+            "RUN b\n# escape=`\nRUN a",
+            "# escape=\n# escape=`\nRUN a",
+        ),
+        *("#!/bin/x\n# escape=`\nRUN a", "# esca pe=`\nRUN a", "# e\u017fcape=`\nRUN a", "# escape\u2003=`\nRUN a"),
+    ],
+)
 def test_a_late_directive_is_a_comment(text: str) -> None:
     assert parse(text.encode(), "D").directives.escape == "\\"
 
@@ -195,6 +206,7 @@ def test_a_trigger_stands_where_it_is_run() -> None:
         ("", "D:1:1: the Dockerfile is empty"),
         ("# a\n\n", "D:2:1: the file holds no instruction"),
         ("# escape=x\nFROM a", "D:1:1: 'x' cannot be the escape character"),
+        ("# escape= \nFROM a", "D:1:1: ' ' cannot be the escape character"),
         ("# escape=`\n# escape=`\nFROM a", "D:2:1: only one escape directive is allowed; the first is on line 1"),
         ("FROM a\nCMD [1]", "D:2:5: a JSON array must hold strings only"),
         ('CMD ["a", {"b": null}]', "D:1:5: a JSON array must hold strings only"),
@@ -235,7 +247,7 @@ def test_a_deep_onbuild_needs_no_stack() -> None:
 
 def test_many_continuations_take_no_quadratic_time() -> None:
     node = only("RUN a" + " \\\n b" * 50_000)
-    assert len(node.line.origins) == 50_001
+    assert len(node.line.lines) == 50_001
     assert node.line.span(len(node.line.text) - 1, len(node.line.text)).line == 50_001
 
 
