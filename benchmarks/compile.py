@@ -47,7 +47,7 @@ class OneFile:
             raise NoSuchFile
         return self.dockerfile
 
-    def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int:
+    def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int:  # noqa: ARG002  nothing has one
         raise NoTime
 
     def image(self, ref: str, platform: Platform) -> ResolvedImage:
