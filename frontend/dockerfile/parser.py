@@ -22,7 +22,7 @@ from .source import BLANKS, MAX_LINE, MAX_WORDS, Line, Word, decode_source
 from .words import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .arguments import Arguments
 
@@ -180,9 +180,7 @@ class _Reader:
         """Join the continuation lines that follow `text`, the first piece."""
         text, more = self._trim(text)
         if not more:
-            line = Line(self.path, _without_surrogates(text), (0,), (self.number,), indent, self.number)
-            line.replaced = line.text != text
-            return line, False
+            return self._line(text, (0,), (self.number,), indent), False
         pieces, starts, lines = [text], array("I", [0]), array("I", [self.number])
         size, blank = len(text), False
         while more and self.more:
@@ -199,9 +197,12 @@ class _Reader:
             lines.append(self.number)
             size += len(text)
         joined = "".join(pieces)
-        line = Line(self.path, _without_surrogates(joined), starts, lines, indent, self.number)
-        line.replaced = line.text != joined
-        return line, blank
+        return self._line(joined, starts, lines, indent), blank
+
+    def _line(self, text: str, starts: Sequence[int], lines: Sequence[int], indent: int) -> Line:
+        line = Line(self.path, _without_surrogates(text), starts, lines, indent, self.number)
+        line.replaced = line.text != text
+        return line
 
     def _trim(self, text: str) -> tuple[str, bool]:
         """The text without its continuation mark, and whether it had one."""
@@ -286,10 +287,10 @@ def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word,
         data = text[at:end].encode()
         cuts, rest = _cut_flags(data.decode("latin-1"), 0, len(data), escape)
         cuts, rest = _in_letters(cuts, rest, data, at)
-    flags = tuple(Word(word, line, start, stop, exact=word == text[start:stop]) for word, start, stop in cuts)
-    if len(flags) > MAX_WORDS:
-        raise too_many_words(flags[-1].at)
-    return flags, rest
+    if len(cuts) > MAX_WORDS:
+        raise too_many_words(line.at)
+    flags = (Word(word, line, start, stop, exact=word == text[start:stop]) for word, start, stop in cuts)
+    return tuple(flags), rest
 
 
 def _in_letters(
@@ -315,16 +316,16 @@ def _cut_flags(text: str, at: int, end: int, escape: str) -> tuple[list[tuple[st
             at += 1
         if not text.startswith("--", at, end):
             return flags, at
-        word, stop, closed = _read_flag(text, at, end, escape)
+        word, stop, closed = _cut_flag(text, at, end, escape)
         if word == "--" and closed:
             return flags, stop
         flags.append((word, at, stop))
         at = stop
         if len(flags) > MAX_WORDS:
-            return flags, at
+            return flags, at  # who makes words of them refuses so many
 
 
-def _read_flag(text: str, at: int, end: int, escape: str) -> tuple[str, int, bool]:
+def _cut_flag(text: str, at: int, end: int, escape: str) -> tuple[str, int, bool]:
     """One word from `at` on, where it ends, and whether its quotes are closed."""
     out: list[str] = []
     quote = ""
