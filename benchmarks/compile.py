@@ -47,9 +47,6 @@ class OneFile:
             raise NoSuchFile
         return self.dockerfile
 
-    def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int:  # noqa: ARG002  nothing has one
-        raise NoTime
-
     def image(self, ref: str, platform: Platform) -> ResolvedImage:
         config = ImageConfig(
             platform=platform, config=ContainerConfig(env=("PATH=/bin",), cmd=("sh",)), diff_ids=(DIGEST,)
