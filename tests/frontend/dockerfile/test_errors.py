@@ -246,3 +246,24 @@ def test_a_variable_that_doubles_is_stopped() -> None:
     text = "FROM a\nENV A=" + "x" * 60_000 + "\n" + "".join(f"ENV B{n}=$A\n" for n in range(2000))
     with pytest.raises(LlbuildError, match="this file expands to more than"):
         compile_one(text)
+
+
+LONG = "a" * 60_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ENV A={LONG}\n" + "RUN x\n" * 20_000,
+        f"ENV A={LONG}\n" + "RUN $A\n" * 2000,
+        f"ENV A={LONG}\n" + ("ENV B=${A//a" + "?" * 2900 + "b/}\n") * 20,
+        f'SHELL ["{LONG}"]\n' + "CMD x\n" * 2000,
+        f"USER {LONG}\n" + "RUN x\n" * 20_000,
+        "WORKDIR " + "a/" * 500 + "\n" + ("WORKDIR " + "a/" * 500 + "\n") * 500,
+        "COPY" + " a" * 20_000 + f" \\\n/{LONG}",
+        "".join(f"ARG a{number}=x\nRUN x\n" for number in range(5000)),
+    ],
+)
+def test_what_adds_up_to_too_much_is_stopped(text: str) -> None:
+    with pytest.raises(LlbuildError, match="expands to more than 64 MiB"):
+        compile_one("FROM a\n" + text)
