@@ -13,7 +13,8 @@ LlbuildError
 ├── StoreError                       the state folder refuses
 │   ├── NotFoundError
 │   ├── ExistsError
-│   └── CorruptError(expected, actual)
+│   ├── CorruptError(expected, actual)
+│   └── DamagedError(path, inode)    state.db is not what SQLite or this llbuild wrote
 └── ExportError                      a result cannot be written where it was wanted
 
 Messages say what was expected and what was found; `hint`, where there is one, what to do.
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BuildError",
     "CorruptError",
+    "DamagedError",
     "DefinitionError",
     "DockerfileError",
     "ExecError",
@@ -46,6 +48,7 @@ __all__ = [
     "StoreError",
     "UsageError",
     "VertexError",
+    "causes",
     "first_error",
 ]
 
@@ -143,6 +146,15 @@ class CorruptError(StoreError):
         self.actual = actual
 
 
+class DamagedError(StoreError):
+    """`state.db` is not what was written to it: the file at `path` with this inode number. It is a cache."""
+
+    def __init__(self, message: str, *, path: str, inode: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.inode = inode
+
+
 class ExportError(LlbuildError):
     """A result cannot be written where it was wanted."""
 
@@ -158,3 +170,14 @@ def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
         else:
             flat.append(error)
     return next((error for error in flat if not isinstance(error, LlbuildError)), flat[0])
+
+
+def causes(error: BaseException) -> list[LlbuildError]:
+    """The error and what caused it, as far as they are ours; the last is where it began."""
+    links: list[LlbuildError] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        if isinstance(link, LlbuildError):
+            links.append(link)
+        link = link.__cause__
+    return links

@@ -36,7 +36,8 @@ def run_container(options: RunOptions) -> int:
         from ..worker import enter_user_namespace
 
         enter_user_namespace()
-    return anyio.run(_run, options, state)
+    with state.leases.take():
+        return anyio.run(_run, options, state)
 
 
 async def _run(options: RunOptions, state: State) -> int:

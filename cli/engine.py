@@ -11,6 +11,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from ..errors import CorruptError, DamagedError, LlbuildError, causes
+from ..log import log
 from ..solver import make_plan, unresolved_sources
 from ..worker import Contexts, Prober
 from .exports import export_image, image_outputs, tree_outputs
@@ -18,7 +20,7 @@ from .job import Build, BuildResult
 from .lookup import KnownLookup
 from .phases import phase
 from .request import build_input
-from .state import open_state
+from .state import open_state, replace_damaged
 
 if TYPE_CHECKING:
     from ..frontend import Compiled, PlatformResult
@@ -28,15 +30,40 @@ if TYPE_CHECKING:
     from .job import BuildView
     from .options import BuildOptions
     from .progress import Display
+    from .request import BuildInput
+    from .state import State
 
 __all__ = ["build"]
+
+_TRIES = 3  # of a build that finds damage in the store: each leaves less of it
 
 
 def build(options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult:
     """Compile, solve and export. Raises LlbuildError."""
     given = build_input(options, view.sources)
     state = open_state(options.globals.root)
-    contexts = Contexts(given.folders, hidden=state.root, digests=state.root / "contexts")
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with state.leases.take():
+                result = _build(options, given, state, display=display, view=view)
+        except LlbuildError as error:
+            cause = causes(error)[-1]
+            if not tries_left or not isinstance(cause, CorruptError | DamagedError):
+                raise
+            # What was found damaged is gone by now. A build knows what it has done already, and does the rest.
+            log.warning("build_retried", reason=cause.message)
+            if isinstance(cause, DamagedError):
+                state.database.close()
+                replace_damaged(cause)
+                state = open_state(options.globals.root, userxattr=state.layers.userxattr)
+        else:
+            break
+    state.database.settle()
+    return result
+
+
+def _build(options: BuildOptions, given: BuildInput, state: State, *, display: Display, view: BuildView) -> BuildResult:
+    contexts = Contexts(given.folders, hidden=state.root, digests=state.root / "contexts", uses=state.uses)
     prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
     lookup = KnownLookup(state.content, given.folders, mode=given.mode, stdin=given.stdin)
     job = Build(options=options, input=given, state=state, prober=prober, lookup=lookup, display=display, view=view)

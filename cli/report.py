@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DockerfileError, ExecError, LlbuildError, VertexError
+from ..errors import DockerfileError, ExecError, LlbuildError, VertexError, causes
 from ..values import frozen
 from .text import cell_width, clip, harmless, single_line
 
@@ -50,7 +50,7 @@ class BuildFacts:
 def render_error(error: LlbuildError, facts: BuildFacts | None = None) -> str:
     """The whole report; its last lines are `error: …` and, if there is one, `hint: …`."""
     facts = facts or BuildFacts()
-    chain = _chain(error)
+    chain = causes(error)
     step = _step(chain, facts)
     parts = []
     if step is not None and step.output:
@@ -64,17 +64,6 @@ def render_error(error: LlbuildError, facts: BuildFacts | None = None) -> str:
     if hint:
         parts.append(f"hint: {_prose(hint)}\n")
     return "".join(parts)
-
-
-def _chain(error: LlbuildError) -> list[LlbuildError]:
-    """The error and its causes, as far as they are ours."""
-    links: list[LlbuildError] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        if isinstance(link, LlbuildError):
-            links.append(link)
-        link = link.__cause__
-    return links
 
 
 def _step(chain: Iterable[LlbuildError], facts: BuildFacts) -> StepFacts | None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import solver
-from ..database import open_database
-from ..errors import StoreError
+from ..database import open_database, set_aside
+from ..errors import DamagedError, StoreError
+from ..leases import Leases
 from ..solver import CacheStore
 from ..values import frozen
 from ..worker import SCHEMA as LAYERS_SCHEMA
-from ..worker import ContentStore, LayerRecords
+from ..worker import USES_SCHEMA, ContentStore, LayerRecords, UseRecords
 from ..worker.snapshot import LayerStore
 
 if TYPE_CHECKING:
     from ..database import Database
+    from ..worker import CacheMounts
 
-__all__ = ["State", "open_state"]
+__all__ = ["State", "open_state", "replace_damaged"]
 
 
 @frozen
@@ -31,16 +34,21 @@ class State:
     layers: LayerStore
     records: LayerRecords
     cache: CacheStore
+    leases: Leases
+    uses: UseRecords
 
     @property
-    def cache_mounts(self) -> Path:
-        return self.root / "cache-mounts"
+    def cache_mounts(self) -> CacheMounts:
+        from ..worker import CacheMounts
+
+        return CacheMounts(self.root / "cache-mounts", self.uses)
 
 
-def open_state(root: str) -> State:
-    """Open the state folder, making it when it is not there.
+def open_state(root: str, *, userxattr: bool | None = None) -> State:
+    """Open the state folder, making it when it is not there. A damaged database is set aside, and that is said.
 
-    Raises StoreError when it cannot be made, written or read.
+    userxattr: whether layers keep overlayfs's marks in user.* attributes; None: as this process must.
+    Raises StoreError when the folder cannot be made, written or read.
     """
     path = Path(root)
     try:
@@ -51,9 +59,9 @@ def open_state(root: str) -> State:
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise StoreError(f"the state folder {root} is not writable", hint="choose another with --root DIR")
-    database = open_database(path / "state.db", [solver.SCHEMA, LAYERS_SCHEMA])
+    database = _open_database(path / "state.db")
     # Only root may set trusted.* attributes; in a user namespace overlay keeps its marks in user.*.
-    layers = LayerStore(path, userxattr=os.geteuid() != 0)
+    layers = LayerStore(path, userxattr=os.geteuid() != 0 if userxattr is None else userxattr)
     return State(
         root=path,
         database=database,
@@ -61,4 +69,21 @@ def open_state(root: str) -> State:
         layers=layers,
         records=LayerRecords(database),
         cache=CacheStore(database),
+        leases=Leases(database, str(path / "locks" / "leases")),
+        uses=UseRecords(database),
     )
+
+
+def _open_database(path: Path) -> Database:
+    schemas = [solver.SCHEMA, LAYERS_SCHEMA, USES_SCHEMA]
+    try:
+        return open_database(path, schemas)
+    except DamagedError as damage:
+        replace_damaged(damage)
+        return open_database(path, schemas)
+
+
+def replace_damaged(damage: DamagedError) -> None:
+    """Set a damaged database aside, and say so: what was cached is built again. Images are not in it."""
+    aside = set_aside(damage)
+    print(f"warning: {damage.message}; it is now {aside}, and a new one begins", file=sys.stderr)

@@ -128,11 +128,13 @@ class Performer:
         return found
 
     def _find(self, key: Key, strong: Key) -> Record | None:
-        found = self._store.find([strong]).get(strong)
-        if found is None or not all(self._worker.available(ref) for ref in found.refs):
-            return None
-        if key != strong:
-            self._store.alias(key, strong)
+        with self._store.transaction():
+            found = self._store.find([strong]).get(strong)
+            if found is None or not all(self._worker.available(ref) for ref in found.refs):
+                return None
+            self._store.use([found])
+            if key != strong:
+                self._store.alias(key, strong)
         return found
 
     async def _strong_key(self, vertex: Vertex) -> Key:

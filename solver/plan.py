@@ -117,6 +117,10 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
         keys[digest] = combine(op_keys[digest], inputs)
     ignoring = frozenset(graph.ignoring_cache())
     hits, todo = _probe(graph, keys, ignoring, worker, store)
+    while not store.use(hits.values()):  # somebody cleaned up meanwhile
+        hits, todo = _probe(graph, keys, ignoring, worker, store)
+    below = graph.vertices.keys() - hits.keys() - set(todo)
+    store.keep_below(hits.values(), (keys[digest] for digest in below))
     return Plan(graph=graph, keys=keys, op_keys=op_keys, local_keys=local_keys, hits=hits, todo=todo, ignoring=ignoring)
 
 

@@ -55,7 +55,7 @@ def test_a_newer_file_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StoreError, match="cannot read .*state.db: .*not a database"):
+    with pytest.raises(StoreError, match="state.db is damaged: .*not a database"):
         open_database(path, [ROOM])
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..faces import lazy_face
 
 if TYPE_CHECKING:
+    from .cachemounts import CacheMounts as CacheMounts
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
     from .contexts import Contexts as Contexts
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from .stacks import Stacks as Stacks
     from .stacks import note_image_layers as note_image_layers
     from .userns import enter_user_namespace as enter_user_namespace
+    from .uses import USES_SCHEMA as USES_SCHEMA
+    from .uses import UseRecords as UseRecords
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
     "SCHEMA": "records",
+    "CacheMounts": "cachemounts",
     "ContentStore": "content",
     "Contexts": "contexts",
     "Identity": "identity",
@@ -33,12 +37,16 @@ _HOME = {
     "Prober": "prober",
     "Stacks": "stacks",
     "StoredImage": "content",
+    "USES_SCHEMA": "uses",
+    "UseRecords": "uses",
     "enter_user_namespace": "userns",
     "note_image_layers": "stacks",
     "resolve_user": "identity",
 }
 __all__ = [
     "SCHEMA",
+    "USES_SCHEMA",
+    "CacheMounts",
     "ContentStore",
     "Contexts",
     "Identity",
@@ -47,6 +55,7 @@ __all__ = [
     "Prober",
     "Stacks",
     "StoredImage",
+    "UseRecords",
     "enter_user_namespace",
     "note_image_layers",
     "resolve_user",

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ContentStore", "Ingest", "StoredBlob", "StoredImage"]
 
+_CHUNK_BYTES = 1 << 20
+
 
 class StoredBlob(NamedTuple):
     digest: Digest
@@ -58,6 +60,7 @@ class ContentStore:
         self.folder = f"{self.root}/content"
         self._layout = Layout(self.folder)
         self._sources = Layout(self.folder, index_name="sources.json")
+        self._boot = ""  # of this run of the machine, once somebody asks
 
     def path(self, digest: Digest) -> str:
         """Where the blob is, or would be."""
@@ -70,6 +73,33 @@ class ContentStore:
         except (FileNotFoundError, NotADirectoryError):
             return False
         return size_bytes is None or found == size_bytes
+
+    def stamp(self, blob: Descriptor) -> str:
+        """What the blob's file looks like: the same stamp, the same bytes. "" when it is not here as a whole.
+
+        Whoever writes to a file moves its ctime; and a power failure, after which a file may hold anything, ends
+        the run of the machine, which is part of the stamp.
+        """
+        try:
+            found = os.stat(self.path(blob.digest))
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        if found.st_size != blob.size_bytes:
+            return ""
+        if not self._boot:
+            self._boot = _boot_id()
+        return f"{self._boot} {found.st_ino} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+    def verify(self, digest: Digest) -> bool:
+        """Whether the blob is here and its bytes are those of the digest. Reads all of it."""
+        hasher = hashlib.new(digest.algorithm)
+        try:
+            with self.open(digest) as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    hasher.update(chunk)
+        except (NotFoundError, OSError):
+            return False
+        return hasher.hexdigest() == digest.hex
 
     def open(self, digest: Digest) -> BinaryIO:
         """The blob's bytes, not verified: for layers, whose reader checks the diff id. Raises NotFoundError."""
@@ -89,11 +119,12 @@ class ContentStore:
             raise _corrupt(digest, f"{digest.algorithm}:{actual}")
         return data
 
-    def write(self, data: bytes) -> StoredBlob:
-        """Keep a small blob; costs a look when it is here already."""
-        blob = StoredBlob(Digest("sha256:" + hashlib.sha256(data).hexdigest()), len(data))
-        if self.has(*blob):
-            return blob
+    def write(self, data: bytes, digest: Digest | None = None) -> StoredBlob:
+        """Keep a small blob; nothing is written when it is here already, unharmed. `digest`: its sha256, if known."""
+        blob = StoredBlob(digest or Digest("sha256:" + hashlib.sha256(data).hexdigest()), len(data))
+        with contextlib.suppress(OSError), Path(self.path(blob.digest)).open("rb") as file:
+            if file.read(len(data) + 1) == data:
+                return blob
         with self.ingest(verify=False) as ingest:
             ingest.write(data)
             return ingest.commit(blob.digest)
@@ -236,6 +267,14 @@ def _open_ingest(folder: str) -> tuple[str, int]:
         if os.fstat(file).st_nlink:
             return path, file
         os.close(file)  # a sweep came between the opening and the lock
+
+
+def _boot_id() -> str:
+    """What the kernel calls this run of the machine."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
 
 
 def _find(layout: Layout, name: str) -> Descriptor | None:

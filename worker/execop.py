@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,9 +17,9 @@ from .snapshot import MergedTree, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from ..llb import Mount, Vertex
+    from .cachemounts import CacheMounts
     from .executor import Executor, ExtraMount
     from .snapshot import ActiveLayer, LayerStore
 
@@ -43,7 +42,7 @@ async def run_exec_op(
     inputs: Sequence[Snapshot],
     *,
     layers: LayerStore,
-    cache_mounts: Path,
+    cache_mounts: CacheMounts,
     executor: Executor,
     output: Callable[[int, bytes], None],
     committed: Callable[[tuple[Snapshot, ...]], None],
@@ -71,7 +70,7 @@ async def run_exec_op(
         raise
 
 
-def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: Path) -> _Prepared:
+def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: CacheMounts) -> _Prepared:
     mounts = sorted(op.mounts, key=lambda mount: mount.dest.rstrip("/"))  # parents before what lies in them
     root = next((mount for mount in mounts if mount.dest == "/"), None)
     if root is None:
@@ -134,7 +133,7 @@ def _layered(
 
 
 def _extra(
-    mount: Mount, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: Path, prepared: _Prepared
+    mount: Mount, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: CacheMounts, prepared: _Prepared
 ) -> ExtraMount:
     match mount.mount_type:
         case MountType.BIND:
@@ -151,17 +150,10 @@ def _extra(
         case MountType.TMPFS:
             return TmpfsMount(dest=mount.dest, size_bytes=mount.tmpfs.size_bytes if mount.tmpfs else 0)
         case MountType.CACHE:
-            return BindMount(dest=mount.dest, source=_cache_folder(mount, cache_mounts), readonly=mount.readonly)
+            name = mount.cache.id if mount.cache and mount.cache.id else mount.dest
+            return BindMount(dest=mount.dest, source=cache_mounts.folder(name), readonly=mount.readonly)
         case other:
             raise LlbuildError(f"mounts of type {other.name.lower()} are not supported yet")
-
-
-def _cache_folder(mount: Mount, cache_mounts: Path) -> str:
-    """The folder behind a cache mount: one per id, kept between builds, shared by whoever names it."""
-    name = mount.cache.id if mount.cache and mount.cache.id else mount.dest
-    folder = cache_mounts / sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    folder.mkdir(parents=True, exist_ok=True)
-    return str(folder)
 
 
 def _commit(

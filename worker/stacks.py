@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import StoreError, first_error
+from ..errors import CorruptError, first_error
 from ..image import Descriptor, LayerBlob
+from ..log import log
 from ..values import replace
 from .records import LayerRecord, now, ready_blob
 from .snapshot import LayerId, Snapshot
@@ -49,18 +50,20 @@ def note_image_layers(records: LayerRecords, layers: LayerStore, origin: str, im
     Nothing is fetched: perhaps nothing reads it. A layer that is unpacked under another name, because
     it was made here, is that one. `origin` is the source's identifier.
     """
-    known = records.named(diff_id for diff_id, _ in image.layers)
-    names = []
-    for diff_id, blob in image.layers:
-        name = next((name for name in known.get(diff_id, ()) if layers.has(LayerId(name))), None)
-        if name is None:
-            name = image_layer_id(diff_id)
-            record = records.get([name]).get(name)
-            if record is None or not record.origin:
-                records.put(
-                    replace(record or LayerRecord(id=name, created=""), diff_id=diff_id, blob=blob, origin=origin)
-                )
-        names.append(name)
+    with records.transaction():  # or what is found here could be cleaned up before it is used
+        known = records.named(diff_id for diff_id, _ in image.layers)
+        names = []
+        for diff_id, blob in image.layers:
+            name = next((name for name in known.get(diff_id, ()) if layers.has(LayerId(name))), None)
+            if name is None:
+                name = image_layer_id(diff_id)
+                record = records.get([name]).get(name)
+                if record is None or not record.origin:
+                    records.put(
+                        replace(record or LayerRecord(id=name, created=""), diff_id=diff_id, blob=blob, origin=origin)
+                    )
+            names.append(name)
+        records.use(names)
     return tuple(names)
 
 
@@ -114,7 +117,7 @@ class Stacks:
         rest = []
         for layer in dict.fromkeys(layers):
             record = known.get(layer) or LayerRecord(id=layer, created=now())
-            blob = ready_blob(record, self._content)
+            blob = ready_blob(record, self._content, self._records)
             if blob is None:
                 rest.append(record)
             else:
@@ -127,20 +130,29 @@ class Stacks:
         known = self._records.get(missing)
         for layer in missing:
             if layer not in known:
-                raise StoreError(f"layer {layer} is gone from the state folder", hint="build with --no-cache")
+                raise _gone(layer)
         return [known[layer] for layer in missing]
 
     async def _unpack(self, record: LayerRecord, report: Report) -> None:
         async with self._once(record.id):
             if record.id in self._here:
                 return
-            blob = await self._fetched(record, report)
-            report(f"extracting {blob.digest.short}", 0, blob.size_bytes)
-            await run_blocking(self._extract, record, blob)
-            report(f"extracting {blob.digest.short}", blob.size_bytes, blob.size_bytes)
+            try:
+                await self._unpack_blob(record, report)
+            except CorruptError:
+                if not record.origin:
+                    raise
+                await self._unpack_blob(record, report)  # the damaged blob is gone: this fetches another
             self._here.add(record.id)
 
+    async def _unpack_blob(self, record: LayerRecord, report: Report) -> None:
+        record, blob = await self._fetched(record, report)
+        report(f"extracting {blob.digest.short}", 0, blob.size_bytes)
+        await run_blocking(self._extract, record, blob)
+        report(f"extracting {blob.digest.short}", blob.size_bytes, blob.size_bytes)
+
     def _extract(self, record: LayerRecord, blob: Descriptor) -> None:
+        """Unpack the layer's blob. One that is damaged is dropped, and raised as CorruptError."""
         from .layer import extract_layer  # with its decompressors: only for who unpacks
 
         active = self._layers.begin()
@@ -148,23 +160,39 @@ class Stacks:
             with self._content.open(blob.digest) as stream:
                 extracted = extract_layer(stream, active.fs, userxattr=self._layers.userxattr)
             if record.diff_id is not None and extracted.diff_id != record.diff_id:
-                raise StoreError(f"layer {blob.digest} unpacks to {extracted.diff_id}, its image says {record.diff_id}")
+                raise CorruptError(
+                    f"layer {blob.digest} unpacks to {extracted.diff_id}, its image says {record.diff_id}",
+                    expected=record.diff_id,
+                    actual=extracted.diff_id,
+                )
             self._layers.commit(active, LayerId(record.id))
-        except BaseException:
+        except BaseException as error:
             self._layers.discard(active)
+            if isinstance(error, CorruptError) and not self._content.verify(blob.digest):
+                log.warning("blob_damaged", digest=blob.digest, layer=record.id)
+                self._content.remove(blob.digest)
             raise
         self._records.put(replace(record, unpacked_bytes=extracted.size_bytes))
 
-    async def _fetched(self, record: LayerRecord, report: Report) -> Descriptor:
-        assert record.blob is not None, f"image layer {record.id} without a blob"
-        if not await run_blocking(self._content.has, record.blob.digest, record.blob.size_bytes):
-            await self._images.fetch_layer(record.origin, record.blob, report)
-        return record.blob
+    async def _fetched(self, record: LayerRecord, report: Report) -> tuple[LayerRecord, Descriptor]:
+        """The layer's blob is in the content store afterwards."""
+        blob = record.blob
+        if blob is None:
+            raise _gone(record.id)
+        if not await run_blocking(self._content.has, blob.digest, blob.size_bytes):
+            if not record.origin:
+                raise _gone(record.id)
+            await self._images.fetch_layer(record.origin, blob, report)
+            record = replace(record, stamp=await run_blocking(self._content.stamp, blob))
+            await run_blocking(self._records.put, record)
+        return record, blob
 
     async def _fetched_blob(self, record: LayerRecord, report: Report) -> LayerBlob:
-        blob = await self._fetched(record, report)
-        assert record.diff_id is not None, "a layer of an image has one"
-        return LayerBlob(diff_id=record.diff_id, descriptor=blob, created=record.created)
+        record, _ = await self._fetched(record, report)
+        ready = await run_blocking(ready_blob, record, self._content, self._records)
+        if ready is None:
+            raise _gone(record.id)
+        return ready
 
     def _pack_all(self, records: Sequence[LayerRecord]) -> list[tuple[str, LayerBlob]]:
         return [(record.id, self._pack(record)) for record in records]
@@ -172,17 +200,27 @@ class Stacks:
     def _pack(self, record: LayerRecord) -> LayerBlob:
         from .layer import Compression, pack_layer
 
+        if not self._layers.has(LayerId(record.id)):
+            raise _gone(record.id)
         with self._content.ingest() as ingest:
             packed = pack_layer(self._layers.folder(LayerId(record.id)), ingest.write, Compression.GZIP)
             ingest.commit(packed.digest)
         blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
-        self._records.put(replace(record, diff_id=packed.diff_id, blob=blob, unpacked_bytes=packed.unpacked_bytes))
+        stamp = self._content.stamp(blob)
+        self._records.put(
+            replace(record, diff_id=packed.diff_id, blob=blob, unpacked_bytes=packed.unpacked_bytes, stamp=stamp)
+        )
         return LayerBlob(diff_id=packed.diff_id, descriptor=blob, created=record.created)
 
     @asynccontextmanager
     async def _once(self, layer: str) -> AsyncIterator[None]:
         async with self._busy.setdefault(layer, anyio.Lock()):
             yield
+
+
+def _gone(layer: str) -> CorruptError:
+    """A layer that cannot be had any more, though a result names it: it was damaged, or removed by hand."""
+    return CorruptError(f"layer {layer} is gone from the state folder", expected=layer, actual="nothing")
 
 
 async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:

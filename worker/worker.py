@@ -17,13 +17,13 @@ from .stacks import Stacks, note_image_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from typing import TypeAlias
 
     from ..digest import Digest
     from ..image import LayerBlob
     from ..llb import Vertex
     from ..platforms import Platform
+    from .cachemounts import CacheMounts
     from .executor import Executor
     from .snapshot import FolderTree
     from .source import ImageSource
@@ -48,7 +48,7 @@ class LocalWorker(Prober):
     One per build; belongs to one event loop.
     """
 
-    def __init__(self, prober: Prober, *, images: ImageSource, executor: Executor, cache_mounts: Path) -> None:
+    def __init__(self, prober: Prober, *, images: ImageSource, executor: Executor, cache_mounts: CacheMounts) -> None:
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
         self._images = images
         self._executor = executor

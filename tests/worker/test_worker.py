@@ -30,7 +30,17 @@ from llbuild.llb import (
 from llbuild.platforms import Platform
 from llbuild.solver import SCHEMA as CACHE_SCHEMA
 from llbuild.solver import CacheStore, Event, VertexCached, VertexLog, VertexStarted, solve
-from llbuild.worker import SCHEMA, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
+from llbuild.worker import (
+    SCHEMA,
+    USES_SCHEMA,
+    CacheMounts,
+    ContentStore,
+    Contexts,
+    LayerRecords,
+    LocalWorker,
+    Prober,
+    UseRecords,
+)
 from llbuild.worker.executor import SandboxExecutor
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import ImageSource
@@ -96,7 +106,7 @@ def folders(tmp_path: Path, busybox_rootfs: Path) -> Mapping[str, Path]:
 async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Bench]:
     root = tmp_path / "state"
     root.mkdir()
-    database = open_database(root / "state.db", [CACHE_SCHEMA, SCHEMA])
+    database = open_database(root / "state.db", [CACHE_SCHEMA, SCHEMA, USES_SCHEMA])
     prober = Prober(
         layers=LayerStore(root, userxattr=False),
         content=ContentStore(root),
@@ -104,7 +114,8 @@ async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Be
         contexts=Contexts(folders),
     )
     async with ImageSource(prober.content) as images, SandboxExecutor(root) as executor:
-        worker = LocalWorker(prober, images=images, executor=executor, cache_mounts=root / "cache-mounts")
+        mounts = CacheMounts(root / "cache-mounts", UseRecords(database))
+        worker = LocalWorker(prober, images=images, executor=executor, cache_mounts=mounts)
         yield Bench(worker, CacheStore(database), root)
     database.close()
 
