@@ -30,6 +30,7 @@ from ..image import MAX_DOCUMENT_BYTES, Layout, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import BinaryIO, Self
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["ContentStore", "Ingest", "StoredBlob", "StoredImage"]
 
 _CHUNK_BYTES = 1 << 20
+_ALGORITHMS = ("sha256", "sha512")
 
 
 class StoredBlob(NamedTuple):
@@ -148,6 +150,47 @@ class ContentStore:
             return False
         return True
 
+    def blobs(self) -> Iterator[tuple[Digest, os.stat_result]]:
+        """Every blob that is here."""
+        for algorithm in _ALGORITHMS:
+            try:
+                with os.scandir(f"{self.folder}/blobs/{algorithm}") as found:
+                    for entry in found:
+                        with contextlib.suppress(FileNotFoundError):
+                            yield Digest(f"{algorithm}:{entry.name}"), entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+
+    def half_written(self) -> list[str]:
+        """The files that dead processes left half-written."""
+        try:
+            with os.scandir(f"{self.folder}/ingest") as found:
+                return [entry.path for entry in found if _is_unlocked(entry.path)]
+        except FileNotFoundError:
+            return []
+
+    def locked(self) -> AbstractContextManager[None]:
+        """While this is held, nobody names an image. Raises StoreError."""
+        with _refusals(self.folder):
+            self._layout.create()
+            return self._layout.locked()
+
+    def bury(self, digest: Digest, inode: int) -> str:
+        """Move a blob out of sight at once, unless another file has taken its place by now.
+
+        Returns where it is now; should this process die, the next `sweep` deletes it. "" when it stays.
+        """
+        grave = f"{self.folder}/ingest/{os.getpid()}-{os.urandom(6).hex()}"
+        try:
+            os.makedirs(f"{self.folder}/ingest", exist_ok=True)
+            os.rename(self.path(digest), grave)
+            if os.stat(grave).st_ino == inode:
+                return grave
+            os.rename(grave, self.path(digest))
+        except FileNotFoundError:
+            return ""
+        return ""
+
     def sweep(self) -> int:
         """Remove what dead processes left half-written; how many files. Never those of a live one."""
         removed = 0
@@ -174,6 +217,15 @@ class ContentStore:
         """Forget a name, not the blobs; False when it was unknown."""
         with _refusals(self.folder):
             return self._layout.remove(name)
+
+    def sources(self) -> tuple[StoredImage, ...]:
+        """What registries last said about names."""
+        return tuple(StoredImage(entry.best_name, entry.descriptor) for entry in self._sources.entries())
+
+    def remove_source(self, name: str) -> bool:
+        """Forget what a registry said; False when it was unknown."""
+        with _refusals(self.folder):
+            return self._sources.remove(name)
 
     def source(self, name: str) -> Descriptor | None:
         """What a registry last said about a name."""
@@ -285,18 +337,35 @@ def _find(layout: Layout, name: str) -> Descriptor | None:
 
 
 def _remove_unlocked(path: str) -> bool:
+    """Delete a file in the making whose writer is gone."""
+    with _locked_file(path) as locked:
+        if locked:
+            os.unlink(path)
+        return locked
+
+
+def _is_unlocked(path: str) -> bool:
+    with _locked_file(path) as locked:
+        return locked
+
+
+@contextlib.contextmanager
+def _locked_file(path: str) -> Iterator[bool]:
+    """Holds the lock of a file in the making; False when its writer does, or it is gone."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
+        yield False
+        return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(path)
-    except OSError:  # locked by its writer, or gone meanwhile
-        return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = os.fstat(file).st_nlink > 0
+        except OSError:
+            locked = False
+        yield locked
     finally:
         os.close(file)
-    return True
 
 
 def _corrupt(expected: Digest, actual: str) -> CorruptError:

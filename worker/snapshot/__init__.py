@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .filedigests import FileDigests as FileDigests
     from .folder import FolderTree as FolderTree
     from .merged import MergedTree as MergedTree
+    from .removal import remove_tree as remove_tree
     from .selection import Filter as Filter
     from .selection import Picked as Picked
     from .selection import pick as pick
@@ -46,6 +47,7 @@ _HOME = {
     "content_digest": "contents",
     "copy_picked": "transfer",
     "pick": "selection",
+    "remove_tree": "removal",
     "resolve": "tree",
     "set_owner": "writer",
     "walk": "walking",
@@ -68,6 +70,7 @@ __all__ = [
     "content_digest",
     "copy_picked",
     "pick",
+    "remove_tree",
     "resolve",
     "set_owner",
     "walk",
