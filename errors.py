@@ -3,6 +3,7 @@
 LlbuildError
 ├── DockerfileError(at)              the build file is wrong, and where
 ├── DefinitionError                  a serialized graph is malformed
+├── ConfigError(at, source)          the config file is wrong, and where
 ├── UsageError                       the command line asks for the impossible (exit 2)
 ├── SourceError(ref, transient)      an image, context or URL cannot be had
 ├── FrontendError                    a frontend plugin is missing or misbehaves
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BuildError",
+    "ConfigError",
     "CorruptError",
     "DamagedError",
     "DefinitionError",
@@ -75,6 +77,18 @@ class DockerfileError(LlbuildError):
 
 class DefinitionError(LlbuildError):
     """A serialized definition is malformed or inconsistent."""
+
+
+class ConfigError(LlbuildError):
+    """The config file is wrong; `at` is where in `source`, its text."""
+
+    def __init__(self, message: str, *, at: Span, source: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.at = at
+        self.source = source
+
+    def __str__(self) -> str:
+        return f"{self.at}: {self.message}"
 
 
 class UsageError(LlbuildError):

@@ -41,7 +41,7 @@ def run_container(options: RunOptions) -> int:
 
 
 async def _run(options: RunOptions, state: State) -> int:
-    async with ImageSource(state.content) as images:
+    async with ImageSource(state.content, plain_http=options.globals.config.plain_http) as images:
         resolved = await images.resolve(f"docker-image://{options.image}", host_platform(), "default")
         origin = f"docker-image://{options.image}"
         ref = await run_blocking(note_image_layers, state.records, state.layers, origin, resolved)

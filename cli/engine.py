@@ -16,6 +16,7 @@ from ..log import log
 from ..solver import make_plan, unresolved_sources
 from ..worker import Contexts, Prober
 from .exports import export_image, image_outputs, tree_outputs
+from .gc import collect_if_due
 from .job import Build, BuildResult
 from .lookup import KnownLookup
 from .phases import phase
@@ -40,6 +41,7 @@ _TRIES = 3  # of a build that finds damage in the store: each leaves less of it
 
 def build(options: BuildOptions, *, display: Display, view: BuildView) -> BuildResult:
     """Compile, solve and export. Raises LlbuildError."""
+    options.globals.config.check_registries()
     given = build_input(options, view.sources)
     state = open_state(options.globals.root)
     for tries_left in reversed(range(_TRIES)):
@@ -58,6 +60,7 @@ def build(options: BuildOptions, *, display: Display, view: BuildView) -> BuildR
                 state = open_state(options.globals.root, userxattr=state.layers.userxattr)
         else:
             break
+    collect_if_due(state, options.globals.config.gc, display.display)
     state.database.settle()
     return result
 

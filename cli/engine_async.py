@@ -21,6 +21,7 @@ from ..solver import (
     retrying,
     unresolved_sources,
 )
+from ..values import replace
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
 from ..worker.source import ImageSource
@@ -66,7 +67,8 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
-        images = await stack.enter_async_context(ImageSource(job.state.content))
+        config = job.options.globals.config
+        images = await stack.enter_async_context(ImageSource(job.state.content, plain_http=config.plain_http))
         if compiled is None:
             compiled = await _compile(job, images)
         await run_blocking(_sweep, job.state)
@@ -141,7 +143,8 @@ async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
 
 
 def _limits(job: Build) -> Limits:
-    return Limits(execs=job.options.max_parallelism) if job.options.max_parallelism else Limits()
+    limits = Limits(keep_going=job.options.keep_going)
+    return replace(limits, execs=job.options.max_parallelism) if job.options.max_parallelism else limits
 
 
 async def _export(job: Build, compiled: Compiled, root: Ref, worker: LocalWorker) -> BuildResult:

@@ -44,6 +44,8 @@ class BuildOptions:
     frontend: str = ""  # "": as the build file says, else Dockerfile
     frontend_options: Pairs = ()
     max_parallelism: int = 0  # 0: as the machine allows
+    keep_going: bool = False  # after a failure, with what does not need it
+    no_cache_filter: tuple[str, ...] = ()  # stages to run again
 
     @property
     def quiet(self) -> bool:
@@ -61,8 +63,10 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
     Raises UsageError saying which one is wrong and what was expected; SystemExit after --help.
     """
     found = build_parser().parse(argv)
+    options_of_all = read_globals(found, environ)
+    build_config, defaults = options_of_all.config.build, options_of_all.config.defaults
     options = BuildOptions(
-        globals=read_globals(found, environ),
+        globals=options_of_all,
         context=found.context,
         file=found.file or "",
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
@@ -71,15 +75,17 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
         labels=_pairs("--label", found.label, "KEY=VALUE", value_needed=False),
         build_contexts=_pairs("--build-context", found.build_context, "NAME=SOURCE"),
         outputs=parse_outputs(found.output or ()),
-        platform=platform_of(found.platform or ()),
+        platform=platform_of(found.platform or ([defaults.platform] if defaults.platform else ())),
         no_cache=found.no_cache,
-        pull=found.pull,
-        progress=_progress(found, environ),
+        pull=found.pull or defaults.pull,
+        progress=_progress(found, environ, build_config.progress),
         iidfile=found.iidfile or "",
         metadata_file=found.metadata_file or "",
-        frontend=found.frontend or "",
+        frontend=found.frontend or defaults.frontend,
         frontend_options=_pairs("--opt", found.opt, "KEY=VALUE"),
-        max_parallelism=_parallelism(found.max_parallelism),
+        max_parallelism=_parallelism(found.max_parallelism) or build_config.max_parallelism,
+        keep_going=found.keep_going or build_config.keep_going,
+        no_cache_filter=_stages(found.no_cache_filter or ()),
     )
     _check_agreement(options)
     return options
@@ -92,7 +98,7 @@ _NOT_YET = frozenset(
         *("add-host", "allow", "annotation", "attest", "build-arg-file", "builder", "cache-from", "cache-to"),
         *("call", "cgroup-parent", "check", "compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
         *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap", "network"),
-        *("no-cache-filter", "policy", "provenance", "push", "resource", "rm", "sbom", "secret", "security-opt"),
+        *("policy", "provenance", "push", "resource", "rm", "sbom", "secret", "security-opt"),
         *("shm-size", "squash", "ssh", "ulimit"),
     )
 )
@@ -114,6 +120,7 @@ def build_parser() -> CommandParser:
     parser.add_value("--build-context", metavar="NAME=SOURCE", many=True, help="what FROM/COPY --from NAME means")
     parser.add_value("--platform", metavar="OS/ARCH", many=True, help="platform of the image (default: this one)")
     parser.add_flag("--no-cache", help="run everything again")
+    parser.add_value("--no-cache-filter", metavar="STAGE", many=True, help="run these stages again; A,B or repeated")
     parser.add_flag("--pull", help="ask registries for newer base images")
     parser.add_value("--progress", metavar="FORM", help=f"{', '.join(FORMS)} ($LLBUILD_PROGRESS, $BUILDKIT_PROGRESS)")
     parser.add_flag("-q", "--quiet", help="print the image's digest, nothing else")
@@ -122,6 +129,7 @@ def build_parser() -> CommandParser:
     parser.add_value("--frontend", metavar="NAME", help="build language (default: what the file's syntax line says)")
     parser.add_value("--opt", metavar="KEY=VALUE", many=True, help="option of the frontend")
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
+    parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     return parser
 
 
@@ -178,7 +186,7 @@ def platform_of(texts: Sequence[str]) -> Platform | None:
         raise UsageError(f"--platform: {exc}") from exc
 
 
-def _progress(found: Namespace, environ: Mapping[str, str]) -> str:
+def _progress(found: Namespace, environ: Mapping[str, str], default: str) -> str:
     asked: str | None = found.progress
     if asked is not None:
         form = _form(asked, "--progress")
@@ -191,7 +199,7 @@ def _progress(found: Namespace, environ: Mapping[str, str]) -> str:
     for variable in ("LLBUILD_PROGRESS", "BUILDKIT_PROGRESS"):
         if environ.get(variable):
             return _form(environ[variable], f"${variable}")
-    return "auto"
+    return _form(default, "progress")
 
 
 def _form(text: str, origin: str) -> str:
@@ -200,6 +208,13 @@ def _form(text: str, origin: str) -> str:
         known = ", ".join(FORMS)
         raise UsageError(f"{origin}: unknown form {text!r}{suggestion(text, FORMS)}", hint=f"the forms are {known}")
     return form
+
+
+def _stages(texts: Sequence[str]) -> tuple[str, ...]:
+    names = [name.strip() for text in texts for name in text.split(",")]
+    if not all(names):
+        raise UsageError(f"--no-cache-filter {','.join(texts)!r}: expected STAGE[,STAGE…]")
+    return tuple(names)
 
 
 def _parallelism(text: str | None) -> int:

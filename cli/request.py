@@ -50,6 +50,8 @@ def build_input(options: BuildOptions, sources: dict[str, str]) -> BuildInput:
     wanted.update((f"label:{name}", value) for name, value in options.labels)
     if options.no_cache:
         wanted["no-cache"] = ""
+    elif options.no_cache_filter:
+        wanted["no-cache"] = ",".join(options.no_cache_filter)
     if options.pull:
         wanted["image-resolve-mode"] = "pull"
     for name, source in options.build_contexts:

@@ -7,7 +7,7 @@ One client serves a whole build and keeps its connections; whoever makes it clos
         await registry.blob(reference, layer, sink)
 
 Every answer is bounded and checked against its digest or size. Registries on this machine
-(127.0.0.0/8, ::1, localhost) are spoken to in plain http, all others in https.
+(127.0.0.0/8, ::1, localhost) are spoken to in plain http, all others in https, unless told otherwise.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .registry_errors import broken, check_status, unreachable, wrong_bytes
 from .registry_hosts import endpoint, is_loopback, trust
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
     from types import TracebackType
     from typing import Self
 
@@ -50,7 +50,9 @@ class Document(NamedTuple):
 class RegistryClient:
     """Usable by many tasks at once, inside `async with`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, plain_http: Collection[str] = ()) -> None:
+        """plain_http: other hosts (`host[:port]`) that are spoken to without TLS."""
+        self._plain_http = frozenset(plain_http)
         self._stack = AsyncExitStack()
         self._clients: dict[bool, httpx.AsyncClient] = {}  # of this machine, of all others
         self._tokens: dict[str, str] = {}  # by repository
@@ -119,7 +121,7 @@ class RegistryClient:
         self, method: str, reference: Reference, path: str, *, accept: str
     ) -> AsyncIterator[httpx.Response]:
         """A successful response, its body unread; once more with a token when the registry asks for one."""
-        url = f"{endpoint(reference.domain)}/v2/{reference.path}/{path}"
+        url = f"{endpoint(reference.domain, plain=reference.domain in self._plain_http)}/v2/{reference.path}/{path}"
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
         for attempt in (1, 2):
             if token := self._tokens.get(reference.name):

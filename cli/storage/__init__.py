@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .collect import Collected, collect
 from .inventory import Inventory, take_inventory
+from .policy import apply_rules, disk_of, rules_of
 
-__all__ = ["Collected", "Inventory", "collect", "take_inventory"]
+__all__ = ["Collected", "Inventory", "apply_rules", "collect", "disk_of", "rules_of", "take_inventory"]
