@@ -108,6 +108,12 @@ class Database:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
 
+    def check(self) -> None:
+        """Read all of it. Raises DamagedError."""
+        complaints = [row[0] for row in self.query("PRAGMA integrity_check(1)")]
+        if complaints != ["ok"]:
+            raise self._damaged(str(complaints[0]))
+
     @contextlib.contextmanager
     def decoding(self) -> Iterator[None]:
         """For turning rows into values: what does not decode is damage. Raises DamagedError."""

@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
 def effective_values(
     options: GlobalOptions, environ: Mapping[str, str], *, root_given: bool = False
 ) -> Iterator[tuple[str, str, str]]:
-    """Key, value and origin of everything that can be configured: a flag, a variable, a line of the file, the default."""
+    """Key, value and origin of all that can be configured: a flag, a variable, a line of the file, the default."""
     config = options.config
     lines = {key: f"{config.path}:{line}" for key, line in config.origins}
     root_from = lines.get("defaults.root", "default")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import CorruptError, first_error
+from ..errors import CorruptError, SourceError, first_error
 from ..image import Descriptor, LayerBlob
 from ..log import log
 from ..values import replace
@@ -188,7 +188,14 @@ class Stacks:
         return record, blob
 
     async def _fetched_blob(self, record: LayerRecord, report: Report) -> LayerBlob:
-        record, _ = await self._fetched(record, report)
+        try:
+            record, _ = await self._fetched(record, report)
+        except SourceError:
+            # The blob was lost here, and its registry is out of reach or has it no more. Its files may still be here.
+            packed = await run_blocking(self._packed_again, record)
+            if packed is None:
+                raise
+            return packed
         ready = await run_blocking(ready_blob, record, self._content, self._records)
         if ready is None:
             raise _gone(record.id)
@@ -196,6 +203,16 @@ class Stacks:
 
     def _pack_all(self, records: Sequence[LayerRecord]) -> list[tuple[str, LayerBlob]]:
         return [(record.id, self._pack(record)) for record in records]
+
+    def _packed_again(self, record: LayerRecord) -> LayerBlob | None:
+        """An image's layer packed from its files, if that gives what it was before it was compressed."""
+        if not self._layers.has(LayerId(record.id)):
+            return None
+        packed = self._pack(record)
+        if packed.diff_id == record.diff_id:
+            return packed
+        self._records.put(record)
+        return None
 
     def _pack(self, record: LayerRecord) -> LayerBlob:
         from .layer import Compression, pack_layer
