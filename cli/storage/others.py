@@ -36,7 +36,7 @@ def mount_entries(state: State, live: LiveLeases) -> Iterator[Entry]:
                 upkeep.use_measured(CACHE_MOUNT, facts, size)
         yield Entry(
             type=EntryType.CACHE_MOUNT,
-            id=facts.id if facts else entry.name,
+            id=facts.id.removeprefix("/") if facts else entry.name,  # before the slash is a namespace, mostly none
             size_bytes=size,
             place=entry.path,
             description="cache mount",

@@ -89,7 +89,7 @@ def _choose(entries: Sequence[Entry], rule: Rule, disk: Disk, now: float) -> lis
     candidates = [entry for entry in entries if rule.covers(entry, now)]
     # Names of images before what they need, layers before those they lie on.
     candidates.sort(key=lambda entry: (entry.last_used, entry.type is not EntryType.IMAGE, -entry.depth, entry.id))
-    used = sum(entry.frees_bytes for entry in entries if rule.images or not entry.images)
+    used = sum(entry.frees_bytes for entry in entries if not entry.permanent and (rule.images or not entry.images))
     keep = rule.keep_bytes(used, disk) if rule.limited else -1
     chosen: list[Entry] = []
     names: set[str] = set()
