@@ -58,7 +58,7 @@ def _collect(state: State, config: GcConfig, emit: Emit, stamp: str) -> None:
         except BlockingIOError:
             return
         os.utime(stamp)
-        with phase("collecting garbage", emit) as reporter:
+        with phase("[internal] collecting garbage", emit) as reporter:
             collected = apply_rules(state, lambda disk: rules_of(config, disk))
             if collected.entries:
                 said = f"{len(collected.entries)} entries removed, {human_size(collected.freed_bytes)} freed\n"

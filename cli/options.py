@@ -77,14 +77,14 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
         outputs=parse_outputs(found.output or ()),
         platform=platform_of(found.platform or ([defaults.platform] if defaults.platform else ())),
         no_cache=found.no_cache,
-        pull=found.pull or defaults.pull,
+        pull=defaults.pull if found.pull is None else found.pull,
         progress=_progress(found, environ, build_config.progress),
         iidfile=found.iidfile or "",
         metadata_file=found.metadata_file or "",
         frontend=found.frontend or defaults.frontend,
         frontend_options=_pairs("--opt", found.opt, "KEY=VALUE"),
         max_parallelism=_parallelism(found.max_parallelism) or build_config.max_parallelism,
-        keep_going=found.keep_going or build_config.keep_going,
+        keep_going=build_config.keep_going if found.keep_going is None else found.keep_going,
         no_cache_filter=_stages(found.no_cache_filter or ()),
     )
     _check_agreement(options)
@@ -130,6 +130,7 @@ def build_parser() -> CommandParser:
     parser.add_value("--opt", metavar="KEY=VALUE", many=True, help="option of the frontend")
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
+    parser.set_defaults(pull=None, keep_going=None)  # as the config file says
     return parser
 
 
