@@ -87,7 +87,8 @@ async def resolve_sources(unknown: Sequence[Vertex], worker: Worker, limits: Lim
             for vertex in unknown:
                 group.start_soon(resolve, vertex)
     except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+        error = first_error(errors)
+        raise error from error.__cause__
     return resolved
 
 
@@ -138,7 +139,8 @@ async def _run(schedule: Schedule, performer: Performer, *, keep_going: bool) ->
                     ready = schedule.fail(digest)
                 _begin(group, ready, performer, send, keep_going)
     except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+        error = first_error(errors)
+        raise error from error.__cause__
     return failures
 
 

@@ -247,4 +247,5 @@ async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None
             for call in calls:
                 group.start_soon(call)
     except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+        error = first_error(errors)
+        raise error from error.__cause__
