@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from llbuild.database import Schema, open_database
-from llbuild.errors import StoreError
+from llbuild.database import Schema, open_database, set_aside
+from llbuild.errors import DamagedError, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,3 +70,53 @@ def test_a_second_room_joins_an_existing_file(tmp_path: Path) -> None:
     other = Schema("other", 1, ("CREATE TABLE IF NOT EXISTS others (name TEXT)",))
     assert open_database(path, [ROOM, other]).query("SELECT * FROM others") == []
     assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_an_older_room_is_brought_up_to_date_once(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    old = open_database(path, [ROOM._replace(version=1)])
+    old.execute("INSERT INTO things VALUES ('a')")
+    old.close()
+    change = (2, "ALTER TABLE things ADD COLUMN size INTEGER NOT NULL DEFAULT 7")
+    newer = ROOM._replace(
+        statements=("CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, size INTEGER NOT NULL DEFAULT 7)",),
+        changes=(change,),
+    )
+    for _ in range(2):
+        database = open_database(path, [newer])
+        assert database.query("SELECT * FROM things") == [("a", 7)]
+        database.close()
+    fresh = open_database(tmp_path / "fresh.db", [newer])
+    fresh.execute("INSERT INTO things (name) VALUES ('b')")
+    assert fresh.query("SELECT * FROM things") == [("b", 7)]
+
+
+def test_a_damaged_file_is_moved_away_once(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(DamagedError) as caught:
+        open_database(path, [ROOM])
+    assert set_aside(caught.value) == str(tmp_path / "state.db.damaged")
+    open_database(path, [ROOM]).execute("INSERT INTO things VALUES ('new')")
+    set_aside(caught.value)  # another process, a moment later
+    assert open_database(path, [ROOM]).query("SELECT * FROM things") == [("new",)]
+
+
+def test_a_table_that_is_gone_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    database = open_database(path, [ROOM])
+    database.execute("DROP TABLE things")
+    with pytest.raises(DamagedError, match="no such table"):
+        database.query("SELECT * FROM things")
+
+
+def test_a_long_log_is_folded_into_the_file(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "state.db", [ROOM])
+    log = tmp_path / "state.db-wal"
+    database.execute("INSERT INTO things VALUES ('short')")
+    database.settle()
+    assert log.stat().st_size > 0
+    database.execute("INSERT INTO things VALUES (?)", ("long" * 500_000,))
+    database.settle()
+    assert log.stat().st_size == 0
+    database.close()

@@ -76,3 +76,18 @@ def test_an_ordinary_user_is_root_inside_and_whiteouts_work(nobodys: Llbuild, ho
     assert not (home / "out/id").exists()
     assert not (home / "out/bin/vi").is_symlink()
     assert (home / "out/home/file").stat().st_uid == NOBODY
+
+
+def test_an_ordinary_user_cleans_up_and_checks_what_containers_made(nobodys: Llbuild, home: Path) -> None:
+    context = home / "context"
+    context.mkdir()
+    locked = "mkdir -p /locked/inner && echo x > /locked/inner/file && chmod 000 /locked/inner /locked"
+    (context / "Dockerfile").write_text(
+        f"FROM busybox\nRUN {locked}\nRUN --mount=type=cache,target=/c echo c > /c/f && chmod 500 /c && rm /bin/vi\n"
+    )
+    nobodys.build("-t", "x", context)
+    assert nobodys("verify").stdout == "everything is as it should be\n"
+    pruned = nobodys.json("prune", "--all", "--force", "--format=json")
+    assert {entry["type"] for entry in pruned["removed"]} >= {"regular", "image.layer", "blob", "exec.cachemount"}
+    assert list((nobodys.root / "snapshots").iterdir()) == []
+    assert list((nobodys.root / "cache-mounts").iterdir()) == []
