@@ -119,8 +119,10 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
     hits, todo = _probe(graph, keys, ignoring, worker, store)
     while not store.use(hits.values()):  # somebody cleaned up meanwhile
         hits, todo = _probe(graph, keys, ignoring, worker, store)
-    below = graph.vertices.keys() - hits.keys() - set(todo)
-    store.keep_below(hits.values(), (keys[digest] for digest in below))
+    missed = frozenset(todo)
+    store.keep_below(
+        hits.values(), (key for digest, key in keys.items() if digest not in hits and digest not in missed)
+    )
     return Plan(graph=graph, keys=keys, op_keys=op_keys, local_keys=local_keys, hits=hits, todo=todo, ignoring=ignoring)
 
 
