@@ -28,9 +28,10 @@ import fcntl
 import os
 import struct
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from .errors import StoreError
+from .values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,8 @@ _FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence,
 _CLOCK_STEP_S = 1.0  # two clocks drift apart by less, unless somebody sets one
 
 
-class LiveLeases(NamedTuple):
+@frozen(kw_only=False)
+class LiveLeases:
     """The leases held at one moment; `numbers` in order, empty when nobody is at work."""
 
     numbers: tuple[int, ...]

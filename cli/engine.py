@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import CorruptError, DamagedError, LlbuildError, causes
-from ..log import log
 from ..solver import make_plan, unresolved_sources
 from ..worker import Contexts, Prober
 from .exports import export_image, image_outputs, tree_outputs
@@ -52,6 +51,8 @@ def build(options: BuildOptions, *, display: Display, view: BuildView) -> BuildR
             cause = causes(error)[-1]
             if not tries_left or not isinstance(cause, CorruptError | DamagedError):
                 raise
+            from ..log import log
+
             # What was found damaged is gone by now. A build knows what it has done already, and does the rest.
             log.warning("build_retried", reason=cause.message)
             if isinstance(cause, DamagedError):

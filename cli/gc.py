@@ -8,12 +8,10 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
-from ..log import log
-from .phases import phase
 
 if TYPE_CHECKING:
     from ..solver import Emit
-    from .config import GcConfig
+    from .config.values import GcConfig
     from .state import State
 
 __all__ = ["collect_if_due"]
@@ -37,7 +35,7 @@ def collect_if_due(state: State, config: GcConfig, emit: Emit) -> None:
     try:
         _collect(state, config, emit, stamp)
     except (LlbuildError, OSError) as error:
-        log.warning("gc_failed", reason=str(error))
+        _log_failure(error)
 
 
 def _touch(stamp: str) -> None:
@@ -45,10 +43,17 @@ def _touch(stamp: str) -> None:
         with open(stamp, "ab"):  # noqa: PTH123  pathlib costs more than this
             os.utime(stamp)
     except OSError as error:
-        log.warning("gc_failed", reason=str(error))
+        _log_failure(error)
+
+
+def _log_failure(error: Exception) -> None:
+    from ..log import log
+
+    log.warning("gc_failed", reason=str(error))
 
 
 def _collect(state: State, config: GcConfig, emit: Emit, stamp: str) -> None:
+    from .phases import phase
     from .storage import apply_rules, rules_of
     from .units import human_size
 

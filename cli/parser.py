@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import UsageError
 from ..values import frozen
-from .config import Config, load_config
+from .config.values import Config, load_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -13,7 +13,7 @@ from .tables import render_table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from .config import Config
+    from .config.values import Config
     from .parser import GlobalOptions
 
 __all__ = ["effective_values", "run"]

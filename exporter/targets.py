@@ -38,7 +38,8 @@ def export_store(image: AssembledImage, store: ContentStore, names: Sequence[Ref
         store.put_image(str(name), image.manifest_descriptor)
     # Until it had a name, nothing kept anybody from cleaning up what it shares with images that were forgotten.
     for descriptor, data in image.small_blobs():
-        store.write(data, descriptor.digest)
+        if not store.has(descriptor.digest, len(data)):
+            store.write(data, descriptor.digest)
 
 
 def export_oci_tar(image: AssembledImage, store: ContentStore, names: Sequence[Reference], path: str) -> None:

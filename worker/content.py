@@ -324,7 +324,7 @@ def _open_ingest(folder: str) -> tuple[str, int]:
 def _boot_id() -> str:
     """What the kernel calls this run of the machine."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip().decode()
     except OSError:
         return "unknown"
 

@@ -1,7 +1,6 @@
-"""The config file: where it is, what it says, where it is wrong. Without one, nothing here imports or reads TOML."""
+"""The config file: where it is, what it says, where it is wrong.
 
-from __future__ import annotations
+Nothing is exposed here: every command loads `values`, and only where there is a file does anything read TOML.
+"""
 
-from .values import BuildConfig, Config, DefaultsConfig, GcConfig, RegistryConfig, find_config, load_config
-
-__all__ = ["BuildConfig", "Config", "DefaultsConfig", "GcConfig", "RegistryConfig", "find_config", "load_config"]
+__all__: list[str] = []

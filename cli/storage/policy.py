@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ...solver.gc import Entry, Rule
-    from ..config import GcConfig
+    from ..config.values import GcConfig
     from ..state import State
     from .collect import Collected
 

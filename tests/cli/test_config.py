@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from llbuild.cli.config import Config, GcConfig, find_config, load_config
 from llbuild.cli.config.reading import parse_config
+from llbuild.cli.config.values import Config, GcConfig, find_config, load_config
 from llbuild.cli.main import main
 from llbuild.cli.options import parse_build
 from llbuild.cli.report import render_error
