@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -228,6 +229,20 @@ def test_a_running_build_loses_nothing_and_what_it_does_not_need_goes(
         build.communicate()
     assert llbuild("run", "x", "cat", "/thrice").stdout == "tool\ntool\n"
     assert llbuild("verify").exit_code == 0
+
+
+def test_a_running_container_loses_nothing(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    llbuild("build", "-t", "x", context(DOCKERFILE))
+    running = llbuild.start("run", "-i", "x", "sh", "-c", "echo ready; read; cat /twice", stdin=subprocess.PIPE)
+    try:
+        assert running.stdout
+        assert running.stdout.readline() == b"ready\n"
+        llbuild("prune", "--all", "--force")
+        stdout, stderr = running.communicate(b"go\n", timeout=60)
+        assert (stdout, stderr) == (b"tool\ntool\n", b"")
+    finally:
+        running.kill()
+        running.communicate()
 
 
 def _wait_for(folder: Path, pattern: str) -> Path:
