@@ -16,8 +16,10 @@ sight inside one write transaction of `state.db`; SQLite lets nobody else write 
   sees a number that is not below B's lease, and keeps the result with all its layers. If A commits first, B's
   statement changes no row: B knows that it came too late, and plans again.
 - B has its number, but not its lock yet. It has looked nothing up, so it has nothing to lose.
-- B has made a layer or a blob that no row names yet. Such a file is kept as long as it is younger than the oldest
-  live lease, or as any lease lives across a change of the clock, since only clocks tell the age of files.
+- B has made a layer that no row names yet, or a blob. Such a file is kept while it is younger than the oldest live
+  lease, and while a lease lives across a change of the clock: only clocks tell the age of files.
+- B finds a manifest or a config of its image in the store that nothing names, and so does not write it. It names its
+  image, which excludes A, and then looks again.
 - A dies half-way: its rows come back, and what it moved out of sight is a miss.
 """
 

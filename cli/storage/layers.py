@@ -90,7 +90,8 @@ def layer_entries(
             created=(seconds_since_1970(known.created) if known and known.created else None) or changed_at,
             last_used=use.last_used or changed_at,
             uses=use.uses,
-            in_use=live.may_use(use.lease) or live.may_have_made(changed_at),
+            # A layer that has a row got it, or used it, under the lease of whoever needs it.
+            in_use=live.may_use(use.lease) if layer in uses else live.may_have_made(changed_at),
             parents=tuple(sorted(use.parents)),
             depth=use.depth,
         )
