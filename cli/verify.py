@@ -35,10 +35,6 @@ def run(argv: Sequence[str]) -> int:
     as_json = wants_json(found)
     start_log(options)
     state = open_state(options.root)
-    if os.geteuid() != 0:
-        from ..worker import enter_user_namespace
-
-        enter_user_namespace()  # to read what users of the containers own
     try:
         findings = find_faults(state)
     except DamagedError as damage:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ...solver.gc import Entry, EntryType, stored_results
-from ...values import frozen
+from ...values import frozen, replace
 from ...worker import Upkeep
 from .layers import blob_entries, layer_entries, layer_uses
 from .others import internal_entries, leftover_entries, mount_entries, receipt_entries, source_entries
@@ -35,16 +35,27 @@ class Inventory:
 
 
 def take_inventory(state: State, live: LiveLeases) -> Inventory:
-    """Look at everything. What was measured and has not changed is not measured again. Raises StoreError."""
+    """Look at everything. What was measured and has not changed is not measured again. Raises StoreError.
+
+    An ordinary user's process must not have threads yet: it may have to enter a user namespace.
+    """
+    if os.geteuid() != 0:
+        from ...worker import enter_user_namespace
+
+        enter_user_namespace()  # to see what users of the containers own
     results = stored_results(state.database)
     facts = Upkeep(state.database).layers()
     uses = layer_uses(results, facts)
     images = [(image, _image_entry(state, image)) for image in state.content.images()]
+    needed = _needed(state, images)
     sources = {digest: source.name for source in state.content.sources() for digest in blobs_of(state.content, source)}
+    blobs = tuple(blob_entries(state, facts, uses, live, images=needed, sources=sources))
+    # Whoever builds on an image may ask for its name again.
+    names_in_use = frozenset[str]().union(*(blob.images for blob in blobs if blob.in_use))
     entries = (
-        *(entry for _, entry in images),
+        *(replace(entry, in_use=entry.id in names_in_use) for _, entry in images),
         *layer_entries(state, facts, uses, live),
-        *blob_entries(state, facts, uses, live, images=_needed(state, images), sources=sources),
+        *blobs,
         *mount_entries(state, live),
         *source_entries(state),
         *receipt_entries(state),

@@ -29,14 +29,7 @@ def rules_of(config: GcConfig, disk: Disk) -> Sequence[Rule]:
 
 
 def apply_rules(state: State, rules: Callable[[Disk], Sequence[Rule]]) -> Collected:
-    """Remove what the rules choose. Raises StoreError.
-
-    An ordinary user's process must not have threads yet: it may have to enter a user namespace.
-    """
-    if os.geteuid() != 0:
-        from ...worker import enter_user_namespace
-
-        enter_user_namespace()  # to remove what users of the containers own
+    """Remove what the rules choose. Raises StoreError."""
     disk = disk_of(state)
     wanted, now = rules(disk), time.time()
 

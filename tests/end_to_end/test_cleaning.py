@@ -221,6 +221,7 @@ def test_a_running_build_loses_nothing_and_what_it_does_not_need_goes(
         descriptions = [entry["description"] for entry in pruned["removed"]]
         assert any("stranger" in text for text in descriptions)
         assert not in_use & {entry["id"] for entry in pruned["removed"]}
+        assert [name.split()[0] for name in llbuild.image_names()] == ["busybox"]
         (gate / "go").touch()
         _, stderr = wait_for_end(build, 60)
         assert build.returncode == 0, stderr.decode(errors="replace")

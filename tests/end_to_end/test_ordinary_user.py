@@ -87,6 +87,10 @@ def test_an_ordinary_user_cleans_up_and_checks_what_containers_made(nobodys: Llb
     )
     nobodys.build("-t", "x", context)
     assert nobodys("verify").stdout == "everything is as it should be\n"
+    (locked_layer,) = nobodys.json("du", "--format=json", "--filter", "description~=locked")["entries"][:1]
+    place = nobodys.root / "snapshots" / locked_layer["id"]
+    assert (place / "fs/locked/inner/file").exists()  # root sees it
+    assert locked_layer["size_bytes"] == 512 * sum(path.lstat().st_blocks for path in (place, *place.rglob("*")))
     pruned = nobodys.json("prune", "--all", "--force", "--format=json")
     assert {entry["type"] for entry in pruned["removed"]} >= {"regular", "image.layer", "blob", "exec.cachemount"}
     assert list((nobodys.root / "snapshots").iterdir()) == []
