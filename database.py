@@ -10,6 +10,7 @@ cache miss.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Database", "Schema", "open_database"]
 
 BUSY_TIMEOUT_S = 30
+_LONG_LOG_BYTES = 1 << 20
 
 
 class Schema(NamedTuple):
@@ -36,8 +38,9 @@ class Schema(NamedTuple):
 class Database:
     """An open `state.db`. May be used from several threads: statements wait for each other."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
         # One connection is one transaction, so a thread inside one keeps the others out. A lock here
         # is what lets every caller be a plain synchronous function.
         self._lock = threading.RLock()
@@ -46,6 +49,14 @@ class Database:
         """All rows of a SELECT. Raises StoreError."""
         with self._lock, _store_errors():
             return self._connection.execute(statement, values).fetchall()
+
+    def version(self) -> int:
+        """A number that is another one once another process or connection has written. Raises StoreError.
+
+        sqlite.org/pragma.html#pragma_data_version
+        """
+        ((number,),) = self.query("PRAGMA data_version")
+        return int(number)
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> int:
         """Run a statement; returns the id of the row it inserted. Raises StoreError."""
@@ -72,6 +83,21 @@ class Database:
                 raise
             self.execute("COMMIT")
 
+    def settle(self) -> None:
+        """Fold a long write-ahead log into the file: whoever opens the database next reads all of it first.
+
+        Short ones are left alone, since this waits for the disk; and so is one that another process is using.
+        """
+        try:
+            long = os.stat(f"{self._path}-wal").st_size > _LONG_LOG_BYTES
+        except OSError:  # there is none
+            return
+        if long:
+            with self._lock, _store_errors():
+                self._connection.execute("PRAGMA busy_timeout = 0")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+
     def close(self) -> None:
         with self._lock:
             self._connection.close()
@@ -86,7 +112,7 @@ def open_database(path: Path, schemas: Sequence[Schema]) -> Database:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise StoreError(f"cannot open {path}: {error}") from None
-    database = Database(connection)
+    database = Database(connection, path)
     try:
         known = _versions(database)
         if any(known.get(schema.name) != schema.version for schema in schemas):

@@ -132,7 +132,7 @@ class ExecError(VertexError):
 
 
 class BuildError(LlbuildError):
-    """Several vertices failed, each for a reason of its own; `errors` in the order in which they did."""
+    """Several vertices failed, each for a reason of its own; `errors` in the order of the graph, inputs first."""
 
     def __init__(self, errors: Sequence[VertexError]) -> None:
         super().__init__(f"{len(errors)} steps failed")

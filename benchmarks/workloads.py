@@ -68,6 +68,21 @@ def _many_files(folder: Path) -> None:
     (folder / "Dockerfile").write_text(f"{_FROM}COPY tree /tree\n")
 
 
+def _many_copies(folder: Path) -> None:
+    """A wide graph of small vertices: what a scheduler costs, and a cache that is asked often."""
+    stages = []
+    for stage in range(50):
+        place = folder / "src" / str(stage)
+        place.mkdir(parents=True)
+        copies = []
+        for number in range(38):
+            (place / str(number)).write_text(f"{stage} {number}\n")
+            copies.append(f"COPY src/{stage}/{number} /d/{number}\n")
+        stages.append(f"FROM ${{BASE}} AS s{stage}\n{''.join(copies)}")
+    gathered = "".join(f"COPY --from=s{stage} /d /all/{stage}\n" for stage in range(50))
+    (folder / "Dockerfile").write_text(f"{_HEAD}{''.join(stages)}FROM ${{BASE}}\n{gathered}")
+
+
 def _change_one_file(folder: Path) -> None:
     with (folder / "tree/100/050.txt").open("a") as file:
         file.write("changed\n")
@@ -90,6 +105,7 @@ WORKLOADS = [
     Workload(name="chain", summary="50 trivial RUNs in a row", fill=_chain, runs=50, no_cache=True),
     Workload(name="stages3", summary="3 parallel stages of sleep 1", fill=_stages(3, "1")),
     Workload(name="stages40", summary="40 parallel stages of sleep 0.5", fill=_stages(40, "0.5")),
+    Workload(name="copies", summary="1,900 small COPYs in 50 stages, 50 of those", fill=_many_copies, default=False),
     Workload(
         name="files", summary="COPY of 20,000 small files", fill=_many_files, change=_change_one_file, default=False
     ),

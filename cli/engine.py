@@ -18,6 +18,7 @@ from .exports import export_image, image_outputs, tree_outputs
 from .job import Build, BuildResult
 from .lookup import KnownLookup, stored_images
 from .phases import phase
+from .record import remember_build
 from .state import open_state
 
 if TYPE_CHECKING:
@@ -34,19 +35,30 @@ __all__ = ["build"]
 
 
 def build(options: SolveOptions, given: BuildInput, *, display: Display, view: BuildView) -> BuildResult:
-    """Compile, solve and export. Raises LlbuildError."""
+    """Compile, solve, export, and leave a record in the build history. Raises LlbuildError."""
+    started = time.time()
     state = open_state(options.globals.root)
     contexts = Contexts(given.folders, hidden=state.root, digests=state.root / "contexts")
     prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
     lookup = KnownLookup(stored_images(state.content, given.mode), given.folders, stdin=given.stdin)
     compiling = Compiling(given, lookup, view)
     job = Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
-    compiled = compiling.attempt()
+    try:
+        result = _run(job)
+    except BaseException as error:
+        remember_build(job, started, error=error)
+        raise
+    remember_build(job, started, result=result)
+    return result
+
+
+def _run(job: Build) -> BuildResult:
+    compiled = job.compiling.attempt()
     plan = None if compiled is None else _plan(job, compiled)
     if compiled is not None and plan is not None and plan.complete:
         layers = _ready_layers(job, plan)
         if layers is not None:
-            plan.announce(display.display, time.time())
+            plan.announce(job.display.display, time.time())
             return _export(job, compiled.results[0], layers)
     helper = _start_early(job, plan)
     from .engine_async import run_build

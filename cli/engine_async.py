@@ -9,14 +9,7 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
-from ..solver import (
-    Flights,
-    Limits,
-    execute,
-    make_plan,
-    resolve_sources,
-    unresolved_sources,
-)
+from ..solver import Flights, Limits, execute, make_plan, resolve_sources, unresolved_sources
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
 from ..worker.source import ImageSource
@@ -74,7 +67,15 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             await stack.enter_async_context(executor)
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
-        refs = await execute(plan, worker, job.state.cache, job.display.display, _limits(job), flights=flights)
+        refs = await execute(
+            plan,
+            worker,
+            job.state.cache,
+            job.display.display,
+            _limits(job),
+            flights=flights,
+            explain=job.display.explains,
+        )
         root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
         return await _export(job, compiled, root, worker)
 

@@ -26,9 +26,12 @@ COMMANDS = {
     "compile": (".compile", "print the graph that a build file compiles to, and build nothing"),
     "solve": (".solve", "build a definition that was compiled before, or by something else"),
     "run": (".run", "run a command in an image of the local store"),
+    "builds": (".builds", "list the builds made here, and how they ended"),
+    "graph": (".graph", "draw the graph of a build: SVG, Graphviz, Mermaid or JSON"),
     "images": (".images", "list the images of the local store"),
     "history": (".history", "show how an image came to be, layer by layer"),
     "inspect": (".inspect", "show an image's digest, config and layers as JSON"),
+    "explain": (".explain", "say why the steps of a build ran, or did not have to"),
     "import": (".import_", "make an image from a root filesystem (folder or tar)"),
     "version": (".version", "print the version"),
 }

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 from .. import solver
 from ..database import open_database
 from ..errors import StoreError
-from ..solver import CacheStore
+from ..solver import CacheStore, Derivations, History
 from ..values import frozen
 from ..worker import SCHEMA as LAYERS_SCHEMA
 from ..worker import ContentStore, LayerRecords
 from ..worker.snapshot import LayerStore
 
 if TYPE_CHECKING:
-    from ..database import Database
+    from collections.abc import Sequence
 
-__all__ = ["State", "open_state"]
+    from ..database import Database, Schema
+
+__all__ = ["State", "open_explanations", "open_history", "open_state"]
 
 
 @frozen
@@ -51,7 +53,7 @@ def open_state(root: str) -> State:
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise StoreError(f"the state folder {root} is not writable", hint="choose another with --root DIR")
-    database = open_database(path / "state.db", [solver.SCHEMA, LAYERS_SCHEMA])
+    database = open_database(path / "state.db", [*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA])
     # Only root may set trusted.* attributes; in a user namespace overlay keeps its marks in user.*.
     layers = LayerStore(path, userxattr=os.geteuid() != 0)
     return State(
@@ -62,3 +64,19 @@ def open_state(root: str) -> State:
         records=LayerRecords(database),
         cache=CacheStore(database),
     )
+
+
+def open_history(root: str) -> History:
+    """The builds of a state folder, to read; an empty history where nothing was built yet. Makes no folder."""
+    return History(_open_to_read(root, [solver.HISTORY_SCHEMA]))
+
+
+def open_explanations(root: str) -> tuple[History, Derivations]:
+    """The builds of a state folder, and what the keys of their steps were made of; likewise."""
+    database = _open_to_read(root, [*solver.SCHEMAS, solver.HISTORY_SCHEMA])
+    return History(database), Derivations(database)
+
+
+def _open_to_read(root: str, schemas: Sequence[Schema]) -> Database:
+    path = Path(root) / "state.db"
+    return open_database(path if path.exists() else Path(":memory:"), schemas)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["age", "human_size", "seconds_since_1970"]
+__all__ = ["age", "human_duration", "human_size", "seconds_since_1970"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -16,6 +16,20 @@ def human_size(size_bytes: int) -> str:
         size /= 1000
         unit += 1
     return f"{size:.3g}{_UNITS[unit]}" if size < 1000 else f"{size:.0f}{_UNITS[unit]}"
+
+
+def human_duration(seconds: float) -> str:
+    """How long something took, two or three digits of it: 9ms, 1.2s, 43s, 2m05s, 1h02m."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f}ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = int(seconds + 0.5)
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m{whole % _MINUTE:02d}s"
+    return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02d}m"
 
 
 def age(seconds: float) -> str:

@@ -20,6 +20,7 @@ from .definition import (
     validate,
 )
 from .links import check_links
+from .naming import vertex_name
 from .op import (
     BuildOp,
     CacheOptions,
@@ -58,9 +59,17 @@ from .state import Exec, Output, State, add_vertex, diff, image, local, marshal,
 from .vertex import Edge, Vertex, make_vertex
 
 if TYPE_CHECKING:
-    from .graph import critical_path, dependents, to_networkx, transitive_reduction
+    from .graph import critical_path, dependents, implied_inputs, to_networkx, transitive_reduction
+    from .inputs import base_inputs
+    from .rows import rows_of
+    from .stepname import StepName, parse_step_name
 
-_LAZY = frozenset({"critical_path", "dependents", "to_networkx", "transitive_reduction"})
+_LAZY = {
+    **dict.fromkeys(("critical_path", "dependents", "implied_inputs", "to_networkx", "transitive_reduction"), "graph"),
+    "base_inputs": "inputs",
+    "rows_of": "rows",
+    **dict.fromkeys(("StepName", "parse_step_name"), "stepname"),
+}
 
 __all__ = [
     "BuildOp",
@@ -102,10 +111,12 @@ __all__ = [
     "SourceOp",
     "SshOptions",
     "State",
+    "StepName",
     "TmpfsOptions",
     "Ulimit",
     "Vertex",
     "add_vertex",
+    "base_inputs",
     "check_links",
     "critical_path",
     "decode_definition",
@@ -113,16 +124,20 @@ __all__ = [
     "diff",
     "encode_definition",
     "image",
+    "implied_inputs",
     "local",
     "make_vertex",
     "marshal",
     "merge",
     "merge_metadata",
+    "parse_step_name",
+    "rows_of",
     "scratch",
     "source",
     "to_networkx",
     "transitive_reduction",
     "validate",
+    "vertex_name",
 ]
 
-__getattr__ = lazy_face(__name__, dict.fromkeys(_LAZY, "graph"))
+__getattr__ = lazy_face(__name__, _LAZY)

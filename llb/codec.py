@@ -22,9 +22,9 @@ from ..values import MISSING, value_fields
 from . import op as ops
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["MAX_BYTES", "decode_value", "encode_value", "pack", "unpack"]
+__all__ = ["MAX_BYTES", "decode_value", "encode_value", "pack", "unpack", "unpack_stream"]
 
 MAX_BYTES = 256 << 20  # a definition of 10,000 vertices is ~5 MiB
 # Maps and arrays a message may be made of: all over a definition, names and text take more than that.
@@ -71,6 +71,16 @@ def unpack(data: bytes) -> Any:
         return msgpack.unpackb(data, raw=False, strict_map_key=True, object_hook=count, list_hook=count)
     except (ValueError, RecursionError, msgpack.UnpackException) as error:
         raise DefinitionError(f"not a definition: {str(error) or type(error).__name__}") from None
+
+
+def unpack_stream(data: bytes) -> Iterator[Any]:
+    """The msgpack values that stand one after the other. Raises DefinitionError where one cannot be read."""
+    unpacker = msgpack.Unpacker(raw=False, strict_map_key=True, max_buffer_size=MAX_BYTES)
+    try:
+        unpacker.feed(data)
+        yield from unpacker
+    except (ValueError, msgpack.UnpackException) as error:
+        raise DefinitionError(f"not msgpack: {str(error) or type(error).__name__}") from None
 
 
 class _Count:

@@ -1,4 +1,4 @@
-"""Definitions to results: plan, cache keys and store, schedule, events.
+"""Definitions to results: plan, cache keys and store, schedule, events, build history.
 
 `make_plan` is synchronous and light; what needs an event loop is imported on first use.
 """
@@ -8,56 +8,76 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..faces import lazy_face
+from .derivations import Derivation, Derivations
 from .events import (
     Emit,
     Event,
     VertexCached,
     VertexCompleted,
     VertexLog,
+    VertexMissed,
     VertexProgress,
     VertexQueued,
     VertexStarted,
 )
 from .graph import Graph
+from .history import HISTORY_SCHEMA, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
 from .plan import Plan, make_plan, unresolved_sources
 from .reporter import EventReporter
-from .store import SCHEMA, CacheStore
+from .store import SCHEMAS, CacheStore
 from .worker import Prober, Ref, Reporter, Worker
 
 if TYPE_CHECKING:
     from .execution import Limits, execute, resolve_sources, solve
+    from .explain import Cause, Reason
     from .flights import Flights
+    from .reasons import reasons_of
     from .retry import RETRY_DELAYS_S, retrying
 
 _LAZY = {
     **dict.fromkeys(("Limits", "execute", "resolve_sources", "solve"), "execution"),
+    **dict.fromkeys(("Cause", "Reason"), "explain"),
     "Flights": "flights",
+    "reasons_of": "reasons",
     **dict.fromkeys(("RETRY_DELAYS_S", "retrying"), "retry"),
 }
 
 __all__ = [
+    "HISTORY_SCHEMA",
     "RETRY_DELAYS_S",
-    "SCHEMA",
+    "SCHEMAS",
+    "BuildRecord",
+    "BuildStatus",
+    "BuildSummary",
     "CacheStore",
+    "Cause",
+    "Derivation",
+    "Derivations",
     "Emit",
     "Event",
     "EventReporter",
     "Flights",
     "Graph",
+    "History",
     "Limits",
+    "Outcome",
     "Plan",
     "Prober",
+    "Reason",
     "Ref",
     "Reporter",
+    "Step",
     "VertexCached",
     "VertexCompleted",
     "VertexLog",
+    "VertexMissed",
     "VertexProgress",
     "VertexQueued",
     "VertexStarted",
     "Worker",
     "execute",
     "make_plan",
+    "reasons_of",
     "resolve_sources",
     "retrying",
     "solve",

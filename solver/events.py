@@ -1,8 +1,8 @@
 """What happens during a build, as typed events: the one stream that progress displays, logs and history read.
 
-Order guaranteed per vertex: `VertexQueued`, then either `VertexCached` alone, or `VertexStarted`,
-any number of `VertexLog` and `VertexProgress`, and one `VertexCompleted`. Steps of the build that
-are no vertex of the graph (resolving an image, exporting) use the same events with a digest of their name.
+Order guaranteed per vertex: `VertexQueued`, then either `VertexCached` alone, or `VertexStarted`, perhaps
+a `VertexMissed`, any number of `VertexLog` and `VertexProgress`, and one `VertexCompleted`. Steps of the build
+that are no vertex of the graph (resolving an image, exporting) use the same events with a digest of their name.
 Times are seconds since 1970 (float).
 """
 
@@ -24,6 +24,7 @@ __all__ = [
     "VertexCached",
     "VertexCompleted",
     "VertexLog",
+    "VertexMissed",
     "VertexProgress",
     "VertexQueued",
     "VertexStarted",
@@ -46,11 +47,21 @@ class VertexStarted:
 
 
 @frozen(kw_only=False)
+class VertexMissed:
+    """Why no stored result serves, in a line; told only where a display asks for it and there is something to tell."""
+
+    vertex: Digest
+    reason: str
+    at: float
+
+
+@frozen(kw_only=False)
 class VertexCached:
-    """A stored result serves; nothing ran."""
+    """A stored result serves; nothing ran. `needed` False: not even its own, since one further up spares it."""
 
     vertex: Digest
     at: float
+    needed: bool = True
 
 
 @frozen(kw_only=False)
@@ -85,5 +96,7 @@ class VertexCompleted:
     error: str = ""
 
 
-Event: TypeAlias = "VertexQueued | VertexStarted | VertexCached | VertexProgress | VertexLog | VertexCompleted"
+Event: TypeAlias = (
+    "VertexQueued | VertexStarted | VertexMissed | VertexCached | VertexProgress | VertexLog | VertexCompleted"
+)
 Emit: TypeAlias = "Callable[[Event], None]"

@@ -19,6 +19,7 @@ from ..errors import BuildError, VertexError, first_error
 from ..llb import ExecOp, SourceOp
 from ..values import frozen
 from .flights import Flights
+from .ledger import open_ledger
 from .performer import Performer
 from .plan import make_plan, unresolved_sources
 from .retry import RETRY_DELAYS_S, retrying
@@ -60,6 +61,7 @@ async def solve(
     limits: Limits | None = None,
     *,
     flights: Flights | None = None,
+    explain: bool = False,
 ) -> dict[Edge, Ref]:
     """Resolve, plan and execute. Returns the ref of every root.
 
@@ -70,7 +72,7 @@ async def solve(
     graph, sources, unknown = unresolved_sources(definitions, worker)
     sources.update(await resolve_sources(unknown, worker, limits))
     plan = await run_blocking(make_plan, graph, sources, worker, store)
-    return await execute(plan, worker, store, emit, limits, flights=flights)
+    return await execute(plan, worker, store, emit, limits, flights=flights, explain=explain)
 
 
 async def resolve_sources(unknown: Sequence[Vertex], worker: Worker, limits: Limits | None = None) -> dict[Digest, str]:
@@ -99,22 +101,44 @@ async def execute(
     limits: Limits | None = None,
     *,
     flights: Flights | None = None,
+    explain: bool = False,
 ) -> dict[Edge, Ref]:
     """Perform what the plan left to do. Returns the ref of every root.
 
     flights: shared with the other processes that build with this store; None: there are none.
+    explain: tell the reason of each miss (VertexMissed).
     Raises VertexError; BuildError when several failed, which only `keep_going` lets happen.
     """
     limits = limits or Limits()
     plan.announce(emit, time.time())
-    durations = await run_blocking(store.durations, {plan.op_keys[digest] for digest in plan.todo})
-    schedule = Schedule(_tasks(plan, durations), _capacity(limits))
     flights = flights or Flights()
-    performer = Performer(plan, worker, store, emit, flights=flights, retry_delays_s=limits.retry_delays_s)
-    failures = await _run(schedule, performer, keep_going=limits.keep_going)
+    durations, fresh = await run_blocking(_look_back, plan, store)
+    schedule = Schedule(_tasks(plan, durations), _capacity(limits))
+    try:
+        async with open_ledger(store, flights) as ledger:
+            performer = Performer(
+                plan,
+                worker,
+                emit,
+                ledger=ledger,
+                retry_delays_s=limits.retry_delays_s,
+                plan_is_fresh=fresh,
+                explain=explain,
+            )
+            failures = await _run(schedule, performer, keep_going=limits.keep_going)
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from None
     if failures:
+        order = {digest: number for number, digest in enumerate(plan.todo)}
+        failures.sort(key=lambda failure: order[failure.vertex])
         raise failures[0] if len(failures) == 1 else BuildError(failures)
     return {edge: performer.records[edge.vertex].refs[edge.output] for edge in plan.graph.roots}
+
+
+def _look_back(plan: Plan, store: CacheStore) -> tuple[dict[Key, float], bool]:
+    """How long the ops took the last time, and whether the plan still says all there is to know."""
+    durations = store.durations({plan.op_keys[digest] for digest in plan.todo})
+    return durations, store.version() == plan.store_version
 
 
 class _Ended(NamedTuple):
@@ -126,19 +150,16 @@ async def _run(schedule: Schedule, performer: Performer, *, keep_going: bool) ->
     """Everything the schedule holds. Returns what failed; without `keep_going` the first failure is raised."""
     failures: list[VertexError] = []
     send, receive = anyio.create_memory_object_stream[_Ended](inf)
-    try:
-        async with send, receive, anyio.create_task_group() as group:
-            _begin(group, schedule.start(), performer, send, keep_going)
-            while not schedule.finished:
-                digest, failure = await receive.receive()
-                if failure is None:
-                    ready = schedule.finish(digest)
-                else:
-                    failures.append(failure)
-                    ready = schedule.fail(digest)
-                _begin(group, ready, performer, send, keep_going)
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+    async with send, receive, anyio.create_task_group() as group:
+        _begin(group, schedule.start(), performer, send, keep_going)
+        while not schedule.finished:
+            digest, failure = await receive.receive()
+            if failure is None:
+                ready = schedule.finish(digest)
+            else:
+                failures.append(failure)
+                ready = schedule.fail(digest)
+            _begin(group, ready, performer, send, keep_going)
     return failures
 
 

@@ -1,20 +1,22 @@
 """Single flight: who works on a key, among all processes that share a state folder.
 
-    async with flights.claim(key):       # waits while somebody else has it
-        …look the key up, and if it is still unknown, do the work and record it…
+    await flights.claim(key)             # waits while somebody else has it
+    …look it up: whoever had it may have left a result; if it is still unknown, do the work and record it…
+    flights.release(key)
 
-One file, and in it one byte per key, locked with fcntl(2)'s OFD locks: nothing is written, nothing is left behind,
-and whatever ends a process frees what it had. Keys are 32 bytes of a good hash, so 62 bits of one are its place;
-two keys in one place would only wait for each other.
+One file, and in it one byte per key, locked with fcntl(2)'s OFD locks: nothing is left behind, and whatever ends a
+process frees what it had. Keys are 32 bytes of a good hash, so 62 bits of one are its place; two keys in one place
+would only wait for each other. The file's only content is a mark of the process that opened it last: as long as it
+is one's own, and nobody was there before, one is alone.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import mmap
 import os
 import struct
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -22,7 +24,6 @@ import anyio
 from ..errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from .keys import Key
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Flights"]
 
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
+_PRESENCE = (1 << 62) + 1  # beyond the places of keys; read-locked by every process that has the file open
+_MARK_BYTES = 16
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.2
 
 
@@ -45,47 +48,51 @@ class Flights:
         try:
             path.parent.mkdir(mode=0o711, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._mark = os.urandom(_MARK_BYTES)
+            self._set(_PRESENCE, fcntl.F_RDLCK)
+            # In this order: of two that open it at once, the later to write is seen by the other, and sees the other.
+            os.pwrite(self._file, self._mark, 0)
+            self._was_alone = self._nobody_else()
+            self._shown = mmap.mmap(self._file, _MARK_BYTES, prot=mmap.PROT_READ)
         except OSError as error:
             raise StoreError(f"cannot lock {path}: {error.strerror}") from None
 
     @property
-    def shared(self) -> bool:
-        """Whether other processes may claim, and record, the same keys."""
-        return self._file >= 0
-
-    @asynccontextmanager
-    async def claim(self, key: Key) -> AsyncIterator[None]:
-        """Hold the key. Not reentrant. Raises StoreError when the file system knows no locks."""
-        while (busy := self._here.get(key)) is not None:
-            await busy.wait()
-        freed = self._here[key] = anyio.Event()
-        try:
-            await self._lock(key)
-            try:
-                yield
-            finally:
-                self._set(key, fcntl.F_UNLCK)
-        finally:
-            del self._here[key]
-            freed.set()
+    def alone(self) -> bool:
+        """No other process has had this file open since this one opened it."""
+        return self._file < 0 or (self._was_alone and self._shown[:] == self._mark)
 
     def close(self) -> None:
         """Give up all claims of this process."""
-        if self.shared:
+        if self._file >= 0:
+            self._shown.close()
             os.close(self._file)
             self._file = -1
 
-    async def _lock(self, key: Key) -> None:
+    async def claim(self, key: Key) -> None:
+        """Take the key. Not reentrant. Raises StoreError when the file system knows no locks."""
+        while (busy := self._here.get(key)) is not None:
+            await busy.wait()
+        self._here[key] = anyio.Event()
         wait_s = _FIRST_WAIT_S
-        while not self._set(key, fcntl.F_WRLCK):
-            # Not F_OFD_SETLKW in a thread: a thread that waits in the kernel cannot be cancelled.
-            await anyio.sleep(wait_s)
-            wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
+        try:
+            while not self._set(_place(key), fcntl.F_WRLCK):
+                # Not F_OFD_SETLKW in a thread: a thread that waits in the kernel cannot be cancelled.
+                await anyio.sleep(wait_s)
+                wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
+        except BaseException:
+            self.release(key)
+            raise
 
-    def _set(self, key: Key, kind: int) -> bool:
-        if not self.shared:
+    def release(self, key: Key) -> None:
+        """Give it back, from the event loop. What was claimed must be recorded by now, or will not be."""
+        self._set(_place(key), fcntl.F_UNLCK)
+        self._here.pop(key).set()
+
+    def _set(self, place: int, kind: int) -> bool:
+        """Lock or unlock a byte; False when another process has it."""
+        if self._file < 0:
             return True
-        place = int.from_bytes(key[:8], "big") >> 2
         try:
             fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, place, 1, 0))
         except OSError as error:
@@ -93,3 +100,12 @@ class Flights:
                 return False
             raise StoreError(f"cannot lock a step against other builds: {error.strerror}") from None
         return True
+
+    def _nobody_else(self) -> bool:
+        wanted = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _PRESENCE, 1, 0)
+        kind, *_ = _FLOCK.unpack(fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, wanted))
+        return bool(kind == fcntl.F_UNLCK)
+
+
+def _place(key: Key) -> int:
+    return int.from_bytes(key[:8], "big") >> 2

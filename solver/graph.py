@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..llb import ExecOp, Metadata, SourceOp, check_links, merge_metadata
+from ..llb import Metadata, check_links, merge_metadata, vertex_name
 from ..values import frozen
 from .keys import is_local
 
@@ -29,15 +29,7 @@ class Graph:
 
     def name(self, vertex: Digest) -> str:
         """What people call the vertex."""
-        said = self.metadata.get(vertex, _SILENT).name
-        if said:
-            return said
-        op = self.vertices[vertex].op
-        if isinstance(op, ExecOp):
-            return " ".join(op.args)
-        if isinstance(op, SourceOp):
-            return op.identifier
-        return type(op).__name__.removesuffix("Op").lower()
+        return vertex_name(self.vertices[vertex], self.metadata.get(vertex))
 
     def ignoring_cache(self) -> set[Digest]:
         """Vertices that must run although a result may be known: those told so, and whatever is built on them."""

@@ -14,12 +14,11 @@ rebuilding there. Pure functions; bytes of 32.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..digest import blake3_bytes
-from ..llb import CacheOptions, ExecOp, FileCopy, FileOp, MountType, SourceOp
+from ..llb import ExecOp, FileCopy, FileOp, MountType, SourceOp
 from ..llb.codec import encode_value, pack
-from ..values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,33 +39,32 @@ def op_key(vertex: Vertex, read: Mapping[int, tuple[FileCopy, ...]]) -> Key:
     Left out is what must not decide a hit: values of proxies, addresses of extra hosts, which cache mount is used and
     how it is shared, and where that lies which is read by content: its digest says more than its path.
     """
-    op = vertex.op
-    if isinstance(op, ExecOp):
-        op = _exec_identity(op, read)
-    elif isinstance(op, FileOp):
-        op = _file_identity(op, read)
+    plain = encode_value(vertex.op)
+    if isinstance(vertex.op, ExecOp):
+        _strip_exec(plain["exec"], read)
+    elif isinstance(vertex.op, FileOp):
+        _strip_file(plain["file"], read)
     place = None if vertex.platform is None else encode_value(vertex.platform)
-    return _digest([VERSION, encode_value(op), place])
+    return _digest([VERSION, plain, place])
 
 
-def _exec_identity(op: ExecOp, read: Mapping[int, tuple[FileCopy, ...]]) -> ExecOp:
-    mounts = tuple(
-        replace(mount, selector="" if mount.input in read else mount.selector, cache=mount.cache and CacheOptions())
-        for mount in op.mounts
-    )
-    hosts = tuple(replace(host, ip="") for host in op.extra_hosts)
-    return replace(op, proxy_env=None, mounts=mounts, extra_hosts=hosts)
+def _strip_exec(plain: dict[str, Any], read: Mapping[int, tuple[FileCopy, ...]]) -> None:
+    plain.pop("proxy_env", None)
+    for mount in plain.get("mounts", ()):
+        if mount.get("input", -1) in read:
+            mount.pop("selector", None)
+        if "cache" in mount:
+            mount["cache"] = {}
+    for host in plain.get("extra_hosts", ()):
+        del host["ip"]
 
 
-def _file_identity(op: FileOp, read: Mapping[int, tuple[FileCopy, ...]]) -> FileOp:
+def _strip_file(plain: dict[str, Any], read: Mapping[int, tuple[FileCopy, ...]]) -> None:
     """Of the path of what is copied only the last part is left: it may become the name at the destination."""
-    steps = []
-    for step in op.steps:
-        action = step.action
-        if isinstance(action, FileCopy) and step.secondary_input in read:
-            action = replace(action, src=action.src.rstrip("/").rpartition("/")[2])
-        steps.append(replace(step, action=action))
-    return replace(op, steps=tuple(steps))
+    for step in plain["steps"]:
+        copy = step["action"].get("copy")
+        if copy is not None and step.get("secondary_input", -1) in read:
+            copy["src"] = copy["src"].rstrip("/").rpartition("/")[2]
 
 
 def source_key(resolved: str) -> Key:

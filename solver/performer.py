@@ -10,9 +10,12 @@ from ..blocking import run_blocking
 from ..digest import blake3_bytes
 from ..errors import LlbuildError, VertexError
 from ..llb.codec import encode_value, pack
-from ..log import log
-from .events import VertexCached, VertexCompleted, VertexStarted
+from ..values import replace
+from .events import VertexCached, VertexCompleted, VertexMissed, VertexStarted
+from .explain import Cause, built_on
 from .keys import combine, content_key, is_local, selections
+from .ledger import Entry
+from .reasons import derive, reasons_of
 from .reporter import EventReporter
 from .retry import retrying
 from .store import Record
@@ -23,10 +26,10 @@ if TYPE_CHECKING:
     from ..digest import Digest
     from ..llb import FileCopy, Vertex
     from .events import Emit
-    from .flights import Flights
+    from .explain import Reason
     from .keys import Key
+    from .ledger import Ledger
     from .plan import Plan
-    from .store import CacheStore
     from .worker import Ref, Worker
 
 __all__ = ["Performer"]
@@ -39,21 +42,31 @@ class Performer:
         self,
         plan: Plan,
         worker: Worker,
-        store: CacheStore,
         emit: Emit,
         *,
-        flights: Flights,
+        ledger: Ledger,
         retry_delays_s: Sequence[float],
+        plan_is_fresh: bool,
+        explain: bool,
     ) -> None:
-        """flights: who else is at the same work, here or in another process."""
+        """ledger: where it is written down, and who else is at the same work.
+        plan_is_fresh: nobody had written to the store since it was planned when the ledger's flights were opened.
+        explain: tell the reason of each miss.
+        """
         self._plan = plan
         self._worker = worker
-        self._store = store
+        self._store = ledger.store
         self._emit = emit
-        self._flights = flights
+        self._flights = ledger.flights
+        self._ledger = ledger
         self._retry_delays_s = retry_delays_s
+        self._plan_is_fresh = plan_is_fresh
+        self._explain = explain
+        self._began = time.time()
+        self._contents = dict(plan.contents)  # and, as they become known, those of results
         self.records: dict[Digest, Record] = dict(plan.hits)  # results so far
         self._made: dict[Key, Record] = {}  # by strong key, what this build made itself
+        self._ran: set[Digest] = set()  # what it performed, sources apart
 
     async def perform(self, digest: Digest) -> None:
         """Add the vertex's result to `records`: from the store or by work. Raises VertexError."""
@@ -61,26 +74,60 @@ class Performer:
         try:
             strong = await self._strong_key(vertex)
             if is_local(vertex):
-                self.records[digest] = await self._work(vertex, strong)
-                return
-            async with self._flights.claim(strong):
-                record = await self._stored(digest, strong)
-                if record is None:
-                    record = await self._work(vertex, strong)
-                    self._made[strong] = record
+                self.records[digest] = Record(await self._work(vertex), strong)
+            else:
+                self.records[digest] = await self._claimed(vertex, strong)
         except VertexError:
             raise
         except LlbuildError as failure:
             name = self._plan.graph.name(digest)
             raise VertexError(f"{name}: {failure.message}", vertex=digest, hint=failure.hint) from failure
-        self.records[digest] = record
 
-    async def _work(self, vertex: Vertex, strong: Key) -> Record:
+    async def _claimed(self, vertex: Vertex, strong: Key) -> Record:
+        """The result under its strong key, worked for by nobody else meanwhile."""
+        await self._flights.claim(strong)
+        try:
+            found = await self._stored(vertex.digest, strong)
+        except BaseException:
+            self._flights.release(strong)
+            raise
+        if found is not None:
+            self._flights.release(strong)
+            self._emit(VertexCached(vertex.digest, time.time()))
+            return found
         started = time.time()
-        self._emit(VertexStarted(vertex.digest, started))
+        entry = Entry(
+            claim=strong,
+            key=self._plan.keys[vertex.digest],
+            op=self._plan.op_keys[vertex.digest],
+            record=None,
+            derivation=derive(self._plan, vertex, self.records, self._contents),
+            listings=self._listings(vertex),
+        )
+        try:
+            record = Record(await self._work(vertex, entry), strong)
+        except LlbuildError:
+            self._ledger.note(entry)
+            raise
+        except BaseException:
+            self._flights.release(strong)
+            raise
+        self._made[strong] = record
+        if vertex.digest not in self._plan.sources:
+            self._ran.add(vertex.digest)
+        self._ledger.note(replace(entry, record=record, duration_s=time.time() - started))
+        return record
+
+    async def _work(self, vertex: Vertex, entry: Entry | None = None) -> tuple[Ref, ...]:
+        """Have the worker perform it. `entry`: what is known of it by now; None: nobody wants an explanation."""
+        self._emit(VertexStarted(vertex.digest, time.time()))
         reporter = EventReporter(vertex.digest, self._emit)
         error = "canceled"
         try:
+            if self._explain and entry is not None:
+                reason = await run_blocking(self._reason, vertex, entry)
+                if reason.cause is not Cause.NEW:
+                    self._emit(VertexMissed(vertex.digest, reason.summary, time.time()))
             inputs = tuple(self.records[edge.vertex].refs[edge.output] for edge in vertex.inputs)
             # A source that failed did so before anything ran: whatever the vertex does, it has not begun.
             refs = await retrying(
@@ -94,46 +141,40 @@ class Performer:
             raise
         finally:
             self._emit(VertexCompleted(vertex.digest, time.time(), error))
-        record = Record(refs, strong)
-        if not is_local(vertex):
-            await run_blocking(self._remember, vertex, record, time.time() - started)
-        return record
+        return refs
 
-    def _remember(self, vertex: Vertex, record: Record, duration_s: float) -> None:
-        keys = {self._plan.keys[vertex.digest], record.strong}
-        self._store.record(
-            sorted(keys),
-            record.refs,
-            strong=record.strong,
-            op=self._plan.op_keys[vertex.digest],
-            name=self._plan.graph.name(vertex.digest),
-            duration_s=max(0.0, duration_s),  # a clock may be set back meanwhile
-        )
-        log.debug("result_recorded", vertex=vertex.digest.short, duration_s=duration_s)
+    def _reason(self, vertex: Vertex, entry: Entry) -> Reason:
+        ran = [
+            edge.vertex
+            for index, edge in enumerate(vertex.inputs)
+            if edge.vertex in self._ran and (vertex.digest, index) not in self._contents
+        ]
+        if ran and self._store.durations([entry.op]):
+            return built_on(self._plan.graph.name(ran[0]))  # the usual case of all that follows a change
+        return reasons_of(entry.derivation, self._store.derivations, self._began, entry.listings)[0]
+
+    def _listings(self, vertex: Vertex) -> tuple[tuple[Digest, bytes], ...]:
+        """Digests and listings of what the vertex reads by content."""
+        places = [(vertex.digest, index) for index in range(len(vertex.inputs))]
+        return tuple(self._contents[place] for place in places if place in self._contents)
 
     async def _stored(self, digest: Digest, strong: Key) -> Record | None:
         """The result of an equal vertex: made meanwhile, or known to be equal only now that the inputs are."""
-        found = self._made.get(strong)
         key = self._plan.keys[digest]
+        found = self._made.get(strong)
         if found is None:
             if digest in self._plan.ignoring:
                 return None
-            if strong == key and not self._flights.shared:
-                return None  # was looked up by the plan already
-            found = await run_blocking(self._find, key, strong)
-        elif key != strong:
+            if strong == key and self._plan_is_fresh and self._flights.alone:
+                return None  # the plan has looked it up, and nobody else can have recorded anything since
+            found = await run_blocking(self._find, strong)
+        if found is not None and key != strong:
             await run_blocking(self._store.alias, key, strong)
-        if found is not None:
-            self._emit(VertexCached(digest, time.time()))
         return found
 
-    def _find(self, key: Key, strong: Key) -> Record | None:
+    def _find(self, strong: Key) -> Record | None:
         found = self._store.find([strong]).get(strong)
-        if found is None or not all(self._worker.available(ref) for ref in found.refs):
-            return None
-        if key != strong:
-            self._store.alias(key, strong)
-        return found
+        return found if found is not None and all(map(self._worker.available, found.refs)) else None
 
     async def _strong_key(self, vertex: Vertex) -> Key:
         if not vertex.inputs:
@@ -147,16 +188,19 @@ class Performer:
                 parts.append((local, edge.output))
             elif index in read:
                 # By content it does not matter which output of what it was.
-                parts.append((content_key(await self._content(record.refs[edge.output], read[index])), 0))
+                found = await self._content(record.refs[edge.output], read[index])
+                self._contents[vertex.digest, index] = found
+                parts.append((content_key(found[0]), 0))
             else:
                 parts.append((record.strong, edge.output))
         return combine(self._plan.op_keys[vertex.digest], parts)
 
-    async def _content(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
-        """Digest of what is read of a result. Layers never change, so it is computed once and remembered."""
+    async def _content(self, ref: Ref, selection: tuple[FileCopy, ...]) -> tuple[Digest, bytes]:
+        """Digest, and listing if it is new, of what is read of a result. Layers never change: computed once."""
         memo = blake3_bytes(pack([list(ref), encode_value(selection)]))
         known = await run_blocking(self._store.content, memo)
-        if known is None:
-            known = await self._worker.content_digest(ref, selection)
-            await run_blocking(self._store.remember_content, memo, known)
-        return known
+        if known is not None:
+            return known, b""
+        digest, listing = await self._worker.read_contents(ref, selection)
+        await run_blocking(self._store.remember_content, memo, digest)
+        return digest, listing

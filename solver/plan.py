@@ -37,18 +37,22 @@ WHOLE = (FileCopy(src="/", dest="/", dir_copy_contents=True),)
 class Plan:
     """What is known before anything runs.
 
-    `hits`: stored results that serve. `todo`: vertices to perform, inputs first. `keys`: definition
-    keys of all vertices; `op_keys`: of the ops alone; `local_keys`: what each use of a local source
-    contributes, by (vertex, input index). `ignoring`: must run, whatever is stored.
+    `hits`: stored results that serve. `todo`: vertices to perform, inputs first. `sources`: what sources stand for,
+    local ones excepted. `keys`: definition keys of all vertices; `op_keys`: of the ops alone; `local_keys`: what each
+    use of a local source contributes, by (vertex, input index), and `contents`: the digest and listing behind it.
+    `ignoring`: must run, whatever is stored.
     """
 
     graph: Graph
+    sources: Mapping[Digest, str]
     keys: Mapping[Digest, Key]
     op_keys: Mapping[Digest, Key]
     local_keys: Mapping[tuple[Digest, int], Key]
+    contents: Mapping[tuple[Digest, int], tuple[Digest, bytes]]
     hits: Mapping[Digest, Record]
     todo: tuple[Digest, ...]
     ignoring: frozenset[Digest]
+    store_version: int  # of the store, right before it was asked
 
     @property
     def complete(self) -> bool:
@@ -71,7 +75,7 @@ class Plan:
             inputs = tuple(edge.vertex for edge in vertex.inputs)
             emit(VertexQueued(digest, self.graph.name(digest), inputs))
             if digest not in todo:
-                emit(VertexCached(digest, at))
+                emit(VertexCached(digest, at, needed=digest in self.hits))
 
 
 def unresolved_sources(
@@ -100,6 +104,7 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
     op_keys: dict[Digest, Key] = {}
     keys: dict[Digest, Key] = {}
     local_keys: dict[tuple[Digest, int], Key] = {}
+    contents: dict[tuple[Digest, int], tuple[Digest, bytes]] = {}
     for digest, vertex in graph.vertices.items():
         if digest in sources:
             op_keys[digest] = keys[digest] = source_key(sources[digest])
@@ -112,19 +117,35 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
         inputs = []
         for index, edge in enumerate(vertex.inputs):
             if is_local(graph.vertices[edge.vertex]):
-                local_keys[digest, index] = _local_key(graph, worker, vertex, index, read.get(index) or WHOLE)
+                found = _local_contents(graph, worker, vertex, index, read.get(index) or WHOLE)
+                contents[digest, index] = found
+                local_keys[digest, index] = content_key(found[0])
             inputs.append((local_keys.get((digest, index), keys[edge.vertex]), edge.output))
         keys[digest] = combine(op_keys[digest], inputs)
     ignoring = frozenset(graph.ignoring_cache())
+    version = store.version()
     hits, todo = _probe(graph, keys, ignoring, worker, store)
-    return Plan(graph=graph, keys=keys, op_keys=op_keys, local_keys=local_keys, hits=hits, todo=todo, ignoring=ignoring)
+    return Plan(
+        graph=graph,
+        sources=sources,
+        keys=keys,
+        op_keys=op_keys,
+        local_keys=local_keys,
+        contents=contents,
+        hits=hits,
+        todo=todo,
+        ignoring=ignoring,
+        store_version=version,
+    )
 
 
-def _local_key(graph: Graph, worker: Prober, vertex: Vertex, index: int, selection: tuple[FileCopy, ...]) -> Key:
+def _local_contents(
+    graph: Graph, worker: Prober, vertex: Vertex, index: int, selection: tuple[FileCopy, ...]
+) -> tuple[Digest, bytes]:
     source = graph.vertices[vertex.inputs[index].vertex].op
     assert isinstance(source, SourceOp)
     try:
-        return content_key(worker.local_digest(source, selection))
+        return worker.local_contents(source, selection)
     except LlbuildError as error:
         name = graph.name(vertex.digest)
         raise VertexError(f"{name}: {error.message}", vertex=vertex.digest, hint=error.hint) from error

@@ -17,17 +17,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..database import Schema
 from ..digest import Digest
 from ..llb.codec import pack, unpack
+from .derivations import DERIVATIONS_SCHEMA, Derivations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from ..database import Database
     from .keys import Key
     from .worker import Ref
 
-__all__ = ["SCHEMA", "CacheStore", "Record"]
+__all__ = ["SCHEMAS", "CacheStore", "Record"]
 
-SCHEMA = Schema(
+_SCHEMA = Schema(
     "cache",
     2,
     (
@@ -43,6 +45,7 @@ SCHEMA = Schema(
         "CREATE TABLE IF NOT EXISTS durations (op BLOB PRIMARY KEY, duration_s REAL NOT NULL) WITHOUT ROWID",
     ),
 )
+SCHEMAS = (_SCHEMA, DERIVATIONS_SCHEMA)  # all that a CacheStore needs
 _BATCH = 500  # SQLite allows 32,766 parameters; beyond a few hundred there is nothing to gain
 
 
@@ -58,6 +61,15 @@ class CacheStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.derivations = Derivations(database)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything recorded inside, or nothing."""
+        return self._database.transaction()
+
+    def version(self) -> int:
+        """See `Database.version`: while it stays the same, nobody else has recorded anything."""
+        return self._database.version()
 
     def find(self, keys: Iterable[Key]) -> dict[Key, Record]:
         """The records known under these keys; keys without one are absent."""

@@ -88,10 +88,10 @@ class MemoryWorker:
     def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:  # noqa: ARG002  Protocol
         return None if op.ref in self.images else op.ref
 
-    def local_digest(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Digest:
+    def local_contents(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> tuple[Digest, bytes]:
         if op.ref not in self.files:
             raise SourceError(f"{op.ref!r} not found", ref=op.ref)
-        return blake3_digest(pack([self.files[op.ref], encode_value(selection)]))
+        return _listed([self.files[op.ref]], selection)
 
     def available(self, ref: Ref) -> bool:
         return not self.lost.intersection(ref)
@@ -102,8 +102,8 @@ class MemoryWorker:
             raise SourceError(f"{op.ref}: the registry is busy", ref=op.ref, transient=True)
         return self.images[op.ref]
 
-    async def content_digest(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
-        return blake3_digest(pack([[name.partition("#")[0] for name in ref], encode_value(selection)]))
+    async def read_contents(self, ref: Ref, selection: tuple[FileCopy, ...]) -> tuple[Digest, bytes]:
+        return _listed([name.partition("#")[0] for name in ref], selection)
 
     async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:  # noqa: ARG002
         match vertex.op:
@@ -126,3 +126,10 @@ class MemoryWorker:
         left = self.contents.get(name, f"{name}#{self.runs[name]}")
         outputs = max((mount.output for mount in vertex.op.mounts), default=0) if isinstance(vertex.op, ExecOp) else 0
         return tuple((*base, left) for _ in range(max(outputs, 0) + 1))
+
+
+def _listed(texts: list[str], selection: tuple[FileCopy, ...]) -> tuple[Digest, bytes]:
+    """A listing with a file for each text, each with the text for a content."""
+    entries = [[f"file{number}".encode(), 0o100644, 0, 0, {}, text.encode()] for number, text in enumerate(texts)]
+    listing = b"\x01\x00" + b"".join(pack(entry) for entry in entries)
+    return blake3_digest(listing + pack(encode_value(selection))), listing

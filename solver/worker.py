@@ -4,6 +4,9 @@ Life of a result: a worker performs a vertex and returns one `Ref` per output. A
 bottom first; it is a value that outlives the process and is kept in the cache store. Layers may be
 lazy: a ref to a pulled image names layers that are not on this machine yet.
 
+A listing is what a content digest is the digest of, in the form that `solver.listing` reads, or b"" when it is too
+long: it tells people which files have changed, and decides nothing.
+
 What crosses this line are ops, digests, layer names and events; never local paths or open files, so
 that a worker may be elsewhere.
 """
@@ -43,8 +46,8 @@ class Prober(Protocol):
         """What a source stands for (a manifest digest, a commit, …); None when that must be asked far away."""
         ...
 
-    def local_digest(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Digest:
-        """Digest of what these copies would take from a local source. Raises SourceError."""
+    def local_contents(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> tuple[Digest, bytes]:
+        """What these copies would take from a local source: digest and listing. Raises SourceError."""
         ...
 
     def available(self, ref: Ref) -> bool:
@@ -59,8 +62,8 @@ class Worker(Prober, Protocol):
         """What `source_key` could not say. Raises SourceError."""
         ...
 
-    async def content_digest(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
-        """Digest of what these copies would take from a result."""
+    async def read_contents(self, ref: Ref, selection: tuple[FileCopy, ...]) -> tuple[Digest, bytes]:
+        """What these copies would take from a result: digest and listing."""
         ...
 
     async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,9 +48,18 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         [program, "serve", str(config)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as server:
         try:
-            yield Registry(address=f"127.0.0.1:{_port(server)}")
+            port = _port(server)
+            # Or it stands still once its log has filled the pipe, some hundred pulls later
+            threading.Thread(target=_drain, args=(server,), daemon=True).start()
+            yield Registry(address=f"127.0.0.1:{port}")
         finally:
             server.kill()
+
+
+def _drain(server: subprocess.Popen[bytes]) -> None:
+    assert server.stdout is not None
+    for _ in server.stdout:
+        pass
 
 
 def _port(server: subprocess.Popen[bytes]) -> int:

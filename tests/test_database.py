@@ -70,3 +70,30 @@ def test_a_second_room_joins_an_existing_file(tmp_path: Path) -> None:
     other = Schema("other", 1, ("CREATE TABLE IF NOT EXISTS others (name TEXT)",))
     assert open_database(path, [ROOM, other]).query("SELECT * FROM others") == []
     assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_long_write_ahead_log_is_folded_into_the_file_and_a_short_one_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    log = tmp_path / "state.db-wal"
+    database = open_database(path, [ROOM])
+    database.settle()
+    assert log.stat().st_size > 0
+    database.execute_many("INSERT INTO things VALUES (?)", [(f"{number:01000}",) for number in range(2000)])
+    assert log.stat().st_size > 1 << 20
+    database.settle()
+    assert log.stat().st_size == 0
+    assert open_database(path, [ROOM]).query("SELECT count(*) FROM things") == [(2000,)]
+
+
+def test_a_log_that_another_process_reads_is_left_alone_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    database = open_database(path, [ROOM])
+    database.execute_many("INSERT INTO things VALUES (?)", [(f"{number:01000}",) for number in range(2000)])
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM things").fetchall()
+    database.execute("INSERT INTO things VALUES ('more')")
+    database.settle()
+    assert reader.execute("SELECT count(*) FROM things").fetchall() == [(2000,)]
+    reader.close()
+    assert database.query("SELECT count(*) FROM things") == [(2001,)]

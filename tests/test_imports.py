@@ -14,7 +14,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {
-    *("anyio", "asyncio", "google.protobuf", "httpx", "networkx", "rich", "ssl", "structlog", "tarfile", "trio"),
+    "anyio",
+    "asyncio",
+    "google.protobuf",
+    "httpx",
+    "networkx",
+    "rich",
+    "ssl",
+    "structlog",
+    "tarfile",
+    "trio",
     "zstandard",
 }
 # A compile in a process of its own: all that is imported for it takes 45 ms at most.
@@ -26,7 +35,14 @@ NEVER_FOR_A_COMPILE = HEAVY | {
 }
 FACES = [
     *("llbuild", "llbuild.cli", "llbuild.exporter", "llbuild.frontend", "llbuild.frontend.dockerfile", "llbuild.image"),
-    *("llbuild.llb", "llbuild.proto", "llbuild.solver", "llbuild.worker", "llbuild.worker.executor"),
+    *(
+        "llbuild.llb",
+        "llbuild.llb.layout",
+        "llbuild.proto",
+        "llbuild.solver",
+        "llbuild.worker",
+        "llbuild.worker.executor",
+    ),
     *("llbuild.worker.layer", "llbuild.worker.snapshot", "llbuild.worker.source"),
 ]
 
@@ -55,6 +71,15 @@ def test_importing_a_folder_loads_nothing_heavy(face: str) -> None:
     assert not heavy
 
 
+@pytest.mark.parametrize(("dockerfile", "loaded"), [("FROM a\nRUN x\n", False), ("FROM a\nCMD x\n", True)])
+def test_the_texts_of_lint_are_loaded_when_a_rule_fires(dockerfile: str, loaded: bool) -> None:
+    modules = loaded_after(
+        f"from llbuild.tests.frontend.dockerfile.kit import compile_one; compile_one({dockerfile!r})"
+    )
+    assert ("llbuild.frontend.dockerfile.lint.rules" in modules) == loaded
+    assert not modules & {"llbuild.frontend.dockerfile.lint.config", "llbuild.frontend.subrequests"}
+
+
 COMPILE = """
 from llbuild.benchmarks.shapes import SHAPES
 from llbuild.digest import Digest
@@ -66,7 +91,7 @@ from llbuild.platforms import Platform
 
 class Known:
     def file(self, context, path):
-        if context == "context":
+        if (context, path) != ("dockerfile", "Dockerfile"):
             raise NoSuchFile
         return SHAPES["usual"]().encode()
 
@@ -84,12 +109,3 @@ def test_compiling_a_dockerfile_loads_little() -> None:
     loaded = loaded_after(COMPILE)
     assert not loaded & NEVER_FOR_A_COMPILE
     assert "llbuild.frontend.dockerfile.compiler" in loaded
-
-
-@pytest.mark.parametrize(("dockerfile", "loaded"), [("FROM a\nRUN x\n", False), ("FROM a\nCMD x\n", True)])
-def test_the_texts_of_lint_are_loaded_when_a_rule_fires(dockerfile: str, loaded: bool) -> None:
-    modules = loaded_after(
-        f"from llbuild.tests.frontend.dockerfile.kit import compile_one; compile_one({dockerfile!r})"
-    )
-    assert ("llbuild.frontend.dockerfile.lint.rules" in modules) == loaded
-    assert not modules & {"llbuild.frontend.dockerfile.lint.config", "llbuild.frontend.subrequests"}

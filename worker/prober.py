@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 from ..errors import SourceError
 from ..platforms import host_platform
 from .records import ready_blob
-from .snapshot import LayerId, content_digest
+from .snapshot import LayerId, read_contents
 
 if TYPE_CHECKING:
-    from ..digest import Digest
     from ..image import LayerBlob
     from ..llb import FileCopy, SourceOp
     from ..platforms import Platform
     from .content import ContentStore
     from .contexts import Contexts
     from .records import LayerRecord, LayerRecords
-    from .snapshot import LayerStore
+    from .snapshot import Contents, LayerStore
 
 __all__ = ["Prober", "image_key"]
 
@@ -30,7 +29,7 @@ class Prober:
         self.content = content
         self.records = records
         self.contexts = contexts
-        self._digests: dict[tuple[SourceOp, tuple[FileCopy, ...]], Digest] = {}
+        self._read: dict[tuple[SourceOp, tuple[FileCopy, ...]], Contents] = {}
 
     def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:
         if op.scheme in {"docker-image", "oci-layout"}:
@@ -38,10 +37,10 @@ class Prober:
             return image_key(digest, platform) if at else None
         raise SourceError(f"sources of kind {op.scheme}:// are not supported yet", ref=op.identifier)
 
-    def local_digest(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Digest:
-        found = self._digests.get((op, selection))
+    def local_contents(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Contents:
+        found = self._read.get((op, selection))
         if found is None:
-            found = self._digests[op, selection] = content_digest(self.contexts.tree(op), selection)
+            found = self._read[op, selection] = read_contents(self.contexts.tree(op), selection)
         return found
 
     def available(self, ref: tuple[str, ...]) -> bool:

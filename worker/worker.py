@@ -12,7 +12,7 @@ from .execop import run_exec_op
 from .fileop import run_file_op
 from .prober import Prober, image_key
 from .records import LayerRecord, now
-from .snapshot import MergedTree, Snapshot, content_digest
+from .snapshot import MergedTree, Snapshot, read_contents
 from .stacks import Stacks, note_image_layers
 from .support import unsupported
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    from ..digest import Digest
     from ..image import LayerBlob
     from ..llb import Vertex
     from ..platforms import Platform
     from .executor import Executor
-    from .snapshot import FolderTree
+    from .snapshot import Contents, FolderTree
     from .source import ImageSource
 
     Ref: TypeAlias = tuple[str, ...]
@@ -61,9 +60,9 @@ class LocalWorker(Prober):
         resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
         return image_key(resolved.digest, platform)
 
-    async def content_digest(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Digest:
+    async def read_contents(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Contents:
         tree = await self._tree(ref, _silent)
-        return await run_blocking(content_digest, tree, selection)
+        return await run_blocking(read_contents, tree, selection)
 
     async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:
         feature = unsupported(vertex.op)

@@ -25,8 +25,11 @@ FORMS = ("auto", "tty", "plain", "rawjson", "quiet")
 class Display(Protocol):
     """Shows a build. `display` for each event, in order; `refresh` about ten times a second while
     something runs (clocks go on, held back lines appear); `close` once, at the end, whatever the end.
+    `explains`: shows why a step has to run, so that it is worth finding out.
     """
 
+    @property
+    def explains(self) -> bool: ...
     @property
     def trace(self) -> Trace: ...
     def display(self, event: Event) -> None: ...

@@ -13,7 +13,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import (
+    VertexCached,
+    VertexCompleted,
+    VertexLog,
+    VertexMissed,
+    VertexProgress,
+    VertexQueued,
+    VertexStarted,
+)
 from ..text import single_line
 from ..units import human_size
 from .trace import Trace, offset
@@ -54,6 +62,8 @@ class _Voice:
 class PlainDisplay:
     """Writes the log to `stream`; nothing of it depends on a terminal."""
 
+    explains = True
+
     def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.time) -> None:
         self.trace = Trace()
         self._stream = stream
@@ -78,6 +88,8 @@ class PlainDisplay:
             case VertexStarted():
                 self._running[state.digest] = voice
                 self._say(voice, said, event.at, announce=True)
+            case VertexMissed():
+                self._say(voice, [f"not cached: {state.reason}"], event.at)
             case VertexLog():
                 self._say(voice, said, event.at)
             case VertexProgress():

@@ -15,6 +15,8 @@ __all__ = ["QuietDisplay"]
 class QuietDisplay:
     """Shows nothing."""
 
+    explains = False
+
     def __init__(self) -> None:
         self.trace = Trace()
 

@@ -1,4 +1,7 @@
-"""Progress for programs: one JSON object per line, each a BuildKit `SolveStatus` (client/graph.go)."""
+"""Progress for programs: one JSON object per line, each a BuildKit `SolveStatus` (client/graph.go).
+
+Ours alone: the `reason` of a vertex, why no stored result serves.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,15 @@ import json
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import (
+    VertexCached,
+    VertexCompleted,
+    VertexLog,
+    VertexMissed,
+    VertexProgress,
+    VertexQueued,
+    VertexStarted,
+)
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -20,6 +31,8 @@ __all__ = ["RawJsonDisplay", "rfc3339"]
 
 class RawJsonDisplay:
     """Writes every event as it comes."""
+
+    explains = True
 
     def __init__(self, stream: TextIO) -> None:
         self.trace = Trace()
@@ -40,7 +53,7 @@ class RawJsonDisplay:
 
 def _status(event: Event, state: VertexState) -> dict[str, list[dict[str, object]]]:
     match event:
-        case VertexQueued() | VertexStarted() | VertexCached() | VertexCompleted():
+        case VertexQueued() | VertexStarted() | VertexMissed() | VertexCached() | VertexCompleted():
             return {"vertexes": [_vertex(state)]}
         case VertexLog():
             log = {
@@ -62,6 +75,7 @@ def _vertex(state: VertexState) -> dict[str, object]:
         "started": None if state.started is None else rfc3339(state.started),
         "completed": None if state.completed is None else rfc3339(state.completed),
         "cached": state.cached,
+        "reason": state.reason,
         "error": state.error,
     }
     return {key: value for key, value in fields.items() if value}

@@ -6,7 +6,15 @@ from codecs import getincrementaldecoder
 from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
-from ...solver import VertexCached, VertexCompleted, VertexLog, VertexProgress, VertexQueued, VertexStarted
+from ...solver import (
+    VertexCached,
+    VertexCompleted,
+    VertexLog,
+    VertexMissed,
+    VertexProgress,
+    VertexQueued,
+    VertexStarted,
+)
 from ..text import harmless, single_line
 
 if TYPE_CHECKING:
@@ -77,7 +85,10 @@ def _overwritten(line: str) -> str:
 class VertexState:
     """One vertex, as far as its events have told. Only `Trace` changes it."""
 
-    __slots__ = ("cached", "completed", "digest", "error", "inputs", "name", "progress", "started", "streams", "tail")
+    __slots__ = (
+        *("cached", "completed", "digest", "error", "inputs", "name", "needed", "progress", "reason", "started"),
+        *("streams", "tail"),
+    )
 
     def __init__(self, digest: Digest, name: str, inputs: tuple[Digest, ...] = ()) -> None:
         self.digest = digest
@@ -86,7 +97,9 @@ class VertexState:
         self.started: float | None = None
         self.completed: float | None = None
         self.cached = False
+        self.needed = True  # False: a result further up spares it
         self.error = ""
+        self.reason = ""  # why no stored result serves, as far as that was told
         self.streams: dict[int, OutputLines] = {}
         self.tail: deque[Line] = deque(maxlen=TAIL_LINES)
         self.progress: dict[str, tuple[float, VertexProgress]] = {}  # id -> (first seen, latest)
@@ -139,9 +152,12 @@ class Trace:
             case VertexCached():
                 vertex.started = event.at if vertex.started is None else vertex.started
                 vertex.cached = True
+                vertex.needed = event.needed
                 self._complete(vertex, event.at)
             case VertexStarted():
                 vertex.started = event.at
+            case VertexMissed():
+                vertex.reason = single_line(event.reason)
             case VertexLog():
                 lines = vertex.streams.setdefault(event.stream, OutputLines()).feed(event.data, event.at)
             case VertexProgress():

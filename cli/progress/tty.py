@@ -46,6 +46,8 @@ class Row(NamedTuple):
 class TtyDisplay:
     """Draws on `stream`. `painter` makes the live part, given the stream and whether to use colour."""
 
+    explains = False
+
     def __init__(
         self,
         stream: TextIO,

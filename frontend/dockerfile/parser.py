@@ -22,7 +22,7 @@ from .source import BLANKS, MAX_LINE, MAX_WORDS, Line, Word, decode_source
 from .words import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .arguments import Arguments
 
@@ -107,7 +107,10 @@ def parse_trigger(text: str, at: Span, escape: str = "\\") -> Node:
     """Parse the one instruction of an ONBUILD trigger; every place in it is `at`, the child's FROM."""
     reader = _Reader(text, at.path)
     reader.directives.result.escape = escape
-    nodes = list(reader.nodes())
+    try:
+        nodes = list(reader.nodes())
+    except DockerfileError as error:
+        raise DockerfileError(f"in the ONBUILD trigger {text!r}: {error.message}", at=at, hint=error.hint) from None
     if len(nodes) != 1:
         raise DockerfileError(f"an ONBUILD trigger must be one instruction, found {text!r}", at=at)
     for node in nodes:
@@ -167,6 +170,7 @@ class _Reader:
             raise DockerfileError(
                 f"the line is longer than {MAX_LINE} bytes",
                 at=Span(self.path, self.number),
+                other_lines=(self.number - 1,),  # BuildKit counts the lines that it has done with
                 hint="split it with continuations, or put the data in a file of the build context",
             )
         return raw
@@ -175,7 +179,7 @@ class _Reader:
         """Join the continuation lines that follow `text`, the first piece."""
         text, more = self._trim(text)
         if not more:
-            return Line(self.path, _without_surrogates(text), (0,), (self.number,), indent, self.number), False
+            return self._line(text, (0,), (self.number,), indent), False
         pieces, starts, lines = [text], array("I", [0]), array("I", [self.number])
         size, blank = len(text), False
         while more and self.more:
@@ -192,7 +196,12 @@ class _Reader:
             lines.append(self.number)
             size += len(text)
         joined = "".join(pieces)
-        return Line(self.path, _without_surrogates(joined), starts, lines, indent, self.number), blank
+        return self._line(joined, starts, lines, indent), blank
+
+    def _line(self, text: str, starts: Sequence[int], lines: Sequence[int], indent: int) -> Line:
+        line = Line(self.path, _without_surrogates(text), starts, lines, indent, self.number)
+        line.replaced = line.text != text
+        return line
 
     def _trim(self, text: str) -> tuple[str, bool]:
         """The text without its continuation mark, and whether it had one."""
@@ -270,24 +279,44 @@ def _read_node(line: Line, start: int, escape: str) -> Node:
 def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word, ...], int]:
     """The words that begin with `--`, quotes and escapes taken off, and where the rest begins."""
     text = line.text
-    flags: list[Word] = []
+    if text.isascii():
+        cuts, rest = _cut_flags(text, at, end, escape)
+    else:
+        # BuildKit reads flags byte by byte: a letter beyond ASCII becomes several, some of which may be blanks.
+        head = text[:at]
+        data = text[at:end].encode("utf-8", "surrogateescape")
+        raw = data.decode("latin-1")
+        cuts, rest = _cut_flags(raw, 0, len(raw), escape)
+
+        def place(offset: int) -> int:
+            return len(head) + len(data[:offset].decode("utf-8", "ignore"))
+
+        cuts, rest = [(word, place(start), place(stop)) for word, start, stop in cuts], place(rest)
+    if len(cuts) > MAX_WORDS:
+        raise too_many_words(line.at)
+    flags = (Word(word, line, start, stop, exact=word == text[start:stop]) for word, start, stop in cuts)
+    return tuple(flags), rest
+
+
+def _cut_flags(text: str, at: int, end: int, escape: str) -> tuple[list[tuple[str, int, int]], int]:
+    """Each flag with where it stands, and where the rest begins."""
+    flags: list[tuple[str, int, int]] = []
     while True:
         while at < end and text[at] in SPACES:
             at += 1
         if not text.startswith("--", at, end):
-            return tuple(flags), at
-        word, closed = _read_flag(line, at, end, escape)
-        at = word.end
-        if word.text == "--" and closed:
-            return tuple(flags), at
-        flags.append(word)
+            return flags, at
+        word, stop, closed = _cut_flag(text, at, end, escape)
+        if word == "--" and closed:
+            return flags, stop
+        flags.append((word, at, stop))
+        at = stop
         if len(flags) > MAX_WORDS:
-            raise too_many_words(word.at)
+            return flags, at  # who makes words of them refuses so many
 
 
-def _read_flag(line: Line, start: int, end: int, escape: str) -> tuple[Word, bool]:
-    """One word from `start` on, and whether its quotes are closed."""
-    text, at = line.text, start
+def _cut_flag(text: str, at: int, end: int, escape: str) -> tuple[str, int, bool]:
+    """One word from `at` on, where it ends, and whether its quotes are closed."""
     out: list[str] = []
     quote = ""
     while at < end:
@@ -314,5 +343,4 @@ def _read_flag(line: Line, start: int, end: int, escape: str) -> tuple[Word, boo
             char = text[at]
             at += 1
         out.append(char)
-    said = "".join(out)
-    return Word(said, line, start, at, exact=len(said) == at - start), not quote
+    return "".join(out), at, not quote

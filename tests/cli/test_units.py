@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from llbuild.cli.units import age, human_size, seconds_since_1970
+from llbuild.cli.units import age, human_duration, human_size, seconds_since_1970
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,26 @@ def test_age(seconds: float, want: str) -> None:
 )
 def test_seconds_since_1970(text: str, want: float | None) -> None:
     assert seconds_since_1970(text) == want
+
+
+@pytest.mark.parametrize(
+    ("seconds", "want"),
+    [
+        (0, "0ms"),
+        (0.0004, "0ms"),
+        (0.25, "250ms"),
+        (0.9994, "999ms"),
+        (0.9996, "1.0s"),
+        (1.25, "1.2s"),
+        (9.94, "9.9s"),
+        (9.96, "10s"),
+        (59.4, "59s"),
+        (59.6, "1m00s"),
+        (125, "2m05s"),
+        (3599.6, "1h00m"),
+        (3720, "1h02m"),
+        (360_000, "100h00m"),
+    ],
+)
+def test_human_duration(seconds: float, want: str) -> None:
+    assert human_duration(seconds) == want

@@ -94,7 +94,9 @@ def test_a_fully_cached_build_imports_nothing_heavy(llbuild: Llbuild, context: C
     assert not heavy
 
 
-@pytest.mark.parametrize("command", [["--version"], ["images"], ["history", "busybox"], ["inspect", "busybox"]])
+@pytest.mark.parametrize(
+    "command", [["--version"], ["images"], ["builds"], ["history", "busybox"], ["inspect", "busybox"]]
+)
 def test_a_listing_imports_nothing_heavy(llbuild: Llbuild, command: list[str]) -> None:
     heavy = llbuild.modules_after(*command) & (HEAVY - {"tarfile", "zstandard"})  # history may have to measure a layer
     assert not heavy

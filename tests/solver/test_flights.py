@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,11 +12,12 @@ import pytest
 from anyio.lowlevel import checkpoint
 from llbuild.blocking import run_blocking
 from llbuild.database import open_database
-from llbuild.solver import SCHEMA, CacheStore, solve
+from llbuild.solver import SCHEMAS, CacheStore, solve
 from llbuild.solver.flights import Flights
 from llbuild.solver.testing import MemoryWorker, parse_graph
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -27,9 +29,9 @@ import sys, anyio
 from pathlib import Path
 from llbuild.solver.flights import Flights
 async def main():
-    async with Flights(Path(sys.argv[1])).claim(b"k" * 32):
-        print("claimed", flush=True)
-        await anyio.sleep_forever()
+    await Flights(Path(sys.argv[1])).claim(b"k" * 32)
+    print("claimed", flush=True)
+    await anyio.sleep_forever()
 anyio.run(main)
 """
 
@@ -45,13 +47,22 @@ def processes(path: Path) -> list[Flights]:
     return [Flights(path) for _ in range(6)]
 
 
+@asynccontextmanager
+async def claimed(flights: Flights, key: bytes = KEY) -> AsyncIterator[None]:
+    await flights.claim(key)
+    try:
+        yield
+    finally:
+        flights.release(key)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 async def test_a_key_has_one_holder_at_a_time(processes: list[Flights], count: int) -> None:
     inside, most, turns = 0, 0, 0
 
     async def work(flights: Flights) -> None:
         nonlocal inside, most, turns
-        async with flights.claim(KEY):
+        async with claimed(flights):
             inside += 1
             most = max(most, inside)
             await checkpoint()
@@ -67,19 +78,19 @@ async def test_a_key_has_one_holder_at_a_time(processes: list[Flights], count: i
 async def test_other_keys_do_not_wait(processes: list[Flights]) -> None:
     one, two, *_ = processes
     with anyio.fail_after(10):
-        async with one.claim(KEY), two.claim(OTHER), one.claim(b"z" * 32):
+        async with claimed(one), claimed(two, OTHER), claimed(one, b"z" * 32):
             pass
 
 
 async def test_one_that_is_cancelled_while_waiting_leaves_nothing_behind(processes: list[Flights]) -> None:
     one, two, *_ = processes
-    async with one.claim(KEY):
+    async with claimed(one):
         with anyio.move_on_after(0.02) as scope:
-            async with two.claim(KEY):
+            async with claimed(two):
                 raise AssertionError("two holders")
         assert scope.cancelled_caught
     with anyio.fail_after(10):
-        async with two.claim(KEY):
+        async with claimed(two):
             pass
 
 
@@ -96,12 +107,12 @@ async def test_what_a_killed_process_held_is_free(path: Path, processes: list[Fl
     holder = await run_blocking(start_holder, path)
     try:
         with anyio.move_on_after(0.02) as scope:
-            async with flights.claim(KEY):
+            async with claimed(flights):
                 raise AssertionError("two holders")
         assert scope.cancelled_caught
         holder.kill()
         with anyio.fail_after(10):
-            async with flights.claim(KEY):
+            async with claimed(flights):
                 pass
     finally:
         holder.kill()
@@ -120,10 +131,26 @@ async def test_builds_at_the_same_time_run_every_shared_vertex_once(processes: l
     }
 
     async def build(target: str, flights: Flights) -> None:
-        store = CacheStore(await run_blocking(open_database, tmp_path / "state.db", [SCHEMA]))
+        store = CacheStore(await run_blocking(open_database, tmp_path / "state.db", SCHEMAS))
         await solve([graphs[target].definition(target)], worker, store, lambda _: None, flights=flights)
 
     async with anyio.create_task_group() as group:
         for target, flights in zip([*graphs, *graphs], processes, strict=True):
             group.start_soon(build, target, flights)
     assert worker.runs == dict.fromkeys(["base", "a", "b", "c", "one", "two", "three"], 1)
+
+
+async def test_a_process_knows_whether_it_is_alone(path: Path) -> None:
+    def open_some() -> None:
+        first = Flights(path)
+        assert first.alone
+        second = Flights(path)
+        assert not first.alone
+        assert not second.alone
+        second.close()
+        assert not first.alone  # the other may have left results
+        first.close()
+        assert Flights(path).alone
+
+    await run_blocking(open_some)
+    assert Flights().alone

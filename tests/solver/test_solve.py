@@ -10,7 +10,7 @@ import pytest
 from llbuild.database import open_database
 from llbuild.errors import BuildError, ExecError, VertexError
 from llbuild.solver import (
-    SCHEMA,
+    SCHEMAS,
     CacheStore,
     Event,
     Limits,
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def store(tmp_path: Path) -> CacheStore:
-    return CacheStore(open_database(tmp_path / "state.db", [SCHEMA]))
+    return CacheStore(open_database(tmp_path / "state.db", SCHEMAS))
 
 
 async def build(
@@ -66,6 +66,14 @@ async def test_nothing_runs_the_second_time(store: CacheStore) -> None:
     events: list[Event] = []
     assert await build(DIAMOND, worker, store, events=events) == {}
     assert sum(isinstance(event, VertexCached) for event in events) == 4
+
+
+async def test_of_what_a_result_spares_only_that_one_was_needed(store: CacheStore) -> None:
+    worker = MemoryWorker()
+    await build(DIAMOND, worker, store)
+    events: list[Event] = []
+    await build(DIAMOND, worker, store, events=events)
+    assert [event.needed for event in events if isinstance(event, VertexCached)] == [False, False, False, True]
 
 
 async def test_what_the_target_does_not_need_is_left_out(store: CacheStore) -> None:

@@ -10,7 +10,7 @@ from llbuild.errors import LlbuildError, SourceError
 from llbuild.llb import ChownOptions, FileCopy, FileMkfile, FileOp, FileRm, FileStep, NamedUser
 from llbuild.tests.worker.snapshot.trees import IS_ROOT, OLD_S, Bench, changes, copying, show
 from llbuild.worker.fileop import run_file_op
-from llbuild.worker.snapshot import FolderTree, MergedTree, Snapshot, content_digest
+from llbuild.worker.snapshot import FolderTree, MergedTree, Snapshot, read_contents
 
 CONTEXT = {
     "a.txt": "a",
@@ -404,7 +404,7 @@ def test_sockets_are_left_out_and_fifos_come_along(bench: Bench) -> None:
         server.bind(f"/proc/self/fd/{here}/socket")
         os.close(here)
         result = bench.run(Snapshot(), copying("/", "/"), source=context)
-        content_digest(context, [copying("/", "/")])
+        read_contents(context, [copying("/", "/")])
     assert bench.show(result) == {"f": "644 x", "fifo": "prw-r----- 0,0"}
 
 
@@ -418,7 +418,7 @@ def test_what_is_ignored_is_neither_found_nor_copied(bench: Bench) -> None:
 
 def test_a_file_that_changed_since_it_was_hashed_stops_the_build(bench: Bench) -> None:
     context = bench.context({"f": "before"})
-    content_digest(context, [copying("/f", "/")])
+    read_contents(context, [copying("/f", "/")])
     (bench.folder / "context1" / "f").write_text("after!")
     with pytest.raises(SourceError, match=r"'f' changed while the build was reading it"):
         bench.run(Snapshot(), copying("/f", "/"), source=context)
@@ -464,5 +464,5 @@ def test_what_is_copied_is_what_the_digest_is_over(bench: Bench) -> None:
     context = bench.context({"d/f": "x", "d/s/g": "y", "d/l": "-> f"})
     result = bench.run(Snapshot(), copying("/", "/"), source=context)
     if IS_ROOT:
-        assert content_digest(context, [copying("/d", "/")]) == content_digest(bench.tree(result), [copying("/d", "/")])
+        assert read_contents(context, [copying("/d", "/")]) == read_contents(bench.tree(result), [copying("/d", "/")])
     assert show(FolderTree(f"{bench.folder}/context1")) == bench.show(result)

@@ -28,8 +28,7 @@ from llbuild.llb import (
     scratch,
 )
 from llbuild.platforms import Platform
-from llbuild.solver import SCHEMA as CACHE_SCHEMA
-from llbuild.solver import CacheStore, Event, VertexCached, VertexLog, VertexStarted, solve
+from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, VertexStarted, solve
 from llbuild.worker import SCHEMA, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
 from llbuild.worker.executor import SandboxExecutor
 from llbuild.worker.snapshot import LayerStore
@@ -96,7 +95,7 @@ def folders(tmp_path: Path, busybox_rootfs: Path) -> Mapping[str, Path]:
 async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Bench]:
     root = tmp_path / "state"
     root.mkdir()
-    database = open_database(root / "state.db", [CACHE_SCHEMA, SCHEMA])
+    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA])
     prober = Prober(
         layers=LayerStore(root, userxattr=False),
         content=ContentStore(root),

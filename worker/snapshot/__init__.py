@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
-    from .contents import content_digest as content_digest
+    from .contents import Contents as Contents
+    from .contents import read_contents as read_contents
     from .filedigests import FileDigests as FileDigests
     from .folder import FolderTree as FolderTree
     from .merged import MergedTree as MergedTree
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ActiveLayer": "store",
+    "Contents": "contents",
     "CopySettings": "transfer",
     "Directory": "tree",
     "Entry": "tree",
@@ -43,15 +45,16 @@ _HOME = {
     "Picked": "selection",
     "Snapshot": "store",
     "Tree": "tree",
-    "content_digest": "contents",
     "copy_picked": "transfer",
     "pick": "selection",
+    "read_contents": "contents",
     "resolve": "tree",
     "set_owner": "writer",
     "walk": "walking",
 }
 __all__ = [
     "ActiveLayer",
+    "Contents",
     "CopySettings",
     "Directory",
     "Entry",
@@ -65,9 +68,9 @@ __all__ = [
     "Picked",
     "Snapshot",
     "Tree",
-    "content_digest",
     "copy_picked",
     "pick",
+    "read_contents",
     "resolve",
     "set_owner",
     "walk",

@@ -1,15 +1,15 @@
-"""Content digests: what a copy would take, as one blake3.
+"""Content digests: what a copy would take, as one blake3, and the listing that it is the digest of.
 
-Hashed per file, link, folder: name, type, permissions, owner, extended attributes, and the content or
+Listed per file, link, folder: name, type, permissions, owner, extended attributes, and the content or
 the link's target; not the times, so a file that was only touched is the same file. In a client's
 folder owners count as 0:0: a checkout by another user is the same build.
 
-    digest  = blake3 of: for each copy 0x01, for each of its sources 0x00, and the records of what it takes
-    record  = msgpack [path, mode, uid, gid, xattrs, content]; xattrs: of folders
+    listing = msgpack values: for each copy 1, for each of its sources 0, and the entries of what it takes
+    entry   = [path, mode, uid, gid, xattrs, content]; xattrs: of folders
     content = blake3 of msgpack [xattrs, a file's bytes, or [size, blake3 of them] from 64 KiB on];
               a link's target; a device's number; or nil
 
-A record starts with 0x96 and says where it ends, so no two selections make the same stream.
+An entry is an array and says where it ends, so no two selections make the same listing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import time
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, S_IFSOCK, S_ISDIR
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...digest import Digest, blake3_bytes, new_blake3
 from ...errors import SourceError
@@ -29,43 +29,80 @@ from .xattrs import own_xattrs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...digest import Hasher
     from ...llb import FileCopy
     from .tree import Directory, Tree
 
-__all__ = ["content_digest"]
+__all__ = ["LONGEST_LISTING_BYTES", "Contents", "read_contents"]
 
+LONGEST_LISTING_BYTES = 16 << 20  # some 200,000 files
+_PIECES = 512
 _CHUNK = 1 << 20
 _INLINE = 1 << 16  # shorter contents go into their record: a hasher for each would cost as much as reading them
 
 
-def content_digest(tree: Tree, selection: Sequence[FileCopy]) -> Digest:
-    """Digest of what these copies would take from the tree. Raises SourceError for what is missing or unreadable."""
-    hasher = new_blake3()
+class Contents(NamedTuple):
+    """What some copies would take: its digest, and the listing, b"" when that was too long to be kept."""
+
+    digest: Digest
+    listing: bytes
+
+
+def read_contents(tree: Tree, selection: Sequence[FileCopy]) -> Contents:
+    """List what these copies would take from the tree. Raises SourceError for what is missing or unreadable."""
+    listing = _Listing()
     try:
         for copy in selection:
-            hasher.update(b"\x01")
-            _add_copy(hasher, tree, copy)
+            listing.add(b"\x01")
+            _add_copy(listing, tree, copy)
     except OSError as error:
         raise SourceError(f"cannot read {error.filename or 'a file'}: {error.strerror}", ref="") from error
-    return Digest("blake3:" + hasher.hexdigest())
+    return listing.finish()
 
 
-def _add_copy(hasher: Hasher, tree: Tree, copy: FileCopy) -> None:
+class _Listing:
+    """Entries as they come: kept, unless they are too many, and hashed in pieces: a call for each costs as much."""
+
+    def __init__(self) -> None:
+        self._hasher = new_blake3()
+        self._kept: list[bytes] | None = []
+        self._bytes = 0
+        self._pending: list[bytes] = []
+
+    def add(self, entry: bytes) -> None:
+        self._pending.append(entry)
+        if len(self._pending) >= _PIECES:
+            self._flush()
+
+    def finish(self) -> Contents:
+        self._flush()
+        return Contents(Digest("blake3:" + self._hasher.hexdigest()), b"".join(self._kept or ()))
+
+    def _flush(self) -> None:
+        data = b"".join(self._pending)
+        self._pending.clear()
+        self._hasher.update(data)
+        self._bytes += len(data)
+        if self._bytes > LONGEST_LISTING_BYTES:
+            self._kept = None
+        if self._kept is not None:
+            self._kept.append(data)
+
+
+def _add_copy(listing: _Listing, tree: Tree, copy: FileCopy) -> None:
     chosen = Filter(copy)
     for picked in pick(tree, copy):
-        hasher.update(b"\x00")
+        listing.add(b"\x00")
         is_folder = S_ISDIR(picked.stat.st_mode)
         if not (is_folder and copy.dir_copy_contents):
             parent, _, name = picked.path.rpartition("/")
             with tree.directory(parent) as folder:
-                _add(hasher, tree, picked.name, name, picked.stat, folder)
+                _add(listing, tree, picked.name, name, picked.stat, folder)
         if is_folder:
             for path, name, found, folder, _ in walk(tree, picked.path, chosen or None):
-                _add(hasher, tree, path, name, found, folder)
+                _add(listing, tree, path, name, found, folder)
 
 
-def _add(hasher: Hasher, tree: Tree, shown: str, name: str, found: os.stat_result, folder: Directory) -> None:
+def _add(listing: _Listing, tree: Tree, shown: str, name: str, found: os.stat_result, folder: Directory) -> None:
     mode = found.st_mode
     kind = mode & 0o170000
     content: object = None
@@ -81,7 +118,7 @@ def _add(hasher: Hasher, tree: Tree, shown: str, name: str, found: os.stat_resul
     elif kind == S_IFSOCK:
         return  # not copied, so not counted
     uid, gid = (found.st_uid, found.st_gid) if tree.owners else (0, 0)
-    hasher.update(pack([os.fsencode(shown), mode, uid, gid, xattrs, content]))
+    listing.add(pack([os.fsencode(shown), mode, uid, gid, xattrs, content]))
 
 
 def _read(name: str, found: os.stat_result, folder: Directory) -> bytes:

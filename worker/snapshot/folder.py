@@ -29,6 +29,7 @@ __all__ = ["FolderTree"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # the last: a link where a folder was asked for
+_KEPT_OPEN = 64
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a file swapped for a fifo must not hang the build
 
 
@@ -42,6 +43,7 @@ class FolderTree:
 
     def __init__(self, path: str, *, excludes: Sequence[str] = (), digests: FileDigests | None = None) -> None:
         """digests: what earlier builds know of the folder's files. Raises SourceError when an exclude is malformed."""
+        self._open: dict[str, int] = {}  # folders by path, never through a link
         self._path = path
         self.digests = digests
         try:
@@ -50,6 +52,10 @@ class FolderTree:
             raise SourceError(f"malformed line in .dockerignore: {error}", ref=path) from None
         self._seen: dict[str, int] = {}
         self._leads: dict[str, bool] = {}  # excluded folders: whether something in them is included again
+
+    def __del__(self) -> None:
+        for handle in self._open.values():
+            os.close(handle)
 
     def stat(self, path: str) -> os.stat_result | None:
         if not path:
@@ -75,11 +81,12 @@ class FolderTree:
         """What is at the path on the disk, excluded or not. Raises SourceError when that cannot be seen."""
         parent, _, name = path.rpartition("/")
         try:
-            folder = self._open_folder(parent)
+            folder, lent = self._folder(parent)
             try:
                 return os.stat(name, dir_fd=folder, follow_symlinks=False)
             finally:
-                os.close(folder)
+                if not lent:
+                    os.close(folder)
         except OSError as error:
             if error.errno in _NOT_THERE:
                 return None
@@ -107,14 +114,39 @@ class FolderTree:
         return stat.S_ISDIR(found.st_mode) and self.ignore.has_exceptions and self.leads_somewhere(path)
 
     def _open_folder(self, path: str) -> int:
-        handle = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        for part in path.split("/") if path else ():
+        """A handle of the caller's own, with a place in the listing of its own: a duplicate would share that."""
+        handle, lent = self._folder(path)
+        return os.open(".", _FOLDER, dir_fd=handle) if lent else handle
+
+    def _folder(self, path: str) -> tuple[int, bool]:
+        """The folder, open; whether the handle is lent, or the caller's to close.
+
+        The first ones are kept open for the life of the tree: a build file with many COPYs asks for the same few
+        again and again. None is given up before: another thread may be using it.
+        """
+        known = self._open.get(path)
+        if known is not None:
+            return known, True
+        above = path
+        while above and above not in self._open:
+            above = above.rpartition("/")[0]
+        handle, lent = self._open.get(above, -1), True
+        if handle < 0:
+            handle, lent = self._keep("", os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        rest = path[len(above) :].lstrip("/")
+        for part in rest.split("/") if rest else ():
             try:
                 inner = os.open(part, _FOLDER, dir_fd=handle)
             finally:
-                os.close(handle)
-            handle = inner
-        return handle
+                if not lent:
+                    os.close(handle)
+            above = join(above, part)
+            handle, lent = self._keep(above, inner)
+        return handle, lent
+
+    def _keep(self, path: str, handle: int) -> tuple[int, bool]:
+        kept = len(self._open) < _KEPT_OPEN and self._open.setdefault(path, handle) == handle
+        return handle, kept
 
 
 class FolderDirectory:

@@ -258,6 +258,13 @@ def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
     assert only(b"LABEL a=caf\xe9\xe9").arguments.pairs[0].value.text == "caf\ufffd\ufffd"
 
 
+def test_flags_are_read_byte_by_byte() -> None:
+    (node,) = parse("RUN --mount=target=/é --network=none\u00a0x é".encode(), "Dockerfile").nodes
+    assert [flag.text for flag in node.flags] == ["--mount=target=/\u00c3\u00a9", "--network=none\u00c2"]
+    assert node.arguments.rest.text == "x é"
+    assert node.arguments.rest.at.column == 38
+
+
 def test_a_deep_onbuild_needs_no_stack() -> None:
     node = only("ONBUILD " * 8000 + "RUN a")
     assert node.trigger is not None

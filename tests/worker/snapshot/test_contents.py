@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.errors import SourceError
 from llbuild.tests.worker.snapshot.trees import Bench, copying, grow, refifo, relink
-from llbuild.worker.snapshot import FolderTree, Snapshot, content_digest
+from llbuild.worker.snapshot import FolderTree, Snapshot, read_contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ ALL = (copying("/", "/"),)
 
 
 def _digest(folder: Path, *copies: FileCopy, excludes: tuple[str, ...] = ()) -> str:
-    return content_digest(FolderTree(str(folder), excludes=excludes), copies or ALL)
+    return read_contents(FolderTree(str(folder), excludes=excludes), copies or ALL).digest
 
 
 CHANGES: list[tuple[str, Callable[[Path], object]]] = [
@@ -69,8 +69,8 @@ def test_times_and_owners_of_a_context_do_not_move_the_digest(tmp_path: Path) ->
 def test_owners_in_a_stage_move_the_digest(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     trees = [bench.tree(Snapshot((bench.layer(SPEC, owners={"z": owner}),))) for owner in ((0, 0), (0, 7))]
-    assert content_digest(trees[0], ALL) != content_digest(trees[1], ALL)
-    assert content_digest(trees[0], [copying("/d", "/")]) == content_digest(trees[1], [copying("/d", "/")])
+    assert read_contents(trees[0], ALL) != read_contents(trees[1], ALL)
+    assert read_contents(trees[0], [copying("/d", "/")]) == read_contents(trees[1], [copying("/d", "/")])
 
 
 def test_only_what_is_selected_counts(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_no_two_ways_to_cut_a_selection_are_the_same(tmp_path: Path) -> None:
         (copying("/d", "/", dir_copy_contents=False),),
         (),
     ]
-    digests = [content_digest(FolderTree(str(tmp_path)), cut) for cut in cuts]
+    digests = [read_contents(FolderTree(str(tmp_path)), cut) for cut in cuts]
     assert len(set(digests)) == len(cuts)
 
 
@@ -147,7 +147,7 @@ def test_the_digest_of_a_stage_reads_through_its_layers(tmp_path: Path) -> None:
     stacked = Snapshot(
         (bench.layer({"d/f": "old", "d/g": "two", "d/h": "x"}), bench.layer({"d/f": "new", "d/h": "whiteout"}))
     )
-    assert content_digest(bench.tree(flat), ALL) == content_digest(bench.tree(stacked), ALL)
+    assert read_contents(bench.tree(flat), ALL) == read_contents(bench.tree(stacked), ALL)
 
 
 def test_the_digests_are_these(tmp_path: Path) -> None:

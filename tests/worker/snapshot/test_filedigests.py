@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.tests.worker.snapshot.test_contents import CHANGES, SPEC
 from llbuild.tests.worker.snapshot.trees import copying, grow
-from llbuild.worker.snapshot import FileDigests, FolderTree, content_digest
+from llbuild.worker.snapshot import FileDigests, FolderTree, read_contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,13 +55,13 @@ def build(top: Path, store: Path, *, tick_ns: int = AT_ONCE) -> tuple[str, list[
     """One build's look at the folder: its digest, and which files were read for it."""
     digests = remembered(top, store, tick_ns=tick_ns)
     tree = CountingTree(str(top), digests=digests)
-    digest = content_digest(tree, ALL)
+    digest = read_contents(tree, ALL).digest
     digests.save()
     return digest, tree.read
 
 
 def plain(top: Path) -> str:
-    return content_digest(FolderTree(str(top)), ALL)
+    return read_contents(FolderTree(str(top)), ALL).digest
 
 
 def test_what_has_not_changed_is_not_read_again(top: Path, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_what_one_target_reads_is_not_forgotten_by_another_s(top: Path, tmp_path
     for number in range(70):
         (top / f"more/{number}").write_text(str(number))
     digests = remembered(top, tmp_path / "store")
-    content_digest(FolderTree(str(top), digests=digests), (copying("/more", "/"),))
+    read_contents(FolderTree(str(top), digests=digests), (copying("/more", "/"),))
     digests.save()
     assert build(top, tmp_path / "store")[1] == []
 

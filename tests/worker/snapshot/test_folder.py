@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,7 @@ from llbuild.tests.worker.snapshot.trees import (
     show,
     swap_for_link,
 )
-from llbuild.worker.snapshot import FolderTree, Snapshot, content_digest, walk
+from llbuild.worker.snapshot import FolderTree, Snapshot, read_contents, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +134,7 @@ def test_what_changes_between_hashing_and_copying_stops_the_build(
 ) -> None:
     bench = Bench(tmp_path)
     context = bench.context({"d/f": "one", "d/g": "two", "d/l": "-> f"})
-    content_digest(context, ALL)
+    read_contents(context, ALL)
     change(tmp_path / "context1")
     with pytest.raises(SourceError):
         bench.run(Snapshot(), *ALL, source=context)
@@ -143,7 +144,7 @@ def test_what_changes_between_hashing_and_copying_stops_the_build(
 def test_what_changes_elsewhere_or_is_ignored_does_not_stop_the_build(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     context = bench.context({"d/f": "one", "other/g": "two", "d/build.log": ""}, "**/*.log")
-    content_digest(context, [copying("/d", "/")])
+    read_contents(context, [copying("/d", "/")])
     for name in ("other/new", "d/second.log", "d/build.log"):
         (tmp_path / "context1" / name).write_text("x")
     assert bench.show(bench.run(Snapshot(), copying("/d", "/"), source=context)) == {"f": "644 one"}
@@ -190,7 +191,7 @@ def test_a_file_without_permissions_keeps_having_none(tmp_path: Path) -> None:
 
 def test_a_context_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="nowhere"):
-        content_digest(FolderTree(f"{tmp_path}/nowhere"), ALL)
+        read_contents(FolderTree(f"{tmp_path}/nowhere"), ALL)
 
 
 def test_a_fifo_in_a_context_does_not_block_whoever_reads_it(tmp_path: Path) -> None:
@@ -223,3 +224,40 @@ def test_threads_share_a_tree_and_a_store(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert results == [want] * 6
+
+
+def test_folders_kept_open_are_few_and_closed_in_the_end(tmp_path: Path) -> None:
+    grow(tmp_path, {f"d{number}/f": "x" for number in range(100)})
+    before = len(os.listdir("/proc/self/fd"))
+    tree = FolderTree(str(tmp_path))
+    for number in range(100):
+        assert tree.stat(f"d{number}/f") is not None
+    assert before < len(os.listdir("/proc/self/fd")) <= before + 64
+    del tree
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_folder_is_listed_from_its_start_however_many_look_at_it_at_once(tmp_path: Path) -> None:
+    grow(tmp_path, {f"d/{number}": "x" for number in range(2_000)})
+    tree = FolderTree(str(tmp_path))
+    tree.stat("d/1")
+
+    def count(_: int) -> int:
+        with tree.directory("d") as folder:
+            return len(folder.entries())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(count, range(16))) == {2_000}
+
+
+def test_a_folder_swapped_for_a_link_leads_nowhere_else(tmp_path: Path) -> None:
+    top = grow(tmp_path / "top", {"d/f": "inside"})
+    outside = grow(tmp_path / "outside", {"f": "a secret"})
+    tree = FolderTree(str(top))
+    assert tree.stat("d/f") is not None
+    (top / "d").rename(top / "e")
+    (top / "d").symlink_to(outside)
+    with tree.directory("d") as folder:
+        handle = folder.open("f")
+    assert os.read(handle, 99) == b"inside"
+    os.close(handle)

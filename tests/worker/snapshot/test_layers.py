@@ -198,7 +198,7 @@ def test_a_layer_in_the_making_shows_what_is_below_and_what_was_done(bench: Benc
 
 
 def test_what_a_cached_build_needs_of_snapshots_is_light() -> None:
-    code = "from llbuild.worker.snapshot import LayerStore, FolderTree, content_digest, pick, MergedTree, walk"
+    code = "from llbuild.worker.snapshot import LayerStore, FolderTree, read_contents, pick, MergedTree, walk"
     heavy = {"shutil", "difflib", "tempfile", "tarfile", "secrets", "dataclasses", "hashlib", "bz2", "lzma", "zlib"}
     before = loaded_after("import llbuild.llb, llbuild.digest")
     assert not (loaded_after(code) - before) & heavy

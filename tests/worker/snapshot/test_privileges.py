@@ -14,7 +14,7 @@ import pytest
 from llbuild.errors import LlbuildError, SourceError
 from llbuild.llb import FileMkdir, FileRm
 from llbuild.tests.worker.snapshot.trees import Bench, copying, grow
-from llbuild.worker.snapshot import FolderTree, LayerStore, Snapshot, content_digest
+from llbuild.worker.snapshot import FolderTree, LayerStore, Snapshot, read_contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def test_what_cannot_be_read_says_so_and_what_to_do(folder: Path, what: str) -> 
         with pytest.raises(
             SourceError, match=f"cannot read '{what}' of the build context: Permission denied"
         ) as caught:
-            content_digest(context, ALL)
+            read_contents(context, ALL)
         assert "dockerignore" in caught.value.hint
         with pytest.raises(SourceError, match=f"cannot read '{what}'"):
             bench.run(Snapshot(), *ALL, source=context)
@@ -72,7 +72,7 @@ def test_a_folder_whose_files_cannot_be_seen_is_an_error_too(folder: Path) -> No
         context = _bench(folder).context({"d/f": "x"})
         (folder / "context1/d").chmod(0o444)
         with pytest.raises(SourceError, match="cannot read 'd"):
-            content_digest(context, ALL)
+            read_contents(context, ALL)
 
 
 def test_what_is_ignored_need_not_be_readable(folder: Path) -> None:

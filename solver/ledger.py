@@ -1,0 +1,121 @@
+"""Writing down what a build performs, behind the work: the next vertex does not wait for the disk.
+
+    async with open_ledger(store, flights) as ledger:
+        …ledger.note(entry)…             # any number, from the event loop
+
+Whatever has gathered while one transaction was written goes into the next. A claim on a key is given back once the
+result is there for others to find.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from math import inf
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..blocking import run_blocking
+from ..log import log
+from ..values import frozen, replace
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from ..digest import Digest
+    from .derivations import Derivation
+    from .flights import Flights
+    from .keys import Key
+    from .store import CacheStore, Record
+
+__all__ = ["Entry", "Ledger", "open_ledger"]
+
+
+@frozen
+class Entry:
+    """A vertex that was performed. `record` None: it failed, which is worth an explanation, and no more."""
+
+    claim: Key  # to be given back
+    key: Key  # by definition
+    op: Key
+    record: Record | None
+    derivation: Derivation
+    listings: tuple[tuple[Digest, bytes], ...] = ()
+    duration_s: float = 0.0
+
+
+@asynccontextmanager
+async def open_ledger(store: CacheStore, flights: Flights) -> AsyncIterator[Ledger]:
+    """A ledger to note in. Leaving it, however that happens, waits until all is written.
+
+    Raises, in a group as any task group does, StoreError when the store cannot be written.
+    """
+    ledger = Ledger(store, flights)
+    async with anyio.create_task_group() as group:
+        group.start_soon(ledger.write)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+
+class Ledger:
+    """Made by `open_ledger`. Belongs to one event loop."""
+
+    def __init__(self, store: CacheStore, flights: Flights) -> None:
+        self.store = store
+        self.flights = flights
+        self._send, self._receive = anyio.create_memory_object_stream[Entry](inf)
+
+    def note(self, entry: Entry) -> None:
+        """Have it written down; returns at once."""
+        self._send.send_nowait(entry)
+
+    def close(self) -> None:
+        """Nothing more will come: `write` ends when it has caught up."""
+        self._send.close()
+
+    async def write(self) -> None:
+        """Write until `close`. Cancelled, it still writes what was noted. Raises StoreError."""
+        with self._receive:
+            try:
+                async for entry in self._receive:
+                    await self._write([entry, *self._waiting()])
+            finally:
+                await self._write(self._waiting())
+
+    def _waiting(self) -> list[Entry]:
+        entries = []
+        while True:
+            try:
+                entries.append(self._receive.receive_nowait())
+            except (anyio.WouldBlock, anyio.EndOfStream):
+                return entries
+
+    async def _write(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                await run_blocking(self._record, entries)
+            finally:
+                for entry in entries:
+                    self.flights.release(entry.claim)
+
+    def _record(self, entries: Sequence[Entry]) -> None:
+        with self.store.transaction():
+            for entry in entries:
+                record, derivation = entry.record, entry.derivation
+                done = record is not None
+                self.store.derivations.record(replace(derivation, done=done), entry.listings)
+                if record is not None:
+                    self.store.record(
+                        sorted({entry.key, record.strong}),
+                        record.refs,
+                        strong=record.strong,
+                        op=entry.op,
+                        name=derivation.name,
+                        duration_s=max(0.0, entry.duration_s),  # a clock may be set back meanwhile
+                    )
+        for entry in entries:
+            log.debug("result_recorded", vertex=entry.derivation.vertex.short, duration_s=entry.duration_s)
