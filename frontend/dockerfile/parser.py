@@ -31,6 +31,7 @@ __all__ = ["MAX_INSTRUCTIONS", "Document", "Node", "parse", "parse_trigger"]
 MAX_INSTRUCTIONS = 50_000  # bounds memory; an image has room for some hundred layers
 _SURROGATE = re.compile("[\udc80-\udcff]")
 # A run of characters that mean themselves in a flag, whatever the escape character is.
+_INNER_BYTES = bytes(range(0x80, 0xC0))  # those of a letter in UTF-8 that are not its first
 _PLAIN = re.compile(rf"[^{SPACES}'\"\\`]+")
 
 
@@ -283,19 +284,28 @@ def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word,
         cuts, rest = _cut_flags(text, at, end, escape)
     else:
         # BuildKit reads flags byte by byte: a letter beyond ASCII becomes several, some of which may be blanks.
-        head = text[:at]
-        data = text[at:end].encode("utf-8", "surrogateescape")
-        raw = data.decode("latin-1")
-        cuts, rest = _cut_flags(raw, 0, len(raw), escape)
-
-        def place(offset: int) -> int:
-            return len(head) + len(data[:offset].decode("utf-8", "ignore"))
-
-        cuts, rest = [(word, place(start), place(stop)) for word, start, stop in cuts], place(rest)
+        data = text[at:end].encode()
+        cuts, rest = _cut_flags(data.decode("latin-1"), 0, len(data), escape)
+        cuts, rest = _in_letters(cuts, rest, data, at)
     if len(cuts) > MAX_WORDS:
         raise too_many_words(line.at)
     flags = (Word(word, line, start, stop, exact=word == text[start:stop]) for word, start, stop in cuts)
     return tuple(flags), rest
+
+
+def _in_letters(
+    cuts: list[tuple[str, int, int]], rest: int, data: bytes, start: int
+) -> tuple[list[tuple[str, int, int]], int]:
+    """Offsets in UTF-8, ascending, as offsets in the text that has `data` from `start` on."""
+    known, letters = 0, start
+
+    def place(offset: int) -> int:
+        nonlocal known, letters
+        letters += len(data[known:offset].translate(None, _INNER_BYTES))
+        known = offset
+        return letters
+
+    return [(word, place(first), place(last)) for word, first, last in cuts], place(rest)
 
 
 def _cut_flags(text: str, at: int, end: int, escape: str) -> tuple[list[tuple[str, int, int]], int]:
