@@ -110,6 +110,27 @@ def test_the_table_sums_up_and_the_long_one_names_each(llbuild: Llbuild, context
     assert "RUN" not in filtered
 
 
+def test_what_a_cache_export_made_is_listed_with_its_layers_and_goes(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    export = f"type=local,dest={tmp_path / 'cache'},mode=max,compression=zstd,force-compression=true,mounts=true"
+    llbuild("build", "-t", "x", "--cache-to", export, context(DOCKERFILE))
+    needed = {entry["id"] for entry in entries(llbuild) if entry["type"] == "blob" and entry["images"]}
+    others = [entry for entry in entries(llbuild) if entry["type"] == "blob" and entry["id"] not in needed]
+    assert len(others) >= 3
+    assert all(entry["description"] and entry["uses"] for entry in others)
+    before = disk_bytes(llbuild.root)
+    pruned = llbuild.json("prune", "--filter", "type=blob", "--format=json")
+    assert {entry["id"] for entry in pruned["removed"]} == {entry["id"] for entry in others}
+    assert before - disk_bytes(llbuild.root) == pruned["freed_bytes"]
+    database = sqlite3.connect(llbuild.root / "state.db")
+    assert database.execute(
+        "SELECT count(*) FROM forms WHERE digest NOT IN (SELECT digest FROM layers)"
+    ).fetchone() == (0,)
+    database.close()
+    assert llbuild.build("-t", "x", context(DOCKERFILE)).ran() == []
+
+
 def test_prune_frees_what_it_says_and_images_still_need_nothing_to_run(
     llbuild: Llbuild, context: Callable[..., Path]
 ) -> None:
