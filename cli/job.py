@@ -49,6 +49,10 @@ class BuildView:
         self._said[BuildWarning(rule=rule, message=message)] = None
 
     @property
+    def said(self) -> tuple[BuildWarning, ...]:
+        return tuple(self._said)
+
+    @property
     def all_warnings(self) -> tuple[BuildWarning, ...]:
         return (*self.warnings, *self._said)
 

@@ -143,9 +143,15 @@ class ImageSource:
     async def _walk(self, reference: Reference, target: Descriptor, platform: Platform) -> ResolvedImage:
         """Walk through the image in the store, and fetch each document that turns out to be missing."""
 
+        def read(wanted: Descriptor) -> bytes:
+            try:
+                return read_stored(self._store, wanted)
+            except CorruptError:  # fetched again, it takes the damaged one's place
+                raise MissingBlobError(wanted) from None
+
         def load() -> ResolvedImage | Descriptor:
             try:
-                return load_image(lambda wanted: read_stored(self._store, wanted), target, platform, ref=str(reference))
+                return load_image(read, target, platform, ref=str(reference))
             except MissingBlobError as missing:
                 return missing.descriptor
 
