@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,15 +13,18 @@ from ..errors import LlbuildError
 from ..solver import Flights, Limits, execute, make_plan, resolve_sources, unresolved_sources
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
-from ..worker.source import ImageSource
+from ..worker.source import ImageSource, redacted
 from .compiling_async import complete
 from .exports import export_image, export_tree, image_outputs, tree_outputs
 from .job import BuildResult
 from .phases import phase
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ..frontend import Compiled
-    from ..solver import Plan, Ref
+    from ..llb import SourceOp
+    from ..solver import EventReporter, Plan, Ref
     from ..worker.executor import HelperProcess
     from .job import Build
     from .state import State
@@ -60,7 +64,10 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             compiled = await complete(job.compiling, images, job.display.display)
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper)
-        worker = LocalWorker(job.prober, images=images, executor=executor, cache_mounts=job.state.cache_mounts)
+        remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files))
+        worker = LocalWorker(
+            job.prober, images=images, remote=remote, executor=executor, cache_mounts=job.state.cache_mounts
+        )
         if plan is None:
             plan = await _plan(job, compiled, worker)
         if plan.runs_processes:
@@ -103,10 +110,14 @@ async def _tick(job: Build) -> None:
 async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
     definitions = [result.definition for result in compiled.results]
     graph, sources, unknown = unresolved_sources(definitions, worker)
-    sources.update(await resolve_sources(unknown, worker))
+    sources.update(await resolve_sources(unknown, worker, watch=partial(_resolving, job)))
     plan = await run_blocking(make_plan, graph, sources, worker, job.state.cache)
     await run_blocking(worker.contexts.remember)
     return plan
+
+
+def _resolving(job: Build, op: SourceOp) -> AbstractContextManager[EventReporter]:
+    return phase(f"[internal] resolve {redacted(op.identifier)}", job.display.display)
 
 
 def _limits(job: Build) -> Limits:

@@ -14,11 +14,14 @@ from ..values import frozen
 from ..worker import SCHEMA as LAYERS_SCHEMA
 from ..worker import ContentStore, LayerRecords
 from ..worker.snapshot import LayerStore
+from ..worker.source import DOWNLOADS_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..database import Database, Schema
+    from ..worker import HandedFile
+    from ..worker.source import Credentials, RemoteSources
 
 __all__ = ["State", "open_explanations", "open_history", "open_state"]
 
@@ -38,6 +41,12 @@ class State:
     def cache_mounts(self) -> Path:
         return self.root / "cache-mounts"
 
+    def remote_sources(self, handed: Mapping[str, HandedFile], credentials: Credentials | None = None) -> RemoteSources:
+        """For one build; `handed` are the client's files by URL."""
+        from ..worker.source import RemoteSources
+
+        return RemoteSources(self.layers, self.records, self.database, handed=handed, credentials=credentials)
+
 
 def open_state(root: str) -> State:
     """Open the state folder, making it when it is not there.
@@ -53,7 +62,9 @@ def open_state(root: str) -> State:
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise StoreError(f"the state folder {root} is not writable", hint="choose another with --root DIR")
-    database = open_database(path / "state.db", [*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA])
+    database = open_database(
+        path / "state.db", [*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA, DOWNLOADS_SCHEMA]
+    )
     # Only root may set trusted.* attributes; in a user namespace overlay keeps its marks in user.*.
     layers = LayerStore(path, userxattr=os.geteuid() != 0)
     return State(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..digest import Digest
     from .events import Emit
 
-__all__ = ["EventReporter"]
+__all__ = ["SILENT", "EventReporter"]
 
 
 @frozen(kw_only=False)
@@ -27,3 +27,11 @@ class EventReporter:
 
     def progress(self, what: str, current: int, total: int) -> None:
         self.emit(VertexProgress(self.vertex, what, current, total, time.time(), done=0 < total <= current))
+
+
+class _Silent:
+    def log(self, stream: int, data: bytes) -> None: ...
+    def progress(self, what: str, current: int, total: int) -> None: ...
+
+
+SILENT = _Silent()  # a `Reporter` for work that nobody watches

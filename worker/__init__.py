@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
     from .contexts import Contexts as Contexts
+    from .contexts import HandedFile as HandedFile
     from .identity import Identity as Identity
     from .identity import resolve_user as resolve_user
     from .prober import Prober as Prober
@@ -28,6 +29,7 @@ _HOME = {
     "SCHEMA": "records",
     "ContentStore": "content",
     "Contexts": "contexts",
+    "HandedFile": "contexts",
     "Identity": "identity",
     "LayerRecords": "records",
     "LocalWorker": "worker",
@@ -43,6 +45,7 @@ __all__ = [
     "SCHEMA",
     "ContentStore",
     "Contexts",
+    "HandedFile",
     "Identity",
     "LayerRecords",
     "LocalWorker",

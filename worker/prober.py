@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .records import LayerRecord, LayerRecords
     from .snapshot import Contents, LayerStore
 
-__all__ = ["Prober", "image_key"]
+__all__ = ["REMOTE_SCHEMES", "Prober", "image_key"]
+
+REMOTE_SCHEMES = frozenset({"git", "http", "https"})
 
 
 class Prober:
@@ -35,6 +37,10 @@ class Prober:
         if op.scheme in {"docker-image", "oci-layout"}:
             _, at, digest = op.ref.rpartition("@")
             return image_key(digest, platform) if at else None
+        if op.scheme in REMOTE_SCHEMES:
+            from .source import pinned_key
+
+            return pinned_key(op, self.contexts.files)
         raise SourceError(f"sources of kind {op.scheme}:// are not supported yet", ref=op.identifier)
 
     def local_contents(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Contents:

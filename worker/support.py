@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["unsupported"]
 
+_HTTP = ("http.checksum", "http.filename", "http.perm", "http.uid", "http.gid", "http.authheadersecret")
+_HEADERS = ("http.header.accept", "http.header.user-agent")
 # Attributes of sources that are heeded, or that only tell BuildKit how to do the same faster.
 _KNOWN_ATTRS = {
     "docker-image": ("image.resolvemode", "image.recordtype"),
@@ -21,6 +23,8 @@ _KNOWN_ATTRS = {
         *("local.session", "local.unique", "local.sharedkeyhint", "local.differ"),
         *("local.followpaths", "local.excludepatterns"),
     ),
+    "http": (*_HTTP, *_HEADERS),
+    "https": (*_HTTP, *_HEADERS),
 }
 
 

@@ -10,7 +10,7 @@ from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, 
 from ..platforms import host_platform
 from .execop import run_exec_op
 from .fileop import run_file_op
-from .prober import Prober, image_key
+from .prober import REMOTE_SCHEMES, Prober, image_key
 from .records import LayerRecord, now
 from .snapshot import MergedTree, Snapshot, read_contents
 from .stacks import Stacks, note_image_layers
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..platforms import Platform
     from .executor import Executor
     from .snapshot import Contents, FolderTree
-    from .source import ImageSource
+    from .source import ImageSource, RemoteSources
 
     Ref: TypeAlias = tuple[str, ...]
 
@@ -48,15 +48,20 @@ class LocalWorker(Prober):
     One per build; belongs to one event loop.
     """
 
-    def __init__(self, prober: Prober, *, images: ImageSource, executor: Executor, cache_mounts: Path) -> None:
+    def __init__(
+        self, prober: Prober, *, images: ImageSource, remote: RemoteSources, executor: Executor, cache_mounts: Path
+    ) -> None:
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
         self._images = images
+        self._remote = remote
         self._executor = executor
         self._cache_mounts = cache_mounts
         self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
         self._locals: dict[str, SourceOp] = {}
 
-    async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
+    async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
+        if op.scheme in REMOTE_SCHEMES:
+            return await self._remote.resolve(op, reporter.progress)
         resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
         return image_key(resolved.digest, platform)
 
@@ -70,7 +75,7 @@ class LocalWorker(Prober):
             raise LlbuildError(f"{feature} is not supported yet")
         match vertex.op:
             case SourceOp():
-                return (await self._source(vertex, vertex.op),)
+                return (await self._source(vertex, vertex.op, reporter),)
             case FileOp():
                 return await self._file(vertex.op, inputs, reporter)
             case ExecOp():
@@ -94,11 +99,15 @@ class LocalWorker(Prober):
         """The files of a result, for reading."""
         return self._merged_tree(await self._unpacked(ref, reporter))
 
-    async def _source(self, vertex: Vertex, op: SourceOp) -> Ref:
+    async def _source(self, vertex: Vertex, op: SourceOp, reporter: Reporter) -> Ref:
         if op.scheme == "local":
             name = _LOCAL + vertex.digest
             self._locals[name] = op
             return (name,)
+        if op.scheme in REMOTE_SCHEMES:
+            layer = await self._remote.fetch(op, reporter.progress)
+            self._stacks.seen([layer])
+            return (layer,)
         resolved = await self._images.resolve(op.identifier, vertex.platform or host_platform(), _mode(op))
         return await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
 

@@ -9,9 +9,7 @@ __all__ = ["NOT_YET"]
 
 NOT_YET = frozenset(
     {
-        "ADD --checksum",
         "ADD --keep-git-dir",
-        "ADD of a URL",
         "ADD of a git repository",
         "COPY --parents",  # the worker does not demand that the paths exist
         "RUN --device",

@@ -32,7 +32,7 @@ from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, 
 from llbuild.worker import SCHEMA, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
 from llbuild.worker.executor import SandboxExecutor
 from llbuild.worker.snapshot import LayerStore
-from llbuild.worker.source import ImageSource
+from llbuild.worker.source import DOWNLOADS_SCHEMA, ImageSource, RemoteSources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -95,15 +95,21 @@ def folders(tmp_path: Path, busybox_rootfs: Path) -> Mapping[str, Path]:
 async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Bench]:
     root = tmp_path / "state"
     root.mkdir()
-    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA])
+    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA, DOWNLOADS_SCHEMA])
     prober = Prober(
         layers=LayerStore(root, userxattr=False),
         content=ContentStore(root),
         records=LayerRecords(database),
         contexts=Contexts(folders),
     )
-    async with ImageSource(prober.content) as images, SandboxExecutor(root) as executor:
-        worker = LocalWorker(prober, images=images, executor=executor, cache_mounts=root / "cache-mounts")
+    async with (
+        ImageSource(prober.content) as images,
+        RemoteSources(prober.layers, prober.records, database, handed={}) as remote,
+        SandboxExecutor(root) as executor,
+    ):
+        worker = LocalWorker(
+            prober, images=images, remote=remote, executor=executor, cache_mounts=root / "cache-mounts"
+        )
         yield Bench(worker, CacheStore(database), root)
     database.close()
 

@@ -7,20 +7,41 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
+    from .credentials import Credentials as Credentials
+    from .http_records import DOWNLOADS_SCHEMA as DOWNLOADS_SCHEMA
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
     from .images import ImageSource as ImageSource
     from .oci_layout import OciLayoutSource as OciLayoutSource
+    from .pinned import pinned_key as pinned_key
+    from .redact import redacted as redacted
+    from .remote import RemoteSources as RemoteSources
     from .resolved import ResolvedImage as ResolvedImage
 
 # Lazy (PEP 562): a cached build resolves its images from the store and loads no event loop.
 _HOME = {
+    "Credentials": "credentials",
+    "DOWNLOADS_SCHEMA": "http_records",
     "ImageSource": "images",
     "OciLayoutSource": "oci_layout",
+    "RemoteSources": "remote",
     "ResolvedImage": "resolved",
     "parse_identifier": "identifier",
+    "pinned_key": "pinned",
+    "redacted": "redact",
     "resolve_local": "identifier",
 }
-__all__ = ["ImageSource", "OciLayoutSource", "ResolvedImage", "parse_identifier", "resolve_local"]
+__all__ = [
+    "DOWNLOADS_SCHEMA",
+    "Credentials",
+    "ImageSource",
+    "OciLayoutSource",
+    "RemoteSources",
+    "ResolvedImage",
+    "parse_identifier",
+    "pinned_key",
+    "redacted",
+    "resolve_local",
+]
 
 __getattr__ = lazy_face(__name__, _HOME)
