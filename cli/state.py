@@ -45,7 +45,9 @@ class State:
         """For one build; `handed` are the client's files by URL."""
         from ..worker.source import RemoteSources
 
-        return RemoteSources(self.layers, self.records, self.database, handed=handed, credentials=credentials)
+        return RemoteSources(
+            self.root, self.layers, self.records, self.database, handed=handed, credentials=credentials
+        )
 
 
 def open_state(root: str) -> State:

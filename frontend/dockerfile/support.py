@@ -9,8 +9,6 @@ __all__ = ["NOT_YET"]
 
 NOT_YET = frozenset(
     {
-        "ADD --keep-git-dir",
-        "ADD of a git repository",
         "COPY --parents",  # the worker does not demand that the paths exist
         "RUN --device",
         "RUN --mount=type=cache with an owner or mode",

@@ -37,6 +37,7 @@ class GitTarget:
     header_secret: str = ""
     known_hosts: str = ""  # the contents of such a file
     agent: str = ""  # id of the ssh agent
+    parent: str = ""  # of a submodule: the remote that the secrets are for
 
     @property
     def shown(self) -> str:

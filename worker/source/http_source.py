@@ -8,6 +8,7 @@ downloaded is kept as a layer that has the one file.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -76,6 +77,19 @@ class HttpSource:
         """What the file is now: `HttpFile.resolved`. Raises SourceError."""
         found = await self.download(op, report)
         return parse_http(op).resolved(found.digest, name=found.name, modified=found.modified_s)
+
+    async def fetch(self, op: SourceOp, report: Report) -> str:
+        """The layer with the file. Raises SourceError."""
+        return (await self.download(op, report)).layer
+
+    async def time(self, op: SourceOp, report: Report) -> int | None:
+        """When the server says the file is from, in seconds since 1970; else how old the newest file in it is, if it is
+        an archive. Raises SourceError.
+        """
+        found = await self.download(op, report)
+        if found.modified_s is not None:
+            return found.modified_s
+        return await run_blocking(_newest, f"{self._maker.path(found.layer)}/{found.name}")
 
     async def download(self, op: SourceOp, report: Report) -> Download:
         """The file, in a layer that is here. Asked once a build; who asks meanwhile waits. Raises SourceError."""
@@ -154,6 +168,14 @@ class HttpSource:
 
             self._client = await self._stack.enter_async_context(HttpClient(silence_s=self._silence_s))
         return self._client
+
+
+def _newest(path: str) -> int | None:
+    """The time of the newest file in an archive; None for anything else."""
+    from ..layer import newest_file  # with its decompressors
+
+    with Path(path).open("rb") as file:
+        return newest_file(file)
 
 
 def _same_tag(given: str, known: str) -> bool:

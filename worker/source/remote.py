@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from .credentials import Credentials
 from .http_records import DownloadRecords
-from .http_source import HttpSource
 from .newlayer import LayerMaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..contexts import HandedFile
     from ..records import LayerRecords
     from ..snapshot import LayerStore
+    from .git_source import GitSource
+    from .http_source import HttpSource
     from .resolved import Report
 
 __all__ = ["RemoteSources"]
@@ -28,7 +30,7 @@ __all__ = ["RemoteSources"]
 class RemoteSources:
     """Everything of a build that is neither an image nor a folder of the client:
 
-    async with RemoteSources(layers, records, database, handed={}) as remote:
+    async with RemoteSources(root, layers, records, database, handed={}) as remote:
         key = await remote.resolve(op, report)
         layer = await remote.fetch(op, report)
 
@@ -37,6 +39,7 @@ class RemoteSources:
 
     def __init__(
         self,
+        root: Path,
         layers: LayerStore,
         records: LayerRecords,
         database: Database,
@@ -44,14 +47,16 @@ class RemoteSources:
         handed: Mapping[str, HandedFile],
         credentials: Credentials | None = None,
     ) -> None:
-        """handed: by URL, files that the client has and no server."""
+        """root: the state folder. handed: by URL, files that the client has and no server."""
+        self._root = str(root)
         self._maker = LayerMaker(layers, records)
-        lent = credentials or Credentials()
-        self._http = HttpSource(self._maker, DownloadRecords(database), lent, handed=handed)
+        self._records = DownloadRecords(database)
+        self._handed = handed
+        self._credentials = credentials or Credentials()
         self._stack = AsyncExitStack()
+        self._opened: dict[bool, HttpSource | GitSource] = {}  # by whether it is git
 
     async def __aenter__(self) -> Self:
-        await self._stack.enter_async_context(self._http)
         return self
 
     async def __aexit__(
@@ -61,8 +66,31 @@ class RemoteSources:
 
     async def resolve(self, op: SourceOp, report: Report) -> str:
         """What the source stands for now, as text. Raises SourceError."""
-        return await self._http.resolve(op, report)
+        return await self._source(op).resolve(op, report)
 
     async def fetch(self, op: SourceOp, report: Report) -> str:
         """The layer with its files. Raises SourceError."""
-        return (await self._http.download(op, report)).layer
+        return await self._source(op).fetch(op, report)
+
+    async def time(self, op: SourceOp, report: Report) -> int | None:
+        """When the source is from, in seconds since 1970; None where that is not told. Raises SourceError."""
+        return await self._source(op).time(op, report)
+
+    def _source(self, op: SourceOp) -> HttpSource | GitSource:
+        """Few builds have such sources: what they take is imported when there is one."""
+        source = self._opened.get(op.scheme == "git")
+        if source is None:
+            source = self._open_git() if op.scheme == "git" else self._open_http()
+            self._opened[op.scheme == "git"] = source
+            self._stack.push_async_exit(source)
+        return source
+
+    def _open_git(self) -> GitSource:
+        from .git_source import GitSource as Git
+
+        return Git(self._root, self._maker, self._credentials)
+
+    def _open_http(self) -> HttpSource:
+        from .http_source import HttpSource as Http
+
+        return Http(self._maker, self._records, self._credentials, handed=self._handed)

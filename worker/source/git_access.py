@@ -1,0 +1,79 @@
+"""How git may log in: http headers and ssh agents, out of what the client lends."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+from ...errors import SourceError
+from .git_target import host_of
+
+if TYPE_CHECKING:
+    from .credentials import Credentials
+    from .git_target import GitTarget
+
+__all__ = ["login_settings", "ssh_environment"]
+
+# One token serves all of these, so that submodules can be had, too; elsewhere it is for the one repository.
+_SHARED = ("https://github.com/", "https://www.github.com/")
+_NO_HOST_IS_STRANGE = "-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=/dev/null"
+
+
+def login_settings(target: GitTarget, credentials: Credentials) -> dict[str, str]:
+    """git's configuration that logs in to an http remote, where there is a secret for it."""
+    if not target.remote.lower().startswith(("http://", "https://")):
+        return {}
+    host = host_of(target.remote)
+    names = [(f"{name}.{host}", token) for name, token in _secrets(target)]
+    if not target.parent or _scope(target.parent) == _scope(target.remote):
+        names += _secrets(target)
+    for name, token in names:
+        secret = credentials.secret(name)
+        if secret is not None:
+            value = secret.decode("latin-1").strip()
+            if token:
+                value = "basic " + b64encode(f"x-access-token:{value}".encode("latin-1")).decode()
+            return {f"http.{_scope(target.remote)}.extraheader": f"Authorization: {value}"}
+    return {}
+
+
+def _secrets(target: GitTarget) -> list[tuple[str, bool]]:
+    """Names, and whether it is a token: what the header is made of."""
+    named = ((target.header_secret, False), (target.token_secret, True))
+    return [(name, token) for name, token in named if name]
+
+
+def _scope(remote: str) -> str:
+    """The URLs that the header is for."""
+    scheme, _, rest = remote.partition("://")
+    place, slash, path = rest.partition("/")
+    plain = f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+    return next((shared for shared in _SHARED if plain.startswith(shared)), plain)
+
+
+def ssh_environment(target: GitTarget, credentials: Credentials, known_hosts: str) -> dict[str, str]:
+    """What git needs to speak ssh. known_hosts: a file of the hosts that are known, "" when the target names none.
+
+    Raises SourceError when the agent was not lent.
+    """
+    if "://" in target.remote and not target.remote.lower().startswith("ssh://"):
+        return {}
+    words = ["ssh", "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentityFile=none"]
+    if known_hosts:
+        words += ["-o", "StrictHostKeyChecking=yes", "-o", f"UserKnownHostsFile={known_hosts}"]
+    else:  # as in BuildKit, whoever answers is believed; not, however, where the user knows better
+        own = os.path.expanduser("~/.ssh/known_hosts")
+        words += [*_NO_HOST_IS_STRANGE.split(), "-o", f"GlobalKnownHostsFile=/etc/ssh/ssh_known_hosts {own}"]
+    found = {"GIT_SSH_COMMAND": shlex.join(words), "GIT_SSH_VARIANT": "ssh"}
+    if target.agent:
+        socket = credentials.agent(target.agent)
+        if socket is None:
+            raise SourceError(
+                f"{target.shown} is reached by ssh, and no agent {target.agent!r} was given for it",
+                ref=target.shown,
+                hint=f"add --ssh {target.agent}, with an ssh agent running",
+            )
+        found["SSH_AUTH_SOCK"] = socket
+    return found
