@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import BuildError, VertexError, first_error
+from ..errors import BuildError, LlbuildError, VertexError, first_error
 from ..llb import ExecOp, SourceOp
 from ..values import frozen
 from .flights import Flights
@@ -71,8 +71,7 @@ async def solve(
 ) -> dict[Edge, Ref]:
     """Resolve, plan and execute. Returns the ref of every root.
 
-    Raises VertexError (ExecError among them) for the first vertex that failed, SourceError when a
-    source cannot be resolved.
+    Raises VertexError (ExecError among them) for the first vertex that failed, or source that could not be resolved.
     """
     limits = limits or Limits()
     graph, sources, unknown = unresolved_sources(definitions, worker)
@@ -84,7 +83,7 @@ async def solve(
 async def resolve_sources(
     unknown: Sequence[Vertex], worker: Worker, limits: Limits | None = None, watch: Watch | None = None
 ) -> dict[Digest, str]:
-    """Ask, all at once, what these sources stand for right now. Raises SourceError.
+    """Ask, all at once, what these sources stand for right now. Raises VertexError for one that cannot be told.
 
     watch: opens, for each of them, what is to hear how that goes; None: nobody is.
     """
@@ -95,11 +94,14 @@ async def resolve_sources(
         op = vertex.op
         assert isinstance(op, SourceOp)
         with watch(op) if watch is not None else nullcontext(SILENT) as reporter:
-            resolved[vertex.digest] = await retrying(
-                partial(worker.resolve, op, vertex.platform, reporter),
-                delays_s,
-                lambda words: reporter.log(2, f"{words}\n".encode()),
-            )
+            try:
+                resolved[vertex.digest] = await retrying(
+                    partial(worker.resolve, op, vertex.platform, reporter),
+                    delays_s,
+                    lambda words: reporter.log(2, f"{words}\n".encode()),
+                )
+            except LlbuildError as failure:
+                raise VertexError(failure.message, vertex=vertex.digest, hint=failure.hint) from failure
 
     try:
         async with anyio.create_task_group() as group:

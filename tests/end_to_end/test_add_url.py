@@ -107,7 +107,8 @@ def test_a_failed_download_is_one_error_and_leaves_nothing(
     llbuild: Llbuild, context: Callable[..., Path], web: WebServer
 ) -> None:
     outcome = llbuild("build", context(f"FROM busybox\nADD {web.url('/nothing')} /a\n"), exit_code=1)
-    assert f"error: {web.url('/nothing')}: there is no such file (404)" in outcome.stderr
+    assert f"{web.url('/nothing')}: there is no such file (404)\nhint: check the URL" in outcome.stderr
+    assert "Dockerfile:2" in outcome.stderr
     assert "Traceback" not in outcome.stderr
     snapshots = llbuild.root / "snapshots"
     assert not snapshots.exists() or not list(snapshots.iterdir())

@@ -57,7 +57,9 @@ def mounting(mount: Mount) -> ExecOp:
             FileOp(steps=(FileStep(action=FileCopy(src="/a", dest="/", required_paths=("a",))),)),
             "a copy that demands certain paths (COPY --parents)",
         ),
-        (SourceOp(identifier="git://example.com/x.git"), "a source of kind git://"),
+        (SourceOp(identifier="docker-image+blob://x"), "a source of kind docker-image+blob://"),
+        (SourceOp(identifier="git://h/x.git", attrs=(("git.bundle", "x"),)), "git.bundle=x of a source"),
+        (SourceOp(identifier="https://h/x", attrs=(("http.sig.pubkey", "x"),)), "http.sig.pubkey=x of a source"),
         (
             SourceOp(identifier="local://context", attrs=(("local.includepattern", '["a"]'),)),
             'local.includepattern=["a"] of a source',

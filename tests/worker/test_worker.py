@@ -225,7 +225,8 @@ async def test_codes_that_are_valid_are_no_failure(bench: Bench) -> None:
             SourceOp(identifier="local://nowhere"),
             "no build context named 'nowhere' was given; there are: rootfs, source",
         ),
-        (SourceOp(identifier="git://example.org/x.git"), "sources of kind git:// are not supported yet"),
+        (SourceOp(identifier="docker-image+blob://x"), r"sources of kind docker-image\+blob:// are not supported yet"),
+        (SourceOp(identifier="git://example.org/x#a..b"), "'a..b' names no branch, tag or commit"),
         (SourceOp(identifier="local://source", attrs=(("local.excludepatterns", "x"),)), "is not a JSON list"),
     ],
 )
