@@ -47,7 +47,7 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
 _NOT_YET = frozenset(
     f"--{name}"
     for name in (
-        *("add-host", "allow", "annotation", "attest", "build-arg-file", "builder", "cache-from", "cache-to"),
+        *("add-host", "allow", "annotation", "attest", "build-arg-file", "builder"),
         *("cgroup-parent", "compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
         *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap", "network"),
         *("no-cache-filter", "policy", "provenance", "push", "resource", "rm", "sbom", "secret", "security-opt"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..faces import lazy_face
+from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, Step
 from .derivations import Derivation, Derivations
 from .events import (
     Emit,
@@ -21,23 +22,27 @@ from .events import (
     VertexStarted,
 )
 from .graph import Graph
-from .history import HISTORY_SCHEMA, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
+from .history import HISTORY_SCHEMA, History
 from .plan import Plan, make_plan, unresolved_sources
 from .reporter import EventReporter
 from .store import SCHEMAS, CacheStore
 from .worker import Prober, Ref, Reporter, Worker
 
 if TYPE_CHECKING:
+    from .buildlog import BuildLog, LogChunk, StepLog
     from .execution import Limits, execute, resolve_sources, solve
     from .explain import Cause, Reason
     from .flights import Flights
+    from .portable import portable_records
     from .reasons import reasons_of
     from .retry import RETRY_DELAYS_S, retrying
 
 _LAZY = {
+    **dict.fromkeys(("BuildLog", "LogChunk", "StepLog"), "buildlog"),
     **dict.fromkeys(("Limits", "execute", "resolve_sources", "solve"), "execution"),
     **dict.fromkeys(("Cause", "Reason"), "explain"),
     "Flights": "flights",
+    "portable_records": "portable",
     "reasons_of": "reasons",
     **dict.fromkeys(("RETRY_DELAYS_S", "retrying"), "retry"),
 }
@@ -46,6 +51,8 @@ __all__ = [
     "HISTORY_SCHEMA",
     "RETRY_DELAYS_S",
     "SCHEMAS",
+    "BuildDetails",
+    "BuildLog",
     "BuildRecord",
     "BuildStatus",
     "BuildSummary",
@@ -60,6 +67,7 @@ __all__ = [
     "Graph",
     "History",
     "Limits",
+    "LogChunk",
     "Outcome",
     "Plan",
     "Prober",
@@ -67,6 +75,7 @@ __all__ = [
     "Ref",
     "Reporter",
     "Step",
+    "StepLog",
     "VertexCached",
     "VertexCompleted",
     "VertexLog",
@@ -77,6 +86,7 @@ __all__ = [
     "Worker",
     "execute",
     "make_plan",
+    "portable_records",
     "reasons_of",
     "resolve_sources",
     "retrying",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,6 +11,7 @@ from ..blocking import run_blocking
 from ..errors import ExecError, LlbuildError
 from ..llb import ExecOp, MountType, ProxyEnv, SecurityMode
 from ..values import value_fields
+from .cache_mounts import cache_folder, mount_id
 from .executor import DEFAULT_HOSTNAME, BindMount, ExecSpec, OverlayMount, RootMount, TmpfsMount
 from .identity import resolve_user
 from .snapshot import MergedTree, Snapshot
@@ -151,17 +151,11 @@ def _extra(
         case MountType.TMPFS:
             return TmpfsMount(dest=mount.dest, size_bytes=mount.tmpfs.size_bytes if mount.tmpfs else 0)
         case MountType.CACHE:
-            return BindMount(dest=mount.dest, source=_cache_folder(mount, cache_mounts), readonly=mount.readonly)
+            folder = cache_folder(cache_mounts, mount_id(mount))
+            folder.mkdir(parents=True, exist_ok=True)
+            return BindMount(dest=mount.dest, source=str(folder), readonly=mount.readonly)
         case other:
             raise LlbuildError(f"mounts of type {other.name.lower()} are not supported yet")
-
-
-def _cache_folder(mount: Mount, cache_mounts: Path) -> str:
-    """The folder behind a cache mount: one per id, kept between builds, shared by whoever names it."""
-    name = mount.cache.id if mount.cache and mount.cache.id else mount.dest
-    folder = cache_mounts / sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    folder.mkdir(parents=True, exist_ok=True)
-    return str(folder)
 
 
 def _commit(

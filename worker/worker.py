@@ -8,6 +8,7 @@ from ..blocking import run_blocking
 from ..errors import LlbuildError
 from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, PassthroughOp, SourceOp
 from ..platforms import host_platform
+from .cache_mounts import CacheMounts, cache_ids
 from .execop import run_exec_op
 from .fileop import run_file_op
 from .prober import REMOTE_SCHEMES, Prober, image_key
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..llb import Vertex
     from ..platforms import Platform
     from .executor import Executor
+    from .forms import LayerForms
     from .snapshot import Contents, FolderTree
     from .source import ImageSource, RemoteSources
 
@@ -52,12 +54,14 @@ class LocalWorker(Prober):
         self, prober: Prober, *, images: ImageSource, remote: RemoteSources, executor: Executor, cache_mounts: Path
     ) -> None:
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
+        self.lost = prober.lost
         self._images = images
         self._remote = remote
         self._executor = executor
         self._cache_mounts = cache_mounts
         self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
         self._locals: dict[str, SourceOp] = {}
+        self.mounts = CacheMounts(cache_mounts, layers=self.layers, content=self.content, images=images)
 
     async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
         if op.scheme in REMOTE_SCHEMES:
@@ -95,6 +99,12 @@ class LocalWorker(Prober):
         """The layers of a result as blobs in the content store, bottom first: what an exporter needs."""
         return await self._stacks.blobs(await self._mounted(ref), reporter.progress)
 
+    def forms(self) -> LayerForms:
+        """The layers of results as blobs of any compression: what a cache exporter needs."""
+        from .forms import LayerForms  # with what packs layers: only for who exports them
+
+        return LayerForms(layers=self.layers, content=self.content, records=self.records, stacks=self._stacks)
+
     async def tree(self, ref: Ref, reporter: Reporter) -> MergedTree:
         """The files of a result, for reading."""
         return self._merged_tree(await self._unpacked(ref, reporter))
@@ -109,7 +119,9 @@ class LocalWorker(Prober):
             self._stacks.seen([layer])
             return (layer,)
         resolved = await self._images.resolve(op.identifier, vertex.platform or host_platform(), _mode(op))
-        return await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
+        ref = await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
+        self.lost.difference_update(ref)  # there is a place to have them from again
+        return ref
 
     async def _file(self, op: FileOp, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
         sources: list[Snapshot | FolderTree] = []
@@ -125,6 +137,9 @@ class LocalWorker(Prober):
         return made
 
     async def _exec(self, vertex: Vertex, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
+        for mount in cache_ids([vertex]):
+            if failure := await self.mounts.prepare(mount, reporter.progress):
+                reporter.log(2, f"{failure}\n".encode())
         snapshots = [await self._unpacked(ref, reporter) for ref in inputs]
         made = await run_exec_op(
             vertex,

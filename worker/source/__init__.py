@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
+    from .caches import FoundCache as FoundCache
+    from .caches import load_folder_cache as load_folder_cache
+    from .caches import load_registry_cache as load_registry_cache
     from .credentials import Credentials as Credentials
     from .http_records import DOWNLOADS_SCHEMA as DOWNLOADS_SCHEMA
     from .identifier import parse_identifier as parse_identifier
@@ -22,10 +25,13 @@ if TYPE_CHECKING:
 _HOME = {
     "Credentials": "credentials",
     "DOWNLOADS_SCHEMA": "http_records",
+    "FoundCache": "caches",
     "ImageSource": "images",
     "OciLayoutSource": "oci_layout",
     "RemoteSources": "remote",
     "ResolvedImage": "resolved",
+    "load_folder_cache": "caches",
+    "load_registry_cache": "caches",
     "parse_identifier": "identifier",
     "pinned_key": "pinned",
     "redacted": "redact",
@@ -34,10 +40,13 @@ _HOME = {
 __all__ = [
     "DOWNLOADS_SCHEMA",
     "Credentials",
+    "FoundCache",
     "ImageSource",
     "OciLayoutSource",
     "RemoteSources",
     "ResolvedImage",
+    "load_folder_cache",
+    "load_registry_cache",
     "parse_identifier",
     "pinned_key",
     "redacted",
