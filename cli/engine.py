@@ -12,11 +12,9 @@ import time
 from typing import TYPE_CHECKING
 
 from ..solver import make_plan, unresolved_sources
-from ..worker import Contexts, Prober
-from .compiling import Compiling
+from .compiling import Compiling, open_lookup
 from .exports import export_image, image_outputs, tree_outputs
 from .job import Build, BuildResult
-from .lookup import KnownLookup, stored_images
 from .phases import phase
 from .record import remember_build
 from .state import open_state
@@ -38,10 +36,8 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
     """Compile, solve, export, and leave a record in the build history. Raises LlbuildError."""
     started = time.time()
     state = open_state(options.globals.root)
-    contexts = Contexts(given.folders, hidden=state.root, digests=state.root / "contexts")
-    prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
-    lookup = KnownLookup(stored_images(state.content, given.mode), given.folders, stdin=given.stdin)
-    compiling = Compiling(given, lookup, view)
+    lookup, prober = open_lookup(given, state)
+    compiling = Compiling(given, lookup, view, prober)
     job = Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
     try:
         result = _run(job)

@@ -10,6 +10,7 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
+from ..llb import redacted
 from ..solver import (
     RETRY_DELAYS_S,
     Flights,
@@ -22,8 +23,8 @@ from ..solver import (
 )
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
-from ..worker.source import ImageSource, redacted
-from .compiling_async import complete
+from ..worker.source import ImageSource
+from .compiling_async import Answers, complete
 from .exports import export_image, export_tree, image_outputs, tree_outputs
 from .job import BuildResult
 from .lost import lost_layers, warn_of_loss
@@ -70,14 +71,15 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
         images = await stack.enter_async_context(ImageSource(job.state.content))
-        if compiled is None:
-            compiled = await complete(job.compiling, images, job.display.display)
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper)
         remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files))
         worker = LocalWorker(
             job.prober, images=images, remote=remote, executor=executor, cache_mounts=job.state.cache_mounts
         )
+        if compiled is None:
+            answers = Answers(images=images, remote=remote, worker=worker, cache=job.state.cache)
+            compiled = await complete(job.compiling, answers, job.display.display)
         if _wants_caches(job, plan):
             await _import_caches(job, images, worker)
             plan = None

@@ -140,5 +140,5 @@ def _compiled(options: GraphOptions, view: BuildView) -> tuple[Definition, ...]:
 
     given = build_input(options.compile, view.sources)
     request = replace(given.request, for_build=False)
-    compiled = compile_input(replace(given, request=request), open_state(options.globals.root).content, view)
+    compiled = compile_input(replace(given, request=request), open_state(options.globals.root), view)
     return tuple(result.definition for result in compiled.results)

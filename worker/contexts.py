@@ -31,11 +31,11 @@ class HandedFile:
     """A file that the client holds open, e.g. a build context that came on stdin. Nothing writes to it any more."""
 
     digest: Digest  # sha256
-    descriptor: int
+    file: BinaryIO
 
     def open(self) -> BinaryIO:
         """From its beginning, whoever else reads it."""
-        return Path(f"/proc/self/fd/{self.descriptor}").open("rb")
+        return Path(f"/proc/self/fd/{self.file.fileno()}").open("rb")
 
 
 class Contexts:

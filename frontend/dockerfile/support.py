@@ -18,10 +18,7 @@ NOT_YET = frozenset(
         "RUN --mount=type=secret",
         "RUN --mount=type=ssh",
         "RUN --security=insecure",
-        "SOURCE_DATE_EPOCH from a context or stage",
-        "a build context from a URL",
         "a cgroup parent",
-        "a git build context",
         "a limit of resources",
     }
 )

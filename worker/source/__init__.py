@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .images import ImageSource as ImageSource
     from .oci_layout import OciLayoutSource as OciLayoutSource
     from .pinned import pinned_key as pinned_key
-    from .redact import redacted as redacted
     from .remote import RemoteSources as RemoteSources
     from .resolved import ResolvedImage as ResolvedImage
 
@@ -34,7 +33,6 @@ _HOME = {
     "load_registry_cache": "caches",
     "parse_identifier": "identifier",
     "pinned_key": "pinned",
-    "redacted": "redact",
     "resolve_local": "identifier",
 }
 __all__ = [
@@ -49,7 +47,6 @@ __all__ = [
     "load_registry_cache",
     "parse_identifier",
     "pinned_key",
-    "redacted",
     "resolve_local",
 ]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ...errors import SourceError, first_error
+from ...errors import SourceError, raise_first
 from ...values import frozen, replace
 from .git_errors import failure_of
 
@@ -127,7 +127,7 @@ class GitCommand:
                 group.start_soon(take_output)
                 group.start_soon(take_said)
         except BaseExceptionGroup as errors:
-            raise first_error(errors) from None
+            raise_first(errors)
         return bytes(output), bytes(said)
 
     def _environment(self) -> dict[str, str]:

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from ...errors import SourceError
+from ...llb import redacted
 from ...values import frozen
-from .redact import redacted
 
 if TYPE_CHECKING:
     from ...llb import SourceOp

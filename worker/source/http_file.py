@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 from ...digest import Digest, blake3_bytes
 from ...errors import SourceError
+from ...llb import redacted
 from ...llb.codec import pack
 from ...values import frozen
-from .redact import redacted
 
 if TYPE_CHECKING:
     from ...llb import SourceOp

@@ -284,7 +284,7 @@ async def test_a_file_that_the_client_holds_needs_no_server(root: Path, tmp_path
     with (tmp_path / "given").open("w+b") as file:
         file.write(b"given")
         file.flush()
-        handed = {url: HandedFile(digest=sha256_digest(b"given"), descriptor=file.fileno())}
+        handed = {url: HandedFile(digest=sha256_digest(b"given"), file=file)}
         async with a_build(root, handed=handed) as source:
             found = await source.download(a_file(url), silent)
             assert pinned_key(a_file(url), handed) == await source.resolve(a_file(url), silent)
