@@ -233,7 +233,6 @@ def test_a_missing_dockerfile_is_no_crash() -> None:
         ({"add-hosts": "a=fe80::1%eth0"}, "option add-hosts: 'fe80::1%eth0' is not an IP address"),
         ({"build-arg:BUILDKIT_DISABLE_FILEOP": "1"}, "override-copy-image and build-arg:BUILDKIT_DISABLE_FILEOP are"),
         ({"context": "nowhere"}, "option context: 'nowhere' is neither a git repository nor a URL"),
-        ({"context": "https://x/y.git"}, "a git build context is not supported yet: https://x/y.git"),
     ],
 )
 def test_a_wrong_option_is_explained(options: dict[str, str], message: str) -> None:
