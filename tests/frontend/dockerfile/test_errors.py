@@ -280,3 +280,24 @@ def test_a_trigger_that_cannot_be_parsed_is_explained_at_the_from_that_runs_it()
 def test_a_store_of_the_client_needs_a_digest() -> None:
     with pytest.raises(DockerfileError, match="build context b: 'n:1' names no digest"):
         compile_one("FROM b\n", {"context:b": "oci-layout://n:1"})
+
+
+LONG = "a" * 60_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ENV A={LONG}\n" + "RUN x\n" * 20_000,
+        f"ENV A={LONG}\n" + "RUN $A\n" * 2000,
+        f"ENV A={LONG}\n" + ("ENV B=${A//a" + "?" * 2900 + "b/}\n") * 20,
+        f'SHELL ["{LONG}"]\n' + "CMD x\n" * 2000,
+        f"USER {LONG}\n" + "RUN x\n" * 20_000,
+        "WORKDIR " + "a/" * 500 + "\n" + ("WORKDIR " + "a/" * 500 + "\n") * 500,
+        "COPY" + " a" * 20_000 + f" \\\n/{LONG}",
+        "".join(f"ARG a{number}=x\nRUN x\n" for number in range(5000)),
+    ],
+)
+def test_what_adds_up_to_too_much_is_stopped(text: str) -> None:
+    with pytest.raises(LlbuildError, match="expands to more than 64 MiB"):
+        compile_one("FROM a\n" + text)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llbuild.errors import DockerfileError
 from llbuild.frontend.dockerfile.parser import MAX_INSTRUCTIONS, Node, parse, parse_trigger
-from llbuild.frontend.dockerfile.source import MAX_LINE, Word
+from llbuild.frontend.dockerfile.source import MAX_LINE, MAX_WORDS, Word
 from llbuild.span import Span
 
 
@@ -226,6 +226,32 @@ def test_the_number_of_instructions_is_bounded() -> None:
     with pytest.raises(DockerfileError) as caught:
         nodes("RUN a\n" * (MAX_INSTRUCTIONS + 9))
     assert str(caught.value) == "D:50001:1: the file holds more than 50,000 instructions"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ENV" + " \\\n a=b" * (MAX_WORDS + 1),
+        "ARG" + " \\\n a" * (MAX_WORDS + 1),
+        "CMD [" + '\\\n"a",' * MAX_WORDS + '"b"]',
+        "RUN" + " \\\n --a" * (MAX_WORDS + 1) + " b",
+        "FROM a\n" + ("COPY" + " a" * 5000 + "\n") * 20,
+    ],
+)
+def test_the_number_of_words_is_bounded(text: str) -> None:
+    with pytest.raises(DockerfileError, match="the instructions hold more than 100,000 words"):
+        nodes(text)
+
+
+def test_the_number_of_heredocs_of_an_instruction_is_bounded() -> None:
+    with pytest.raises(DockerfileError, match="one instruction opens more than 1,000 heredocs"):
+        nodes("RUN" + " <<a" * 1001)
+
+
+def test_a_long_line_of_a_heredoc_is_refused_too() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        nodes("RUN <<E\n" + "x" * (MAX_LINE + 1) + "\nE")
+    assert str(caught.value) == f"D:2:1: the line is longer than {MAX_LINE} bytes"
 
 
 def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
