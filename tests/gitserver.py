@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import subprocess
 import threading
@@ -12,12 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llbuild.tests.tools import require_tool
+from llbuild.tests.tools import require_tool, run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["GitServer", "Repository", "git_daemon", "serve_git"]
+__all__ = ["GitServer", "Repository", "SshServer", "git_daemon", "serve_git", "ssh_server"]
 
 _PERSON = {
     **{
@@ -185,3 +186,55 @@ def git_daemon(folder: Path) -> Iterator[str]:
             yield f"git://127.0.0.1:{port}"
         finally:
             daemon.terminate()
+
+
+@dataclass(kw_only=True, slots=True)
+class SshServer:
+    """A real sshd for the user that runs the tests. `agent`: the socket of an agent that has the one key it takes."""
+
+    url: str  # ssh://USER@127.0.0.1:PORT
+    agent: str
+    known_hosts: str  # a line of such a file
+
+
+@contextmanager
+def ssh_server(folder: Path) -> Iterator[SshServer]:
+    """Keys, logs and settings are kept in the folder."""
+    sshd, keygen, ssh_agent, ssh_add = map(require_tool, ("sshd", "ssh-keygen", "ssh-agent", "ssh-add"))
+    for key in ("host", "user"):
+        run_tool([keygen, "-q", "-t", "ed25519", "-N", "", "-f", folder / key])
+    (folder / "authorized").write_text((folder / "user.pub").read_text())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    Path("/run/sshd").mkdir(exist_ok=True)  # where it locks itself in before anybody has logged in
+    settings = {
+        "Port": port,
+        "ListenAddress": "127.0.0.1",
+        "HostKey": folder / "host",
+        "AuthorizedKeysFile": folder / "authorized",
+        "PasswordAuthentication": "no",
+        "StrictModes": "no",
+        "PermitRootLogin": "yes",
+        "PidFile": "none",
+    }
+    (folder / "config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    agent = str(folder / "agent")
+    with (
+        subprocess.Popen([sshd, "-D", "-e", "-f", folder / "config"], stderr=subprocess.PIPE) as server,
+        subprocess.Popen([ssh_agent, "-D", "-a", agent], stdout=subprocess.PIPE) as keeper,
+    ):
+        try:
+            assert server.stderr is not None
+            assert keeper.stdout is not None
+            said = next((line for line in server.stderr if b"Server listening" in line), b"")
+            assert said, "sshd did not start"
+            keeper.stdout.readline()
+            run_tool([ssh_add, "-q", folder / "user"], env={"SSH_AUTH_SOCK": agent})
+            key = (folder / "host.pub").read_text().rsplit(" ", 1)[0]
+            name = pwd.getpwuid(os.geteuid()).pw_name
+            known = f"[127.0.0.1]:{port} {key}\n"
+            yield SshServer(url=f"ssh://{name}@127.0.0.1:{port}", agent=agent, known_hosts=known)
+        finally:
+            server.terminate()
+            keeper.terminate()

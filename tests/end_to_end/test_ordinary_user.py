@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import msgpack
 import pytest
 from llbuild.tests.end_to_end.driver import Llbuild, overlap, processes_of
+from llbuild.tests.gitserver import serve_git
 from llbuild.tests.tools import ROOT, require_tool
+from llbuild.tests.webserver import serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,3 +97,15 @@ def test_an_ordinary_users_cache_travels_with_its_mounts(nobodys: Llbuild, home:
     again = second.build(base, "--no-cache", "--cache-from", f"type=local,src={cache}", "-t", "x", context)
     assert len(again.ran()) == 2
     assert second("run", "x", "cat", "/made", "/seen").stdout == "made\none\n"
+
+
+def test_an_ordinary_user_adds_what_is_elsewhere(nobodys: Llbuild, home: Path, tmp_path: Path) -> None:
+    with serve_git(tmp_path) as server, serve_pages() as web:
+        repo = server.make("repo.git")
+        repo.commit(
+            Dockerfile=f"FROM busybox\nADD {repo.url.removesuffix('/.git')} /src\nADD {web.put('/p', b'page')} /\n"
+        )
+        for _ in range(2):
+            nobodys.build("-o", f"type=local,dest={home / 'out'}", repo.url.removesuffix("/.git"))
+    assert (home / "out/src/a").read_text() == "first\n"
+    assert (home / "out/p").read_text() == "page"

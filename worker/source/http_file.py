@@ -67,6 +67,13 @@ class HttpFile:
 
 def parse_http(op: SourceOp) -> HttpFile:
     """Raises SourceError for an attribute with a malformed value."""
+    shown = redacted(op.identifier)
+    try:
+        host = urlsplit(op.identifier).hostname
+    except ValueError:
+        host = ""
+    if not host or not op.identifier.isprintable():
+        raise SourceError(f"{shown!r} is no URL of a file", ref=shown)
     checksum = op.attr("http.checksum")
     if checksum is not None and not _FORM.fullmatch(checksum):
         raise _wrong(op, "http.checksum", checksum, "algorithm:hex, of sha256, sha384 or sha512")

@@ -13,7 +13,7 @@ from llbuild.blocking import run_blocking
 from llbuild.database import open_database
 from llbuild.errors import SourceError
 from llbuild.llb import SourceOp
-from llbuild.tests.gitserver import GitServer, git_daemon, serve_git
+from llbuild.tests.gitserver import GitServer, git_daemon, serve_git, ssh_server
 from llbuild.worker import SCHEMA, LayerRecords
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import Credentials, pinned_key
@@ -21,7 +21,7 @@ from llbuild.worker.source.git_source import GitSource
 from llbuild.worker.source.newlayer import LayerMaker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from llbuild.tests.gitserver import Repository
 
@@ -51,12 +51,11 @@ def _root(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def a_build(root: Path, secret: Callable[[str], bytes | None] | None = None) -> AsyncIterator[GitSource]:
+async def a_build(root: Path, credentials: Credentials | None = None) -> AsyncIterator[GitSource]:
     """The source as one build has it; the next one shares the state folder."""
     with closing(open_database(root / "state.db", [SCHEMA])) as database:
         maker = LayerMaker(LayerStore(root, userxattr=os.geteuid() != 0), LayerRecords(database))
-        credentials = Credentials() if secret is None else Credentials(secret=secret)
-        async with GitSource(str(root), maker, credentials) as source:
+        async with GitSource(str(root), maker, credentials or Credentials()) as source:
             yield source
 
 
@@ -71,9 +70,9 @@ def a_git(remote: str, fragment: str = "", **attrs: str) -> SourceOp:
 def silent(what: str, current: int, total: int) -> None: ...
 
 
-async def fetched(root: Path, op: SourceOp, secret: Callable[[str], bytes | None] | None = None) -> Path:
+async def fetched(root: Path, op: SourceOp, credentials: Credentials | None = None) -> Path:
     """Check it out in a build of its own; the layer's folder."""
-    async with a_build(root, secret) as source:
+    async with a_build(root, credentials) as source:
         return root / "snapshots" / await source.fetch(op, silent) / "fs"
 
 
@@ -432,7 +431,7 @@ async def test_secrets_log_in(
     lent = {name + f":{port}" if name.endswith("127.0.0.1") else name: value for name, value in known.items()}
     server.login = login
     names = {"authtokensecret": "GIT_AUTH_TOKEN", "authheadersecret": "GIT_AUTH_HEADER"}
-    assert files(await fetched(root, a_git(repo.url, **names), lent.get)) == {"a": "first\n"}
+    assert files(await fetched(root, a_git(repo.url, **names), Credentials(secret=lent.get))) == {"a": "first\n"}
     with pytest.raises(SourceError, match="access denied") as caught:
         await fetched(root, a_git(repo.url, "main", **names))
     assert "GIT_AUTH_TOKEN" in caught.value.hint
@@ -446,7 +445,7 @@ async def test_a_token_is_for_its_repository_only(server: GitServer, root: Path)
     server.login = "Bearer s3cret"
     lent = {"GIT_AUTH_HEADER": b"Bearer s3cret"}
     with pytest.raises(SourceError, match=f"^{inner.url}: access denied"):
-        await fetched(root, a_git(outer.url, authheadersecret="GIT_AUTH_HEADER"), lent.get)
+        await fetched(root, a_git(outer.url, authheadersecret="GIT_AUTH_HEADER"), Credentials(secret=lent.get))
 
 
 async def test_a_password_in_a_url_is_neither_shown_nor_written(
@@ -466,6 +465,28 @@ async def test_ssh_needs_an_agent_that_was_given(root: Path) -> None:
     with pytest.raises(SourceError, match="no agent 'default' was given") as caught:
         await fetched(root, a_git("ssh://git@127.0.0.1/x.git", mountsshsock="default"))
     assert "--ssh default" in caught.value.hint
+
+
+@pytest.mark.needs_root
+async def test_ssh_logs_in_with_the_agent_that_was_given(
+    server: GitServer, repo: Repository, root: Path, tmp_path: Path
+) -> None:
+    with ssh_server(tmp_path) as ssh:
+        remote = ssh.url + str(repo.folder)
+        lent = Credentials(agent=lambda name: ssh.agent if name == "mine" else None)
+        op = a_git(remote, mountsshsock="mine")
+        assert files(await fetched(root, op, lent)) == {"a": "first\n"}
+        wrong = ssh.known_hosts.rpartition(" ")[0] + " AAAAC3NzaC1lZDI1NTE5AAAAIJ" + "a" * 42
+        for known, words in ((ssh.known_hosts, ""), (wrong, "the host's ssh key is not the known one")):
+            op = a_git(remote, "main", mountsshsock="mine", knownsshhosts=known)
+            if words:
+                with pytest.raises(SourceError, match=words):
+                    await fetched(root, op, lent)
+            else:
+                await fetched(root, op, lent)
+        with pytest.raises(SourceError, match="access denied by ssh") as caught:
+            await fetched(root, a_git(remote, "main"), lent)  # no agent is asked for
+        assert "ssh-add" in caught.value.hint
 
 
 async def test_without_git_the_package_is_named(

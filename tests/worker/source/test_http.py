@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llbuild.database import open_database
 from llbuild.digest import sha256_digest
 from llbuild.errors import SourceError
@@ -14,6 +16,7 @@ from llbuild.tests.webserver import WebServer, serve_pages
 from llbuild.worker import SCHEMA, HandedFile, LayerRecords
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import DOWNLOADS_SCHEMA, Credentials, pinned_key
+from llbuild.worker.source.git_target import parse_git
 from llbuild.worker.source.http_file import parse_http
 from llbuild.worker.source.http_records import DownloadRecords
 from llbuild.worker.source.http_source import HttpSource
@@ -297,6 +300,44 @@ async def test_a_file_that_the_client_holds_needs_no_server(root: Path, tmp_path
 def test_malformed_attributes_are_refused(key: str, value: str) -> None:
     with pytest.raises(SourceError, match=f"http.{key} of https://h/x is "):
         parse_http(a_file("https://h/x", **{key: value}))
+
+
+@pytest.mark.parametrize("url", ["http://[/x", "https:///x", "http://", "http://h\n/x", "https://@/x"])
+def test_urls_that_are_none_are_refused(url: str) -> None:
+    with pytest.raises(SourceError, match="is no URL of a file"):
+        parse_http(SourceOp(identifier=url))
+
+
+TEXTS = st.text(st.sampled_from("ab/.:@#?%[]~^{}-\\ \n\0é\udc80"), max_size=12) | st.text(max_size=8)
+
+
+@given(
+    scheme=st.sampled_from(["http", "https", "git"]),
+    place=TEXTS,
+    attrs=st.dictionaries(
+        st.sampled_from(
+            [
+                *("http.checksum", "http.filename", "http.perm", "http.uid", "http.header.accept"),
+                *("git.fullurl", "git.checksum", "git.mtime", "git.fetchbycommit", "git.keepgitdir"),
+            ]
+        ),
+        TEXTS,
+    ),
+)
+def test_whatever_is_asked_for_is_understood_or_refused(scheme: str, place: str, attrs: dict[str, str]) -> None:
+    op = SourceOp(identifier=f"{scheme}://{place}", attrs=tuple(sorted(attrs.items())))
+    with suppress(SourceError):
+        pinned_key(op, {})
+    with suppress(SourceError):
+        if scheme != "git":
+            name = parse_http(op).name(attrs.get("http.filename", ""))
+            assert "/" not in name
+            assert name not in ("", ".", "..")
+        else:
+            target = parse_git(op)
+            assert not target.remote.startswith("-")
+            assert not target.ref.startswith("-")
+            assert ".." not in target.subdir.split("/")
 
 
 async def test_a_name_that_no_file_can_have_is_an_error(web: WebServer, root: Path) -> None:
