@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...blocking import run_blocking
 from ...errors import SourceError
 from ..snapshot import remove_tree
+from .git_mirror import init_words
 
 if TYPE_CHECKING:
     from .git_mirror import GitMirror
@@ -32,8 +33,7 @@ async def keep_git_dir(mirror: GitMirror, name: str, ref: str, folder: str) -> N
     written, too. Raises SourceError.
     """
     git = mirror.git.at(f"{folder}/.git", work_tree=folder)
-    format_ = "sha256" if len(name) == 64 else "sha1"
-    await git.run("init", "--quiet", "--template=", f"--object-format={format_}", folder)
+    await git.run(*init_words("sha256" if len(name) == 64 else "sha1"), folder)
     # Through the file protocol, which copies; a clone of a local path would link files of ours into the layer.
     near = git.setting(protocol__file__allow="always")
     target = f"{name}:{ref}" if ref else name

@@ -49,7 +49,7 @@ _SETTINGS = {
     "protocol.ssh.allow": "always",
     "submodule.recurse": "false",
 }
-_MOST_OUTPUT = 64 << 20
+_MOST_OUTPUT = 256 << 20  # a listing of two million files
 _MOST_SAID = 64 << 10
 _RECEIVING = re.compile(rb"(Receiving|Unpacking) objects:.*?(\d+(?:\.\d+)?) (bytes|[KMG]iB)")
 _UNITS = {b"bytes": 1, b"KiB": 1 << 10, b"MiB": 1 << 20, b"GiB": 1 << 30}
@@ -60,7 +60,8 @@ class GitCommand:
     """How git is run for one repository; `run` it, or `at` another place first."""
 
     shown: str  # the repository, in errors
-    settings: Mapping[str, str] = {}
+    settings: Mapping[str, str] = {}  # of its configuration
+    secrets: Mapping[str, str] = {}  # likewise, what nobody may see
     environment: Mapping[str, str] = {}
     git_dir: str = ""
     work_tree: str = ""
@@ -82,7 +83,7 @@ class GitCommand:
         """
         try:
             process = await anyio.open_process(
-                ["git", *arguments],
+                ["git", *self._configuration(), *arguments],
                 stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=PIPE,
@@ -130,6 +131,11 @@ class GitCommand:
             raise_first(errors)
         return bytes(output), bytes(said)
 
+    def _configuration(self) -> list[str]:
+        """As arguments: git before 2.31 knows no configuration in the environment, and must not run without this."""
+        settings = {**_SETTINGS, **self.settings}
+        return [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+
     def _environment(self) -> dict[str, str]:
         given = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         if "GIT_SSL_CAINFO" not in given and os.environ.get("SSL_CERT_FILE"):
@@ -141,12 +147,11 @@ class GitCommand:
         given["no_proxy"] = ",".join(filter(None, (given.get("no_proxy"), _HERE)))  # none between a machine and itself
         places = {"GIT_DIR": self.git_dir, "GIT_WORK_TREE": self.work_tree, "GIT_INDEX_FILE": self.index}
         given.update((name, place) for name, place in places.items() if place)
-        settings = {**_SETTINGS, **self.settings}
-        for number, (key, value) in enumerate(settings.items()):
+        for number, (key, value) in enumerate(self.secrets.items()):
             given[f"GIT_CONFIG_KEY_{number}"], given[f"GIT_CONFIG_VALUE_{number}"] = key, value
         return {
             **given,
-            "GIT_CONFIG_COUNT": str(len(settings)),
+            "GIT_CONFIG_COUNT": str(len(self.secrets)),
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_ATTR_NOSYSTEM": "1",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .git_command import GitCommand
     from .resolved import Report
 
-__all__ = ["GitMirror", "open_mirror"]
+__all__ = ["GitMirror", "init_words", "open_mirror"]
 
 _NO_SHALLOW = r"shallow capabilit|does not support (--depth|shallow)|dumb http transport does not support"
 _NOT_ADVERTISED = r"not our ref|unadvertised object|couldn't find remote ref|Server does not allow request"
@@ -115,11 +115,16 @@ async def open_mirror(root: str, git: GitCommand, remote: str, object_format: st
         folder = f"{root}/git/{name}"
         if not await run_blocking(os.path.exists, f"{folder}/HEAD"):
             await run_blocking(_make_folder, folder)
-            words = ("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", folder)
-            await git.at(folder).run(*words)
+            await git.at(folder).run(*init_words(object_format), "--bare", folder)
         # Locks of a git that was killed: nobody else is here now.
         await run_blocking(_remove, f"{folder}/shallow.lock", f"{folder}/packed-refs.lock")
         yield GitMirror(git.at(folder), remote)
+
+
+def init_words(object_format: str) -> tuple[str, ...]:
+    """`git init`, of which older gits know no formats."""
+    words = ("init", "--quiet", "--template=")
+    return words if object_format == "sha1" else (*words, f"--object-format={object_format}")
 
 
 def _make_folder(path: str) -> None:

@@ -118,12 +118,12 @@ class GitSource:
         git = await self._git(target)
         wanted = (target.ref, f"{target.ref}^{{}}") if target.ref else ("HEAD",)
         told, default = _refs(await git.run("ls-remote", "--symref", "--", target.remote, *wanted))
+        if target.ref in ("", "HEAD") and is_commit(told.get("HEAD", "")):
+            return _Found(told["HEAD"], told["HEAD"], default)
         short = target.ref.removeprefix("refs/")
         for name in (f"refs/{short}", f"refs/heads/{target.ref}", f"refs/tags/{target.ref}"):
             if target.ref and is_commit(told.get(name, "")):
                 return _Found(told[name], told.get(f"{name}^{{}}", told[name]), name)
-        if not target.ref and is_commit(told.get("HEAD", "")):
-            return _Found(told["HEAD"], told["HEAD"], default)
         short_commit = len(target.ref) >= 7 and not target.ref.strip("0123456789abcdef")
         raise SourceError(
             f"{target.shown} has no branch or tag called {target.ref!r}" if target.ref else f"{target.shown} is empty",
@@ -139,10 +139,12 @@ class GitSource:
             if target.subdir:
                 folder = f"{active.work}/tree"
                 await run_blocking(os.mkdir, folder)
-            seconds = await self._place(target, found, (folder, f"{active.work}/index"), report)
+            await self._place(target, found, (folder, f"{active.work}/index"), report)
             if target.subdir:
                 await run_blocking(move_folder, folder, target.subdir, active.fs, target.shown)
             if target.commit_times:
+                async with self._mirror(target, found) as mirror:
+                    seconds = await mirror.time_of(found.object)
                 await run_blocking(set_times, active.fs, seconds)
             return await run_blocking(self._maker.keep, active)
         finally:
@@ -151,11 +153,8 @@ class GitSource:
 
     async def _place(
         self, target: GitTarget, found: _Found, places: tuple[str, str], report: Report, depth: int = 0
-    ) -> int:
-        """Write the files of a commit and its submodules. places: an empty folder, and a file for git's own use.
-
-        Returns when it was committed.
-        """
+    ) -> None:
+        """Write the files of a commit and its submodules. places: an empty folder, and a file for git's own use."""
         folder, index = places
         async with self._mirror(target, found) as mirror:
             await mirror.bring(found.object, found.ref, report)
@@ -164,7 +163,6 @@ class GitSource:
                 await keep_git_dir(mirror, found.object, found.ref if found.ref.startswith("refs/") else "", folder)
             else:
                 await check_out(mirror, commit, folder, index)
-            seconds = await mirror.time_of(commit)
             submodules = await read_submodules(mirror, commit, target.remote) if target.submodules else []
         if submodules and depth == _DEEPEST:
             raise SourceError(f"{target.shown}: submodules in submodules, {_DEEPEST} deep", ref=target.shown)
@@ -178,7 +176,6 @@ class GitSource:
             await self._place(inner, at, (place, f"{index}.{number}"), report, depth + 1)
             if target.keeps_git_dir:
                 await self._register(target, folder, submodule)
-        return seconds
 
     async def _register(self, target: GitTarget, folder: str, submodule: Submodule) -> None:
         """Write into a .git that stays what `git submodule init` would."""
@@ -194,10 +191,10 @@ class GitSource:
             yield mirror
 
     async def _git(self, target: GitTarget) -> GitCommand:
-        settings = await run_blocking(login_settings, target, self._credentials)
+        secrets = await run_blocking(login_settings, target, self._credentials)
         known_hosts = await run_blocking(self._known_hosts, target.known_hosts) if target.known_hosts else ""
         environment = await run_blocking(ssh_environment, target, self._credentials, known_hosts)
-        return GitCommand(shown=target.shown, settings=settings, environment=environment)
+        return GitCommand(shown=target.shown, secrets=secrets, environment=environment)
 
     def _known_hosts(self, text: str) -> str:
         """A file with this text, until the end of the build."""

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 WHEN = 1_000_000_000
+BOTH = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """One will do for what is git's doing; what is ours has BOTH."""
+    return "asyncio"
 
 
 @pytest.fixture(name="server")
@@ -92,6 +99,7 @@ def files(folder: Path) -> dict[str, str]:
     return found
 
 
+@BOTH
 async def test_the_default_branch_is_checked_out(repo: Repository, root: Path) -> None:
     repo.commit(sub__b="second\n")
     assert files(await fetched(root, a_git(repo.url))) == {"a": "first\n", "sub/b": "second\n"}
@@ -105,6 +113,10 @@ async def test_only_one_commit_is_fetched_and_only_once(server: GitServer, repo:
     (mirror,) = (root / "git").iterdir()
     assert git_in(mirror, "rev-list", "--all", "--count") == "1"
     assert (mirror / "shallow").read_text().split() == [repo.head]
+
+
+async def test_head_is_the_default_branch(repo: Repository, root: Path) -> None:
+    assert await resolved(root, a_git(repo.url, "HEAD")) == f"git@{repo.head}"
 
 
 @pytest.mark.parametrize("ref", ["side", "heads/side", "refs/heads/side", "v1", "v2", "refs/tags/v2", "pull/7/head"])
@@ -169,6 +181,7 @@ async def test_one_build_sees_one_commit(server: GitServer, repo: Repository, ro
     assert files(root / "snapshots" / layer / "fs") == {"a": "first\n"}
 
 
+@BOTH
 async def test_many_at_once_share_a_mirror(server: GitServer, repo: Repository, root: Path) -> None:
     repo.commit(one__x="1", two__x="2")
     async with a_build(root) as first, a_build(root) as second, anyio.create_task_group() as group:
@@ -416,6 +429,7 @@ async def test_remotes_of_odd_protocols_are_refused(root: Path, remote: str) -> 
         await fetched(root, op)
 
 
+@BOTH
 @pytest.mark.parametrize(
     ("login", "known"),
     [
@@ -489,6 +503,7 @@ async def test_ssh_logs_in_with_the_agent_that_was_given(
         assert "ssh-add" in caught.value.hint
 
 
+@BOTH
 async def test_without_git_the_package_is_named(
     repo: Repository, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -508,6 +523,7 @@ async def test_the_users_configuration_does_not_count(
     assert (await fetched(root, a_git(repo.url)) / "a").read_bytes() == b"first\n"
 
 
+@BOTH
 async def test_a_git_that_is_cancelled_leaves_nothing(repo: Repository, root: Path, tmp_path: Path) -> None:
     slow = tmp_path / "bin"
     slow.mkdir()
