@@ -9,10 +9,11 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
-from ..solver import Flights, Limits, execute, make_plan, resolve_sources, unresolved_sources
+from ..solver import Flights, Limits, check_entitlements, execute, make_plan, resolve_sources, unresolved_sources
 from ..worker import LocalWorker
 from ..worker.executor import SandboxExecutor
 from ..worker.source import ImageSource
+from .client import CommandLineClient
 from .compiling_async import complete
 from .exports import export_image, export_tree, image_outputs, tree_outputs
 from .job import BuildResult
@@ -58,9 +59,12 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         images = await stack.enter_async_context(ImageSource(job.state.content))
         if compiled is None:
             compiled = await complete(job.compiling, images, job.display.display)
+            check_entitlements([result.definition for result in compiled.results], job.options.allowed)
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper)
-        worker = LocalWorker(job.prober, images=images, executor=executor, cache_mounts=job.state.cache_mounts)
+        client = await stack.enter_async_context(CommandLineClient(job.options.secrets, job.options.agents))
+        caches = job.state.caches
+        worker = LocalWorker(job.prober, images=images, executor=executor, caches=caches, client=client)
         if plan is None:
             plan = await _plan(job, compiled, worker)
         if plan.runs_processes:

@@ -59,6 +59,7 @@ def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
         wanted["image-resolve-mode"] = "pull"
     for name, source in options.build_contexts:
         wanted[f"context:{name}"] = _named_context(name, source, folders)
+    wanted.update(options.step_options)
     wanted.update(options.frontend_options)
     stdin = sys.stdin.buffer.read() if options.file == STDIN else None
     head = _head(folders["dockerfile"], filename) if stdin is None else stdin

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..database import Database, Schema
+    from ..worker import CacheHolds
 
 __all__ = ["State", "open_explanations", "open_history", "open_state"]
 
@@ -35,8 +36,11 @@ class State:
     cache: CacheStore
 
     @property
-    def cache_mounts(self) -> Path:
-        return self.root / "cache-mounts"
+    def caches(self) -> CacheHolds:
+        """The folders of cache mounts."""
+        from ..worker import CacheHolds
+
+        return CacheHolds(self.root / "cache-mounts", self.root / "locks" / "cache-mounts", layers=self.layers)
 
 
 def open_state(root: str) -> State:

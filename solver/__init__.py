@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..faces import lazy_face
 from .derivations import Derivation, Derivations
+from .entitlements import ENTITLEMENTS, NETWORK_HOST, check_entitlements
 from .events import (
     Emit,
     Event,
@@ -43,7 +44,9 @@ _LAZY = {
 }
 
 __all__ = [
+    "ENTITLEMENTS",
     "HISTORY_SCHEMA",
+    "NETWORK_HOST",
     "RETRY_DELAYS_S",
     "SCHEMAS",
     "BuildRecord",
@@ -75,6 +78,7 @@ __all__ = [
     "VertexQueued",
     "VertexStarted",
     "Worker",
+    "check_entitlements",
     "execute",
     "make_plan",
     "reasons_of",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ..faces import lazy_face
 
 if TYPE_CHECKING:
+    from .cacheholds import CacheHolds as CacheHolds
+    from .client import Client as Client
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
     from .contexts import Contexts as Contexts
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "SCHEMA": "records",
+    "CacheHolds": "cacheholds",
+    "Client": "client",
     "ContentStore": "content",
     "Contexts": "contexts",
     "Identity": "identity",
@@ -41,6 +45,8 @@ _HOME = {
 }
 __all__ = [
     "SCHEMA",
+    "CacheHolds",
+    "Client",
     "ContentStore",
     "Contexts",
     "Identity",

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
-from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, PassthroughOp, SourceOp
+from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, MountType, PassthroughOp, SourceOp
 from ..platforms import host_platform
-from .execop import run_exec_op
+from .client import NoClient
+from .execop import ExecTools, run_exec_op
 from .fileop import run_file_op
 from .prober import Prober, image_key
 from .records import LayerRecord, now
@@ -18,12 +19,13 @@ from .support import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from typing import TypeAlias
 
     from ..image import LayerBlob
     from ..llb import Vertex
     from ..platforms import Platform
+    from .cacheholds import CacheHolds
+    from .client import Client
     from .executor import Executor
     from .snapshot import Contents, FolderTree
     from .source import ImageSource
@@ -48,11 +50,19 @@ class LocalWorker(Prober):
     One per build; belongs to one event loop.
     """
 
-    def __init__(self, prober: Prober, *, images: ImageSource, executor: Executor, cache_mounts: Path) -> None:
+    def __init__(
+        self,
+        prober: Prober,
+        *,
+        images: ImageSource,
+        executor: Executor,
+        caches: CacheHolds,
+        client: Client | None = None,
+    ) -> None:
+        """client: who is asked for secrets and ssh agents; None: there are none."""
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
         self._images = images
-        self._executor = executor
-        self._cache_mounts = cache_mounts
+        self._tools = ExecTools(layers=self.layers, caches=caches, executor=executor, client=client or NoClient())
         self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
         self._locals: dict[str, SourceOp] = {}
 
@@ -74,7 +84,7 @@ class LocalWorker(Prober):
             case FileOp():
                 return await self._file(vertex.op, inputs, reporter)
             case ExecOp():
-                return await self._exec(vertex, inputs, reporter)
+                return await self._exec(vertex, vertex.op, inputs, reporter)
             case MergeOp(inputs=numbers):
                 return (_merged([await self._mounted(inputs[number]) for number in numbers]),)
             case DiffOp(lower=lower, upper=upper):
@@ -115,18 +125,23 @@ class LocalWorker(Prober):
         self._note_made(made)
         return made
 
-    async def _exec(self, vertex: Vertex, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
+    async def _exec(self, vertex: Vertex, op: ExecOp, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
         snapshots = [await self._unpacked(ref, reporter) for ref in inputs]
+        contents = {
+            mount.input: await self._identity(inputs[mount.input], mount.selector)
+            for mount in op.mounts
+            if mount.mount_type is MountType.CACHE and mount.input >= 0
+        }
         made = await run_exec_op(
-            vertex,
-            snapshots,
-            layers=self.layers,
-            cache_mounts=self._cache_mounts,
-            executor=self._executor,
-            output=reporter.log,
-            committed=self._note_made,
+            vertex, snapshots, contents, tools=self._tools, output=reporter.log, committed=self._note_made
         )
         return tuple(snapshot.layers for snapshot in made)
+
+    async def _identity(self, ref: Ref, path: str) -> str:
+        """What tells results apart of which `path` is read: layers are what they are, a client's folder may change."""
+        if self._local_tree(ref) is None:
+            return " ".join(ref)
+        return (await self.read_contents(ref, (FileCopy(src=path or "/", dest="/"),))).digest
 
     def _note_made(self, snapshots: Sequence[Snapshot]) -> None:
         """Write down the new layers: each result's topmost, unless its base was handed on unchanged."""

@@ -29,7 +29,7 @@ from llbuild.llb import (
 )
 from llbuild.platforms import Platform
 from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, VertexStarted, solve
-from llbuild.worker import SCHEMA, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
+from llbuild.worker import SCHEMA, CacheHolds, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
 from llbuild.worker.executor import SandboxExecutor
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import ImageSource
@@ -103,7 +103,8 @@ async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Be
         contexts=Contexts(folders),
     )
     async with ImageSource(prober.content) as images, SandboxExecutor(root) as executor:
-        worker = LocalWorker(prober, images=images, executor=executor, cache_mounts=root / "cache-mounts")
+        caches = CacheHolds(root / "cache-mounts", root / "locks" / "cache-mounts", layers=prober.layers)
+        worker = LocalWorker(prober, images=images, executor=executor, caches=caches)
         yield Bench(worker, CacheStore(database), root)
     database.close()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .spec import ExtraMount as ExtraMount
     from .spec import OverlayMount as OverlayMount
     from .spec import RootMount as RootMount
+    from .spec import SecretMount as SecretMount
     from .spec import Stdio as Stdio
     from .spec import TmpfsMount as TmpfsMount
     from .start import HelperProcess as HelperProcess
@@ -34,6 +35,7 @@ _HOME = {
     "OverlayMount": "spec",
     "RootMount": "spec",
     "SandboxExecutor": "sandbox",
+    "SecretMount": "spec",
     "Stdio": "spec",
     "TmpfsMount": "spec",
     "HelperProcess": "start",
@@ -51,6 +53,7 @@ __all__ = [
     "OverlayMount",
     "RootMount",
     "SandboxExecutor",
+    "SecretMount",
     "Stdio",
     "TmpfsMount",
     "start_helper",

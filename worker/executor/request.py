@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import SandboxError
 from ...llb import NetMode
-from .spec import BindMount, OverlayMount, Stdio
+from .spec import BindMount, OverlayMount, SecretMount, Stdio
 
 if TYPE_CHECKING:
     from .spec import ExecSpec, ExtraMount
@@ -65,15 +65,28 @@ def _encode_mount(mount: ExtraMount) -> Mount:
             "work": os.fsencode(mount.work or ""),
             "selector": os.fsencode(mount.selector),
         }
+    if isinstance(mount, SecretMount):
+        return {
+            "kind": "secret",
+            "dest": dest,
+            "readonly": True,
+            "data": mount.data,
+            "uid": mount.uid,
+            "gid": mount.gid,
+            "mode": mount.mode,
+        }
     return {"kind": "tmpfs", "dest": dest, "readonly": False, "size": mount.size_bytes}
 
 
 def _check(spec: ExecSpec) -> None:
     if not spec.args or not spec.args[0]:
         raise SandboxError("no command to run: args is empty")
-    for text in (*spec.args, *spec.env, spec.cwd, spec.hostname, *(mount.dest for mount in spec.mounts)):
+    for text in (*spec.args, spec.cwd, spec.hostname, *(mount.dest for mount in spec.mounts)):
         if "\0" in text:
             raise SandboxError(f"a zero byte cannot be passed to a process: {text!r}")
+    for entry in spec.env:
+        if "\0" in entry:  # its value may be a secret
+            raise SandboxError(f"a zero byte cannot be passed to a process: variable {entry.partition('=')[0]!r}")
     for mount in spec.mounts:
         if not mount.dest.strip("/"):
             raise SandboxError("an extra mount cannot be at /: that is the root's place")

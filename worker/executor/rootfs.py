@@ -17,6 +17,7 @@ from .failure import SetupError, explained
 from .kernelfs import mask, new_proc, new_sys
 from .mountpoints import MountPoints
 from .mounts import QUIET, attach, bind, filesystem, inside, overlay
+from .secretfiles import SecretFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class RootFilesystem:
         self._insecure = insecure
         self._own_files: list[tuple[bytes, int]] = []
         self._extra: list[tuple[Mount, int]] = []
+        self._secrets = SecretFiles()
         self.mount_points = MountPoints()
 
     def prepare(self) -> None:
@@ -113,6 +115,8 @@ class RootFilesystem:
             if wanted["kind"] == "tmpfs":
                 options = ((b"size", b"%d" % wanted["size"]),) if wanted["size"] else ()
                 return filesystem(b"tmpfs", options, syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV)
+            if wanted["kind"] == "secret":
+                return self._secrets.add(wanted, self._scratch, self._host)
             if wanted["kind"] == "bind" and not wanted["selector"]:
                 return bind(wanted["source"], attributes=attributes)
             if wanted["kind"] == "bind":

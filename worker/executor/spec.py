@@ -23,6 +23,7 @@ __all__ = [
     "ExtraMount",
     "OverlayMount",
     "RootMount",
+    "SecretMount",
     "Stdio",
     "TmpfsMount",
 ]
@@ -77,7 +78,21 @@ class TmpfsMount:
     size_bytes: int = 0  # 0: the kernel's own limit, half of the machine's memory
 
 
-ExtraMount: TypeAlias = "BindMount | OverlayMount | TmpfsMount"
+@frozen
+class SecretMount:
+    """A read-only file at `dest` that exists in memory only, and only for this process."""
+
+    dest: str
+    data: bytes
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o400
+
+    def __repr__(self) -> str:
+        return f"SecretMount(dest={self.dest!r}, {len(self.data)} bytes)"
+
+
+ExtraMount: TypeAlias = "BindMount | OverlayMount | SecretMount | TmpfsMount"
 
 
 class Stdio(Enum):
