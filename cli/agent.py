@@ -8,18 +8,15 @@ and extensions.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
 
 import anyio
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["connect", "pass_on", "pass_questions_on"]
 
 _LIST_KEYS, _SIGN = 11, 13  # SSH_AGENTC_REQUEST_IDENTITIES, SSH_AGENTC_SIGN_REQUEST
 _FAILURE = b"\x05"  # SSH_AGENT_FAILURE
 _LONGEST_BYTES = 256 << 10  # OpenSSH's own limit
+_LENGTH_BYTES = 4
 _READ_BYTES = 1 << 14
 
 
@@ -80,28 +77,23 @@ class _Messages:
         self._data = bytearray()
 
     async def next(self) -> bytes | None:
-        """The next message without its length; None at the end. Raises OSError for what is none."""
-        while (found := next(self._complete(), None)) is None:
+        """The next message without its length; None at the end, and where something comes that is no message."""
+        while True:
+            end = _LENGTH_BYTES + int.from_bytes(self._data[:_LENGTH_BYTES], "big")
+            if len(self._data) >= max(end, _LENGTH_BYTES + 1):
+                message = bytes(self._data[_LENGTH_BYTES:end])
+                del self._data[:end]
+                return message or None
+            if len(self._data) >= _LENGTH_BYTES and not _LENGTH_BYTES < end <= _LONGEST_BYTES:
+                return None
             data = await _receive(self._source)
             if not data:
                 return None
             self._data += data
-        return found
-
-    def _complete(self) -> Iterator[bytes]:
-        if len(self._data) < 4:
-            return
-        end = 4 + int.from_bytes(self._data[:4], "big")
-        if not 4 < end <= _LONGEST_BYTES:
-            raise OSError(f"an ssh agent's message of {end - 4} bytes")
-        if len(self._data) >= end:
-            message = bytes(self._data[4:end])
-            del self._data[:end]
-            yield message
 
 
 async def _send(target: socket.socket, message: bytes) -> None:
-    await _write(target, len(message).to_bytes(4, "big") + message)
+    await _write(target, len(message).to_bytes(_LENGTH_BYTES, "big") + message)
 
 
 async def _receive(source: socket.socket) -> bytes:
