@@ -11,7 +11,7 @@ from ..blocking import run_blocking
 from ..errors import LlbuildError
 from ..solver import Flights, Limits, check_entitlements, execute, make_plan, resolve_sources, unresolved_sources
 from ..worker import LocalWorker
-from ..worker.executor import SandboxExecutor
+from ..worker.executor import CgroupSpec, SandboxExecutor
 from ..worker.source import ImageSource
 from .client import CommandLineClient
 from .compiling_async import complete
@@ -63,8 +63,14 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper)
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, job.options.agents))
-        caches = job.state.caches
-        worker = LocalWorker(job.prober, images=images, executor=executor, caches=caches, client=client)
+        worker = LocalWorker(
+            job.prober,
+            images=images,
+            executor=executor,
+            caches=job.state.caches,
+            client=client,
+            cgroup=CgroupSpec(resources=job.options.resources.linux, pids=job.options.resources.pids),
+        )
         if plan is None:
             plan = await _plan(job, compiled, worker)
         if plan.runs_processes:

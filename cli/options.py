@@ -58,7 +58,7 @@ _NOT_YET = frozenset(
         *("annotation", "attest", "build-arg-file", "builder", "cache-from", "cache-to"),
         *("compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
         *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap"),
-        *("no-cache-filter", "policy", "provenance", "push", "resource", "rm", "sbom", "security-opt", "squash"),
+        *("no-cache-filter", "policy", "provenance", "push", "rm", "sbom", "security-opt", "squash"),
     )
 )
 

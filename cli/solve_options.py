@@ -11,6 +11,7 @@ from .given import AgentSource, SecretSource, parse_secret, unique_agents
 from .outputs import STDOUT, Output, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
+from .resources import StepResources, parse_resources
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -35,6 +36,7 @@ class SolveOptions:
     secrets: tuple[SecretSource, ...] = ()
     agents: tuple[AgentSource, ...] = ()
     allowed: tuple[str, ...] = ()  # entitlements
+    resources: StepResources = StepResources()
 
     @property
     def quiet(self) -> bool:
@@ -56,6 +58,9 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value("--iidfile", metavar="FILE", help="write the image's digest to FILE")
     parser.add_value("--metadata-file", metavar="FILE", help="write the result's metadata to FILE (JSON)")
     parser.add_value("--allow", metavar="RIGHT", many=True, help=f"what steps may ask for: {', '.join(ENTITLEMENTS)}")
+    parser.add_value(
+        "--resource", metavar="SPEC", many=True, help="what a step may take: memory=512m,cpus=1.5,pids=200"
+    )
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
     parser.add_value(
         "--secret", metavar="SPEC", many=True, help="id=ID[,src=FILE|,env=NAME]: secret for steps that ask"
@@ -78,6 +83,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         secrets=tuple(map(parse_secret, found.secret or ())),
         agents=unique_agents(found.ssh or ()),
         allowed=_entitlements(found.allow or ()),
+        resources=parse_resources(found.resource or ()),
     )
     _check_agreement(options)
     return options

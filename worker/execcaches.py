@@ -23,7 +23,7 @@ def cache_uses(
 ) -> dict[int, CacheUse]:
     """The op's cache mounts, by index of the mount.
 
-    contents: what identifies an input that a cache begins with, by index of the input.
+    contents: what identifies that which a cache begins with, by index of the mount.
     """
     uses = {}
     for number, mount in enumerate(op.mounts):
@@ -35,7 +35,7 @@ def cache_uses(
         if mount.input >= 0:
             folders = [layers.folder(layer) for layer in inputs[mount.input].layers]
             first = FirstContents(tree=MergedTree(folders, userxattr=layers.userxattr), path=mount.selector or "/")
-            described = _empty_folder(first) or f"{contents[mount.input]} {mount.selector}"
+            described = _empty_folder(first) or f"{contents[number]} {mount.selector}"
         uses[number] = CacheUse(
             name=cache_name(name, described), id=name.removeprefix("/"), sharing=options.sharing, first=first
         )

@@ -11,11 +11,11 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import ExecError, LlbuildError
 from ..llb import ExecOp, MountType, ProxyEnv, SecurityMode
-from ..values import frozen, value_fields
+from ..values import frozen, replace, value_fields
 from .agents import with_agents
 from .execcaches import cache_uses
 from .execsecrets import fetch_secrets
-from .executor import DEFAULT_HOSTNAME, BindMount, ExecSpec, OverlayMount, RootMount, TmpfsMount
+from .executor import DEFAULT_HOSTNAME, BindMount, CgroupSpec, ExecSpec, OverlayMount, RootMount, TmpfsMount
 from .identity import resolve_user
 from .snapshot import MergedTree, Snapshot
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .cacheholds import CacheHolds, CacheUse
     from .client import Client
     from .execsecrets import ExecSecrets
-    from .executor import Executor, ExtraMount
+    from .executor import Executor, ExitStatus, ExtraMount
     from .snapshot import ActiveLayer, LayerStore
 
 __all__ = ["ExecTools", "run_exec_op"]
@@ -42,6 +42,7 @@ class ExecTools:
     caches: CacheHolds
     executor: Executor
     client: Client
+    cgroup: CgroupSpec
 
 
 @frozen
@@ -51,6 +52,7 @@ class _Given:
     caches: Mapping[int, str]
     agents: Sequence[ExtraMount]
     secrets: ExecSecrets
+    cgroup: CgroupSpec | None
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ async def run_exec_op(
 ) -> tuple[Snapshot, ...]:
     """Run the op's process; one snapshot per output, by index.
 
-    contents: what identifies the inputs that caches begin with, by index of the input. `output` gets what the process
+    contents: what identifies that which caches begin with, by index of the mount. `output` gets what the process
     says; `committed` is called with the results, in the thread that made them.
 
     Raises ExecError when it ends with a code that is not valid for it, LlbuildError when it asks for
@@ -81,18 +83,17 @@ async def run_exec_op(
     """
     op = vertex.op
     assert isinstance(op, ExecOp)
+    cgroup = _cgroup(op, tools.cgroup)
     secrets = await fetch_secrets(op, tools.client)
     uses = await run_blocking(cache_uses, op, inputs, contents, tools.layers) if _has_caches(op) else {}
 
     async def run(caches: Mapping[int, str], agents: Sequence[ExtraMount]) -> tuple[Snapshot, ...]:
-        given = _Given(caches=caches, agents=agents, secrets=secrets)
+        given = _Given(caches=caches, agents=agents, secrets=secrets, cgroup=cgroup)
         prepared = await run_blocking(_prepare, op, inputs, tools.layers, given)
         try:
             status = await tools.executor.run(prepared.spec, output)
             if status.code not in (op.valid_exit_codes or (0,)):
-                how = f" ({_SIGNALS.get(status.signal, f'signal {status.signal}')})" if status.signal else ""
-                message = f'process "{" ".join(op.args)}" exited with code {status.code}{how}'
-                raise ExecError(message, vertex=vertex.digest, exit_code=status.code)
+                raise _failed(vertex, op, status, prepared.spec.cgroup)
             return await run_blocking(_commit, prepared, tools.layers, committed)
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -105,6 +106,24 @@ async def run_exec_op(
     async with tools.caches.hold(uses.values(), waiting) as held:
         caches = {number: held[use.name] for number, use in uses.items()}
         return await with_agents(op, tools.client, tools.layers, partial(run, caches))
+
+
+def _cgroup(op: ExecOp, wanted: CgroupSpec) -> CgroupSpec | None:
+    """None: nothing is asked for that needs one."""
+    spec = replace(wanted, parent=op.cgroup_parent)
+    return None if spec == CgroupSpec() else spec
+
+
+def _failed(vertex: Vertex, op: ExecOp, status: ExitStatus, cgroup: CgroupSpec | None) -> ExecError:
+    how = f" ({_SIGNALS.get(status.signal, f'signal {status.signal}')})" if status.signal else ""
+    message, hint = f'process "{" ".join(op.args)}" exited with code {status.code}{how}', ""
+    if status.memory_kills and cgroup is not None:
+        message += f": it used more memory than it may, {cgroup.resources.memory} bytes, and was killed for it"
+        hint = "raise the limit: --resource memory=BYTES"
+    elif status.forks_refused and cgroup is not None:
+        message += f": it wanted more processes at once than it may have, {cgroup.pids}"
+        hint = "raise the limit: --resource pids=NUMBER"
+    return ExecError(message, vertex=vertex.digest, exit_code=status.code, hint=hint)
 
 
 def _has_caches(op: ExecOp) -> bool:
@@ -147,6 +166,7 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, given: 
         network=op.network,
         insecure=op.security is SecurityMode.INSECURE,
         ulimits=op.ulimits,
+        cgroup=given.cgroup,
     )
     return prepared
 

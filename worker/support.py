@@ -44,7 +44,5 @@ def _features(op: Op) -> Iterator[str]:
 
 
 def _of_exec(op: ExecOp) -> Iterator[str]:
-    if op.cgroup_parent:
-        yield "a cgroup parent"
     if op.cdi_devices:
         yield "a device for a process (RUN --device)"

@@ -8,8 +8,10 @@ from ..blocking import run_blocking
 from ..errors import LlbuildError
 from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, MountType, PassthroughOp, SourceOp
 from ..platforms import host_platform
+from ..values import replace
 from .client import NoClient
 from .execop import ExecTools, run_exec_op
+from .executor import CgroupSpec
 from .fileop import run_file_op
 from .prober import Prober, image_key
 from .records import LayerRecord, now
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ..image import LayerBlob
-    from ..llb import Vertex
+    from ..llb import LinuxResources, Vertex
     from ..platforms import Platform
     from .cacheholds import CacheHolds
     from .client import Client
@@ -58,11 +60,18 @@ class LocalWorker(Prober):
         executor: Executor,
         caches: CacheHolds,
         client: Client | None = None,
+        cgroup: CgroupSpec | None = None,
     ) -> None:
-        """client: who is asked for secrets and ssh agents; None: there are none."""
+        """client: who is asked for secrets and ssh agents; None: there are none. cgroup: limits of every process."""
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
         self._images = images
-        self._tools = ExecTools(layers=self.layers, caches=caches, executor=executor, client=client or NoClient())
+        self._tools = ExecTools(
+            layers=self.layers,
+            caches=caches,
+            executor=executor,
+            client=client or NoClient(),
+            cgroup=cgroup or CgroupSpec(),
+        )
         self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
         self._locals: dict[str, SourceOp] = {}
 
@@ -74,7 +83,9 @@ class LocalWorker(Prober):
         tree = await self._tree(ref, _silent)
         return await run_blocking(read_contents, tree, selection)
 
-    async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:
+    async def perform(
+        self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter, resources: LinuxResources | None = None
+    ) -> tuple[Ref, ...]:
         feature = unsupported(vertex.op)
         if feature:
             raise LlbuildError(f"{feature} is not supported yet")
@@ -84,7 +95,7 @@ class LocalWorker(Prober):
             case FileOp():
                 return await self._file(vertex.op, inputs, reporter)
             case ExecOp():
-                return await self._exec(vertex, vertex.op, inputs, reporter)
+                return await self._exec(vertex, inputs, reporter, resources)
             case MergeOp(inputs=numbers):
                 return (_merged([await self._mounted(inputs[number]) for number in numbers]),)
             case DiffOp(lower=lower, upper=upper):
@@ -125,15 +136,21 @@ class LocalWorker(Prober):
         self._note_made(made)
         return made
 
-    async def _exec(self, vertex: Vertex, op: ExecOp, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
+    async def _exec(
+        self, vertex: Vertex, inputs: Sequence[Ref], reporter: Reporter, resources: LinuxResources | None
+    ) -> tuple[Ref, ...]:
+        assert isinstance(vertex.op, ExecOp)
         snapshots = [await self._unpacked(ref, reporter) for ref in inputs]
         contents = {
-            mount.input: await self._identity(inputs[mount.input], mount.selector)
-            for mount in op.mounts
+            number: await self._identity(inputs[mount.input], mount.selector)
+            for number, mount in enumerate(vertex.op.mounts)
             if mount.mount_type is MountType.CACHE and mount.input >= 0
         }
+        tools = self._tools
+        if resources is not None:
+            tools = replace(tools, cgroup=replace(tools.cgroup, resources=resources))
         made = await run_exec_op(
-            vertex, snapshots, contents, tools=self._tools, output=reporter.log, committed=self._note_made
+            vertex, snapshots, contents, tools=tools, output=reporter.log, committed=self._note_made
         )
         return tuple(snapshot.layers for snapshot in made)
 

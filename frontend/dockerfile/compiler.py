@@ -64,7 +64,6 @@ def prepare(
     Raises MoreNeeded, and LlbuildError for what is wrong. Several platforms see the same file: the first is linted.
     """
     options = read_options(request)
-    _demand(options, not_yet)
     path, data = find_dockerfile(options, lookup)
     excludes = _ignored(options, lookup)
     if data is None or excludes is None:
@@ -87,13 +86,6 @@ def prepare(
     if any(compilation.build.waiting for compilation in compilations):
         raise MoreNeeded
     return compilations
-
-
-def _demand(options: Options, not_yet: frozenset[str]) -> None:
-    """Refuse options of the build that would be ignored."""
-    for given, feature in ((options.cgroup_parent, "a cgroup parent"), (options.resources, "a limit of resources")):
-        if given and feature in not_yet:
-            raise UsageError(f"{feature} is not supported yet")
 
 
 def find_dockerfile(options: Options, lookup: Lookup) -> tuple[str, bytes | None]:

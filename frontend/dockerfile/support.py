@@ -16,8 +16,6 @@ NOT_YET = frozenset(
         "RUN --device",
         "SOURCE_DATE_EPOCH from a context or stage",
         "a build context from a URL",
-        "a cgroup parent",
         "a git build context",
-        "a limit of resources",
     }
 )

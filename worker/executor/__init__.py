@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .sandbox import SandboxExecutor as SandboxExecutor
     from .spec import DEFAULT_HOSTNAME as DEFAULT_HOSTNAME
     from .spec import BindMount as BindMount
+    from .spec import CgroupSpec as CgroupSpec
     from .spec import ExecSpec as ExecSpec
     from .spec import Executor as Executor
     from .spec import ExitStatus as ExitStatus
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _HOME = {
     "DEFAULT_HOSTNAME": "spec",
     "BindMount": "spec",
+    "CgroupSpec": "spec",
     "ExecSpec": "spec",
     "Executor": "spec",
     "ExitStatus": "spec",
@@ -45,6 +47,7 @@ _HOME = {
 __all__ = [
     "DEFAULT_HOSTNAME",
     "BindMount",
+    "CgroupSpec",
     "ExecSpec",
     "Executor",
     "ExitStatus",

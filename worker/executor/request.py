@@ -10,13 +10,15 @@ from ...llb import NetMode
 from .spec import BindMount, OverlayMount, SecretMount, Stdio
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .spec import ExecSpec, ExtraMount
     from .wire import Mount, Step
 
 __all__ = ["encode_step"]
 
 
-def encode_step(spec: ExecSpec) -> Step:
+def encode_step(spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
     """Everything as the kernel will see it; mounts in an order in which each one's parent comes first."""
     _check(spec)
     root = spec.root
@@ -41,6 +43,7 @@ def encode_step(spec: ExecSpec) -> Step:
         "insecure": spec.insecure,
         "shm_size": spec.shm_size_bytes,
         "rlimits": [(limit.name, limit.soft, limit.hard) for limit in spec.ulimits],
+        "cgroups": [os.fsencode(folder) for folder in cgroups],
         "own_output": spec.stdio is Stdio.PIPES,
     }
 

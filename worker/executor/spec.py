@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from ...llb import NetMode
+from ...llb import LinuxResources, NetMode
 from ...values import frozen
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_HOSTNAME",
     "BindMount",
+    "CgroupSpec",
     "ExecSpec",
     "Executor",
     "ExitStatus",
@@ -95,6 +96,15 @@ class SecretMount:
 ExtraMount: TypeAlias = "BindMount | OverlayMount | SecretMount | TmpfsMount"
 
 
+@frozen
+class CgroupSpec:
+    """A cgroup of its own for a process, with limits."""
+
+    resources: LinuxResources = LinuxResources()
+    pids: int = 0  # processes and threads at once; 0: any number
+    parent: str = ""  # a path below the root of each hierarchy; "": the cgroup llbuild is in
+
+
 class Stdio(Enum):
     """What the process reads and writes."""
 
@@ -121,6 +131,7 @@ class ExecSpec:
     insecure: bool = False  # every capability, nothing masked: RUN --security=insecure
     shm_size_bytes: int = 64 << 20
     ulimits: tuple[Ulimit, ...] = ()  # none: as llbuild's own
+    cgroup: CgroupSpec | None = None  # None: llbuild's own
     stdio: Stdio = Stdio.PIPES
 
 
@@ -133,6 +144,8 @@ class ExitStatus:
     user_s: float = 0.0
     system_s: float = 0.0
     max_rss_bytes: int = 0
+    memory_kills: int = 0  # of its processes, because its memory was used up
+    forks_refused: int = 0  # because it had as many processes as it may
 
     @property
     def ok(self) -> bool:

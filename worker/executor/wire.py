@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         insecure: bool
         shm_size: int
         rlimits: list[tuple[str, int, int]]
+        cgroups: list[bytes]  # folders of those it is to be in
         own_output: bool  # stdout and stderr are pipes made for this step
 
     class Outcome(TypedDict, total=False):
