@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["run_build"]
 
 _REFRESH_S = 0.1
+_NETWORK_NOTICE = "[internal] steps use the network of this machine"
 
 
 def run_build(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
@@ -75,6 +76,9 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             plan = await _plan(job, compiled, worker)
         if plan.runs_processes:
             await stack.enter_async_context(executor)
+        if plan.runs_on_the_machines_network:
+            with phase(_NETWORK_NOTICE, job.display.display):
+                pass
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
         refs = await execute(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ExecTools", "run_exec_op"]
 
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # BuildKit's
 _SIGNALS = {2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 
 
@@ -144,9 +145,8 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, given: 
     for number, mount in enumerate(op.mounts):
         if mount is not root and mount.mount_type not in (MountType.SECRET, MountType.SSH):
             extra.append(_extra(mount, inputs, layers, given.caches.get(number, ""), prepared))
-    env = (*op.env, *_proxies(op.proxy_env), *given.secrets.env)
-    if not any(entry.startswith("HOME=") for entry in env):
-        env = (*env, f"HOME={identity.home}")
+    env = _with_default((*op.env, *_proxies(op.proxy_env)), "PATH", _DEFAULT_PATH)
+    env = _with_default((*env, *given.secrets.env), "HOME", identity.home)
     prepared.spec = ExecSpec(
         args=op.args,
         root=RootMount(
@@ -169,6 +169,10 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, given: 
         cgroup=given.cgroup,
     )
     return prepared
+
+
+def _with_default(env: tuple[str, ...], name: str, value: str) -> tuple[str, ...]:
+    return env if any(entry.startswith(f"{name}=") for entry in env) else (*env, f"{name}={value}")
 
 
 def _proxies(proxy: ProxyEnv | None) -> Iterator[str]:

@@ -34,7 +34,6 @@ LOCKED = Mount(dest="/c", input=1, mount_type=MountType.CACHE, cache=CacheOption
         (PassthroughOp(id="x", outputs=(0,)), ""),
         (SourceOp(identifier="docker-image://busybox", attrs=(("image.resolvemode", "pull"),)), ""),
         (SourceOp(identifier="local://context", attrs=(("local.session", "s"), ("local.followpaths", "[]"))), ""),
-        (replace(EXEC, cgroup_parent="/x"), "a cgroup parent"),
         (replace(EXEC, cdi_devices=(CdiDevice(name="v/c"),)), "a device for a process (RUN --device)"),
         (SourceOp(identifier="git://example.com/x.git"), "a source of kind git://"),
         (

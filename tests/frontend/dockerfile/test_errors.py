@@ -216,8 +216,6 @@ def test_a_missing_dockerfile_is_no_crash() -> None:
         ({"multi-platform": "x"}, "option multi-platform is true or false, not 'x'"),
         ({"memory": "0"}, "option memory is a number, at least 1; not '0'"),
         ({"cpusetcpus": "a"}, "option cpusetcpus is a list like 0-3,7; not 'a'"),
-        ({"cgroup-parent": "/x"}, "a cgroup parent is not supported yet"),
-        ({"memory": "5"}, "a limit of resources is not supported yet"),
         ({"context": "nowhere"}, "option context: 'nowhere' is neither a git repository nor a URL"),
         ({"context": "https://x/y.git"}, "a git build context is not supported yet: https://x/y.git"),
     ],
