@@ -20,6 +20,7 @@ from .events import (
     VertexProgress,
     VertexQueued,
     VertexStarted,
+    VertexUsage,
 )
 from .graph import Graph
 from .history import HISTORY_SCHEMA, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
@@ -77,6 +78,7 @@ __all__ = [
     "VertexProgress",
     "VertexQueued",
     "VertexStarted",
+    "VertexUsage",
     "Worker",
     "check_entitlements",
     "execute",

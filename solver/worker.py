@@ -38,6 +38,10 @@ class Reporter(Protocol):
         """How far a transfer or a phase is, in bytes; total 0 for unknown."""
         ...
 
+    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None:
+        """What the vertex's process took, when it has ended."""
+        ...
+
 
 class Prober(Protocol):
     """What planning asks: quick, synchronous, touches no network."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .client import Client
     from .execsecrets import ExecSecrets
     from .executor import Executor, ExitStatus, ExtraMount
+    from .reporter import Reporter
     from .snapshot import ActiveLayer, LayerStore
 
 __all__ = ["ExecTools", "run_exec_op"]
@@ -71,13 +72,13 @@ async def run_exec_op(
     contents: Mapping[int, str],
     *,
     tools: ExecTools,
-    output: Callable[[int, bytes], None],
+    reporter: Reporter,
     committed: Callable[[tuple[Snapshot, ...]], None],
 ) -> tuple[Snapshot, ...]:
     """Run the op's process; one snapshot per output, by index.
 
-    contents: what identifies that which caches begin with, by index of the mount. `output` gets what the process
-    says; `committed` is called with the results, in the thread that made them.
+    contents: what identifies that which caches begin with, by index of the mount. `committed` is called with
+    the results, in the thread that made them.
 
     Raises ExecError when it ends with a code that is not valid for it, LlbuildError when it asks for
     what cannot be given. Failed or cancelled, nothing of it is kept.
@@ -92,7 +93,8 @@ async def run_exec_op(
         given = _Given(caches=caches, agents=agents, secrets=secrets, cgroup=cgroup)
         prepared = await run_blocking(_prepare, op, inputs, tools.layers, given)
         try:
-            status = await tools.executor.run(prepared.spec, output)
+            status = await tools.executor.run(prepared.spec, reporter.log)
+            reporter.usage(status.user_s, status.system_s, status.max_rss_bytes)
             if status.code not in (op.valid_exit_codes or (0,)):
                 raise _failed(vertex, op, status, prepared.spec.cgroup)
             return await run_blocking(_commit, prepared, tools.layers, committed)
@@ -102,7 +104,8 @@ async def run_exec_op(
             raise
 
     def waiting(use: CacheUse) -> None:
-        output(2, f"waiting for the cache mount {use.id}, which another step has locked\n".encode(errors="replace"))
+        text = f"waiting for the cache mount {use.id}, which another step has locked\n"
+        reporter.log(2, text.encode(errors="replace"))
 
     async with tools.caches.hold(uses.values(), waiting) as held:
         caches = {number: held[use.name] for number, use in uses.items()}

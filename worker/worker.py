@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
@@ -29,21 +29,15 @@ if TYPE_CHECKING:
     from .cacheholds import CacheHolds
     from .client import Client
     from .executor import Executor
+    from .reporter import Reporter
     from .snapshot import Contents, FolderTree
     from .source import ImageSource
 
     Ref: TypeAlias = tuple[str, ...]
 
-__all__ = ["LocalWorker", "Reporter"]
+__all__ = ["LocalWorker"]
 
 _LOCAL = "local!"  # a ref to a client's folder: read where it stands, copied only when it must be mounted
-
-
-class Reporter(Protocol):
-    """Where words about a vertex go; the solver's, seen from here."""
-
-    def log(self, stream: int, data: bytes) -> None: ...
-    def progress(self, what: str, current: int, total: int) -> None: ...
 
 
 class LocalWorker(Prober):
@@ -149,9 +143,7 @@ class LocalWorker(Prober):
         tools = self._tools
         if resources is not None:
             tools = replace(tools, cgroup=replace(tools.cgroup, resources=resources))
-        made = await run_exec_op(
-            vertex, snapshots, contents, tools=tools, output=reporter.log, committed=self._note_made
-        )
+        made = await run_exec_op(vertex, snapshots, contents, tools=tools, reporter=reporter, committed=self._note_made)
         return tuple(snapshot.layers for snapshot in made)
 
     async def _identity(self, ref: Ref, path: str) -> str:
@@ -200,6 +192,7 @@ class _Silent:
 
     def log(self, stream: int, data: bytes) -> None: ...
     def progress(self, what: str, current: int, total: int) -> None: ...
+    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None: ...
 
 
 _silent = _Silent()
