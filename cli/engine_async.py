@@ -10,7 +10,7 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import LlbuildError
 from ..solver import Flights, Limits, check_entitlements, execute, make_plan, resolve_sources, unresolved_sources
-from ..worker import LocalWorker
+from ..worker import LocalWorker, unwanted_caches
 from ..worker.executor import CgroupSpec, SandboxExecutor
 from ..worker.source import ImageSource
 from .client import CommandLineClient
@@ -64,11 +64,13 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper)
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, job.options.agents))
+        caches = job.state.caches
+        caches.empty_first(unwanted_caches(result.definition for result in compiled.results))
         worker = LocalWorker(
             job.prober,
             images=images,
             executor=executor,
-            caches=job.state.caches,
+            caches=caches,
             client=client,
             cgroup=CgroupSpec(resources=job.options.resources.linux, pids=job.options.resources.pids),
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
     from .contexts import Contexts as Contexts
+    from .execcaches import unwanted_caches as unwanted_caches
     from .identity import Identity as Identity
     from .identity import resolve_user as resolve_user
     from .prober import Prober as Prober
@@ -42,6 +43,7 @@ _HOME = {
     "note_image_layers": "stacks",
     "resolve_user": "identity",
     "unsupported": "support",
+    "unwanted_caches": "execcaches",
 }
 __all__ = [
     "SCHEMA",
@@ -59,6 +61,7 @@ __all__ = [
     "note_image_layers",
     "resolve_user",
     "unsupported",
+    "unwanted_caches",
 ]
 
 __getattr__ = lazy_face(__name__, _HOME)

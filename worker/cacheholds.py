@@ -54,12 +54,17 @@ class FirstContents:
 
 @frozen
 class CacheUse:
-    """One step's use of one cache. `name`: see `cache_name`; `id`: what people call it."""
+    """One step's use of one cache. `name`: see `cache_name`; `id`: as a definition says it."""
 
     name: str
     id: str
     sharing: CacheSharing = CacheSharing.SHARED
     first: FirstContents | None = None  # None: it begins empty
+
+    @property
+    def title(self) -> str:
+        """What people call it: the Dockerfile frontend puts a namespace, mostly none, and a slash before that."""
+        return self.id.removeprefix("/")
 
 
 def cache_name(mount_id: str, contents: str = "") -> str:
@@ -76,6 +81,12 @@ class CacheHolds:
         self._folder = os.fspath(folder)
         self._locks = locks
         self._layers = layers
+        self._unwanted: frozenset[str] = frozenset()  # ids of caches whose contents are not to be used
+        self._cleared: set[str] = set()  # folders, by this build
+
+    def empty_first(self, ids: Iterable[str]) -> None:
+        """Whoever uses a cache of these ids first finds it new, unless somebody else is using it at that moment."""
+        self._unwanted = frozenset(ids)
 
     @asynccontextmanager
     async def hold(
@@ -111,6 +122,8 @@ class CacheHolds:
                 for number in range(last):
                     folder = f"{use.name}.{number}" if number else use.name
                     if _lock(lock, folder, kind):
+                        if use.id in self._unwanted and folder not in self._cleared:
+                            await self._clear(lock, folder, kind)
                         return lock, f"{self._folder}/{folder}"
                 if not wait_s:
                     waiting(use)
@@ -119,6 +132,22 @@ class CacheHolds:
         except BaseException:
             os.close(lock)
             raise
+
+    async def _clear(self, lock: int, folder: str, kind: int) -> None:
+        self._cleared.add(folder)
+        if _lock(lock, folder, fcntl.F_WRLCK):  # alone
+            await run_blocking(self._remove, f"{self._folder}/{folder}")
+            _lock(lock, folder, kind)
+
+    def _remove(self, path: str) -> None:
+        """First out of sight, then its files."""
+        grave = self._layers.begin(mounted=False)
+        try:
+            os.rename(path, f"{grave.fs}/cache")
+        except FileNotFoundError:
+            pass
+        finally:
+            self._layers.discard(grave)
 
     async def _make(self, use: CacheUse, path: str) -> None:
         """See that it is there, with its first contents. Of several who come to a new one at once, one makes it."""
@@ -148,7 +177,7 @@ class CacheHolds:
             finally:
                 self._layers.discard(active)
         except OSError as error:
-            raise StoreError(f"cannot make the cache mount {use.id!r}: {error.strerror}") from None
+            raise StoreError(f"cannot make the cache mount {use.title!r}: {error.strerror}") from None
 
     def _copy(self, first: FirstContents, folder: str) -> None:
         place = resolve(first.tree, first.path.strip("/"))

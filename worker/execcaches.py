@@ -5,17 +5,33 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING
 
-from ..llb import CacheOptions, MountType
+from ..llb import CacheOptions, ExecOp, MountType
 from .cacheholds import CacheUse, FirstContents, cache_name
 from .snapshot import MergedTree, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from ..llb import ExecOp
+    from ..llb import Definition, Mount
     from .snapshot import LayerStore, Snapshot
 
-__all__ = ["cache_uses"]
+__all__ = ["cache_uses", "unwanted_caches"]
+
+
+def cache_id(mount: Mount) -> str:
+    """What a cache mount is called; without an id of its own, by where it is mounted."""
+    return mount.cache.id if mount.cache and mount.cache.id else mount.dest
+
+
+def unwanted_caches(definitions: Iterable[Definition]) -> set[str]:
+    """The ids of caches of steps that ignore earlier results: to BuildKit, what is in them is one."""
+    ids = set()
+    for definition in definitions:
+        ignoring = {digest for digest, said in definition.metadata if said.ignore_cache}
+        for vertex in definition.vertices:
+            if vertex.digest in ignoring and isinstance(vertex.op, ExecOp):
+                ids |= {cache_id(mount) for mount in vertex.op.mounts if mount.mount_type is MountType.CACHE}
+    return ids
 
 
 def cache_uses(
@@ -30,15 +46,13 @@ def cache_uses(
         if mount.mount_type is not MountType.CACHE:
             continue
         options = mount.cache or CacheOptions()
-        name = options.id or mount.dest
+        name = cache_id(mount)
         first, described = None, ""
         if mount.input >= 0:
             folders = [layers.folder(layer) for layer in inputs[mount.input].layers]
             first = FirstContents(tree=MergedTree(folders, userxattr=layers.userxattr), path=mount.selector or "/")
             described = _empty_folder(first) or f"{contents[number]} {mount.selector}"
-        uses[number] = CacheUse(
-            name=cache_name(name, described), id=name.removeprefix("/"), sharing=options.sharing, first=first
-        )
+        uses[number] = CacheUse(name=cache_name(name, described), id=name, sharing=options.sharing, first=first)
     return uses
 
 

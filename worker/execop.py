@@ -104,7 +104,7 @@ async def run_exec_op(
             raise
 
     def waiting(use: CacheUse) -> None:
-        text = f"waiting for the cache mount {use.id}, which another step has locked\n"
+        text = f"waiting for the cache mount {use.title}, which another step has locked\n"
         reporter.log(2, text.encode(errors="replace"))
 
     async with tools.caches.hold(uses.values(), waiting) as held:

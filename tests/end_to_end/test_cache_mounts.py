@@ -123,3 +123,15 @@ def test_a_cache_has_the_owner_and_mode_it_is_asked_for(llbuild: Llbuild, contex
         "RUN test ! -e /c && cat /one\n"
     )
     assert llbuild.build(folder).step("cat /one").output.split() == [b"700:7:8", b"mine", b"755:0:0"]
+
+
+def test_without_cache_the_caches_begin_anew_once(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    cache = "--mount=type=cache,target=/c"
+    folder = context(
+        f"FROM busybox\nRUN {cache} echo a >> /c/log\nRUN {cache} echo b >> /c/log\n"
+        f"RUN {cache} cat /c/log > /log\nRUN cat /log\n"
+    )
+    for flag, said in ((), b"a\nb\n"), (("--no-cache",), b"a\nb\n"), (("--no-cache",), b"a\nb\n"):
+        assert llbuild.build(*flag, folder).step("RUN cat /log").output == said
+    changed = context(f"FROM busybox\nRUN {cache} echo c >> /c/log; cat /c/log\n")
+    assert llbuild.build(changed).step("cat /c/log").output == b"a\nb\nc\n"
