@@ -5,6 +5,7 @@ LlbuildError
 ├── DefinitionError                  a serialized graph is malformed
 ├── UsageError                       the command line asks for the impossible (exit 2)
 ├── SourceError(ref, transient)      an image, context or URL cannot be had
+│   └── LostLayerError(layer)        part of a stored result cannot be had any more
 ├── FrontendError                    a frontend plugin is missing or misbehaves
 ├── VertexError(vertex)              a vertex failed; the cause is chained
 │   └── ExecError(exit_code)         its process exited non-zero
@@ -28,6 +29,7 @@ from .values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
     from .digest import Digest
     from .span import Span
@@ -43,6 +45,7 @@ __all__ = [
     "ExportError",
     "FrontendError",
     "LlbuildError",
+    "LostLayerError",
     "NotFoundError",
     "SandboxError",
     "SourceError",
@@ -50,6 +53,7 @@ __all__ = [
     "UsageError",
     "VertexError",
     "first_error",
+    "raise_first",
 ]
 
 
@@ -109,6 +113,14 @@ class SourceError(LlbuildError):
         super().__init__(message, hint=hint)
         self.ref = ref
         self.transient = transient
+
+
+class LostLayerError(SourceError):
+    """A layer of a stored result is not here and cannot be fetched: what made it must be done again."""
+
+    def __init__(self, message: str, *, ref: str, layer: str, transient: bool = False) -> None:
+        super().__init__(message, ref=ref, transient=transient)
+        self.layer = layer
 
 
 class FrontendError(LlbuildError):
@@ -179,3 +191,9 @@ def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
         else:
             flat.append(error)
     return next((error for error in flat if not isinstance(error, LlbuildError)), flat[0])
+
+
+def raise_first(errors: BaseExceptionGroup[BaseException]) -> NoReturn:
+    """Raise what stopped a group of tasks as if there were no group: with the cause that it had."""
+    error = first_error(errors)
+    raise error from error.__cause__

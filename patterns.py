@@ -6,7 +6,7 @@ Facts: pkg.go.dev/path/filepath#Match; moby/patternmatcher. Paths are relative, 
 from __future__ import annotations
 
 import re
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["IgnoreList", "clean_path", "compile_match", "has_wildcards"]
 
 _MAX_PATTERN = 1 << 16
+_MAX_WALKS = 1000  # patterns that take a hundred times as long as others
 _MAX_JOINED = 1 << 16  # characters of a regular expression made of several; compiling it takes a hundred times that
 _SPECIAL = re.compile(r"[*?\[\\]")
 # Pieces of regular expressions: `*`, `**/` and a `**` at the end.
@@ -102,7 +103,10 @@ class IgnoreList:
         for text in lines:
             if text not in known:
                 known[text] = _parse_line(text)
-        self._lines = [line for line in map(known.__getitem__, lines) if line is not None]
+        kept = [line for line in map(known.__getitem__, lines) if line is not None]
+        self._lines = [line for line, _ in groupby(kept)]  # saying it twice changes nothing
+        if sum(not line.source for line in self._lines) > _MAX_WALKS:
+            raise ValueError(f"more than {_MAX_WALKS} patterns with '**' inside of names")
         self.has_exceptions = any(line.again for line in self._lines)
         self._covers: dict[str, int] = {"": 0}  # by folder: which lines match it or a folder above it, as bits
         self._quick: dict[int, tuple[_Search, _Search]] = {}  # by depth

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / ".typing"))  # so that any interpreter with the de
 
 from llbuild.benchmarks.shapes import SHAPES  # noqa: E402  after the line above
 from llbuild.digest import Digest  # noqa: E402
-from llbuild.frontend import NoSuchFile, Request, ResolvedImage  # noqa: E402
+from llbuild.frontend import NoSuchFile, NoTime, Request, ResolvedImage  # noqa: E402
 from llbuild.frontend.dockerfile import FRONTEND  # noqa: E402
 from llbuild.frontend.dockerfile.parser import parse  # noqa: E402
 from llbuild.image import ContainerConfig, ImageConfig  # noqa: E402
@@ -27,7 +27,7 @@ from llbuild.llb import Definition, encode_definition  # noqa: E402
 from llbuild.platforms import Platform  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import TypeVar
 
     _T = TypeVar("_T")
@@ -52,6 +52,9 @@ class OneFile:
             platform=platform, config=ContainerConfig(env=("PATH=/bin",), cmd=("sh",)), diff_ids=(DIGEST,)
         )
         return ResolvedImage(ref=ref, digest=DIGEST, config=config)
+
+    def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int:  # noqa: ARG002  the contract's
+        raise NoTime
 
 
 def main() -> None:

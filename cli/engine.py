@@ -57,11 +57,12 @@ def _run(job: Build) -> BuildResult:
     if compiled is not None:
         check_entitlements([result.definition for result in compiled.results], job.options.allowed)
     plan = None if compiled is None else _plan(job, compiled)
-    if compiled is not None and plan is not None and plan.complete:
+    exports_cache = any(not target.inline for target in job.options.cache_to)
+    if compiled is not None and plan is not None and plan.complete and not exports_cache:
         layers = _ready_layers(job, plan)
         if layers is not None:
             plan.announce(job.display.display, time.time())
-            return _export(job, compiled.results[0], layers)
+            return _export(job, compiled.results[0], plan, layers)
     helper = _start_early(job, plan)
     from .engine_async import run_build
 
@@ -77,7 +78,7 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
         from ..worker import enter_user_namespace
 
         enter_user_namespace()  # before there is a second thread: the kernel insists
-    if plan is None or not plan.runs_processes:
+    if plan is None or not plan.runs_processes or job.options.cache_from:
         return None
     from ..worker.executor import start_helper
 
@@ -98,15 +99,19 @@ def _ready_layers(job: Build, plan: Plan) -> tuple[LayerBlob, ...] | None:
     """The result's layers as blobs if all are packed, and nothing but images is wanted of it."""
     if tree_outputs(job.options):
         return None
-    ref: Ref = plan.ref(plan.graph.roots[0]) if plan.graph.roots else ()
-    return job.prober.ready_blobs(ref)
+    return job.prober.ready_blobs(_result(plan))
 
 
-def _export(job: Build, result: PlatformResult, layers: tuple[LayerBlob, ...]) -> BuildResult:
+def _result(plan: Plan) -> Ref:
+    return plan.ref(plan.graph.roots[0]) if plan.graph.roots else ()
+
+
+def _export(job: Build, result: PlatformResult, plan: Plan, layers: tuple[LayerBlob, ...]) -> BuildResult:
     if not image_outputs(job.options):
         return BuildResult()
     with phase("exporting image", job.display.display):
-        image = export_image(result.image, layers, job.options, job.state.content)
+        inline = job.inline_cache(plan, _result(plan), layers)
+        image = export_image(result.image, layers, job.options, job.state.content, inline)
     return BuildResult(
         manifest=image.manifest_descriptor, config_digest=image.config_descriptor.digest, names=job.options.tags
     )

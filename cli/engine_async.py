@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
-from ..solver import Flights, Limits, check_entitlements, execute, make_plan, resolve_sources, unresolved_sources
+from ..solver import (
+    RETRY_DELAYS_S,
+    Flights,
+    Limits,
+    check_entitlements,
+    execute,
+    make_plan,
+    resolve_sources,
+    retrying,
+    unresolved_sources,
+)
 from ..worker import LocalWorker, unwanted_caches
 from ..worker.executor import CgroupSpec, SandboxExecutor
 from ..worker.source import ImageSource
@@ -17,6 +28,7 @@ from .client import CommandLineClient
 from .compiling_async import complete
 from .exports import export_image, export_tree, image_outputs, tree_outputs
 from .job import BuildResult
+from .lost import lost_layers, warn_of_loss
 from .phases import phase
 
 if TYPE_CHECKING:
@@ -74,26 +86,63 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             client=client,
             cgroup=CgroupSpec(resources=job.options.resources.linux, pids=job.options.resources.pids),
         )
-        if plan is None:
-            plan = await _plan(job, compiled, worker)
-        if plan.runs_processes:
-            await stack.enter_async_context(executor)
-        if plan.runs_on_the_machines_network:
-            with phase(_NETWORK_NOTICE, job.display.display):
-                pass
+        if _wants_caches(job, plan):
+            await _import_caches(job, images, worker)
+            plan = None
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
-        refs = await execute(
-            plan,
-            worker,
-            job.state.cache,
-            job.display.display,
-            _limits(job),
-            flights=flights,
-            explain=job.display.explains,
-        )
-        root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
-        return await _export(job, compiled, root, worker)
+        ready, given_up = False, set[str]()
+        while True:
+            plan = plan or await _plan(job, compiled, worker)
+            if plan.runs_processes and not ready:
+                await stack.enter_async_context(executor)
+                ready = True
+                if plan.runs_on_the_machines_network:
+                    with phase(_NETWORK_NOTICE, job.display.display):
+                        pass
+            try:
+                return await _perform(job, compiled, plan, worker, flights)
+            except LlbuildError as error:
+                lost = lost_layers(error)
+                if not lost or lost <= given_up:
+                    raise
+                given_up |= lost
+                worker.lost |= lost
+                warn_of_loss(job, error)
+                plan = None
+
+
+async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWorker, flights: Flights) -> BuildResult:
+    """Everything after the plan. Raises an error that has LostLayerError in it when a stored result is none."""
+    refs = await execute(
+        plan,
+        worker,
+        job.state.cache,
+        job.display.display,
+        _limits(job),
+        flights=flights,
+        explain=job.display.explains,
+    )
+    root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
+    result = await _export(job, compiled, plan, root, worker)
+    if any(not target.inline for target in job.options.cache_to):
+        from .cache_export import export_caches
+
+        await export_caches(job, plan, root, worker)
+    return result
+
+
+def _wants_caches(job: Build, plan: Plan | None) -> bool:
+    """Whether to import what was asked for: not when nothing is missing, unless it is handed on in an export."""
+    if plan is not None and plan.complete and not any(target.mounts for target in job.options.cache_to):
+        return False
+    return bool(job.options.cache_from)
+
+
+async def _import_caches(job: Build, images: ImageSource, worker: LocalWorker) -> None:
+    from .cache_import import import_caches
+
+    await import_caches(job, images, worker)
 
 
 def _load_packers() -> None:
@@ -129,13 +178,21 @@ def _limits(job: Build) -> Limits:
     return Limits(execs=job.options.max_parallelism) if job.options.max_parallelism else Limits()
 
 
-async def _export(job: Build, compiled: Compiled, root: Ref, worker: LocalWorker) -> BuildResult:
+async def _export(job: Build, compiled: Compiled, plan: Plan, root: Ref, worker: LocalWorker) -> BuildResult:
     result = BuildResult()
     emit = job.display.display
     if image_outputs(job.options):
         with phase("exporting image", emit) as reporter:
-            layers = await worker.blobs(root, reporter)
-            image = await run_blocking(export_image, compiled.results[0].image, layers, job.options, job.state.content)
+            layers = await retrying(
+                partial(worker.blobs, root, reporter),
+                RETRY_DELAYS_S,
+                lambda words: reporter.log(2, f"{words}\n".encode()),
+            )
+            if tree_outputs(job.options):
+                await worker.tree(root, reporter)  # what is lost must be found before anything is written
+            inline = await run_blocking(job.inline_cache, plan, root, layers)
+            config, content = compiled.results[0].image, job.state.content
+            image = await run_blocking(export_image, config, layers, job.options, content, inline)
         result = BuildResult(
             manifest=image.manifest_descriptor,
             config_digest=image.config_descriptor.digest,

@@ -12,6 +12,7 @@ from ..llb import SourceOp
 from ..solver import Outcome, reasons_of
 from ..values import frozen
 from .builds import build_title
+from .builds.choice import add_build, add_step, build_and_step
 from .listing import add_format, render_json, wants_json
 from .parser import CommandParser, read_globals, start_log, suggestion
 from .state import open_explanations
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     from ..llb import Vertex
     from ..solver import BuildRecord, BuildSummary, Derivations, Reason, Step
 
-__all__ = ["ExplainedStep", "explain_build", "pick_step", "render_explanation", "run"]
+__all__ = ["OUTCOME_WORDS", "ExplainedStep", "explain_build", "pick_step", "render_explanation", "run"]
 
 _NAME_WIDTH = 96
 _OTHER_REASONS = 4  # shown without asking for the step
-_WORDS = {
+OUTCOME_WORDS = {
     Outcome.CACHED: "cached",
     Outcome.EXECUTED: "ran",
     Outcome.FAILED: "failed",
@@ -57,17 +58,15 @@ def run(argv: Sequence[str]) -> int:
         "Say for every step of a build whether a stored result served, and if not, what was different.",
         usage="llbuild explain [flags] [BUILD] [STEP]",
     )
-    parser.add_argument("build", metavar="BUILD", nargs="?", default="last", help="its number (default: last)")
-    parser.add_argument("step", metavar="STEP", nargs="?", default="", help="number or part of the name of one step")
+    add_build(parser)
+    add_step(parser)
     add_format(parser)
     found = parser.parse(argv)
     options = read_globals(found, os.environ)
     as_json = wants_json(found)
     start_log(options)
     history, derivations = open_explanations(options.root)
-    build, wanted = found.build, found.step
-    if build != "last" and not build.isdecimal() and not wanted:
-        build, wanted = "last", build  # `llbuild explain COPY`
+    build, wanted = build_and_step(found)
     record = history.load(build)
     steps = explain_build(record, derivations)
     chosen = [pick_step(steps, wanted)] if wanted else steps
@@ -78,8 +77,11 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def explain_build(record: BuildRecord, derivations: Derivations) -> list[ExplainedStep]:
-    """Every vertex of the build, inputs first; reading the user's folders is no step."""
+def explain_build(record: BuildRecord, derivations: Derivations | None = None) -> list[ExplainedStep]:
+    """Every vertex of the build, inputs first; reading the user's folders is no step.
+
+    Without derivations, no reasons.
+    """
     outcomes = record.outcomes()
     named = {digest: said.name for definition in record.definitions for digest, said in definition.metadata}
     vertices = {vertex.digest: vertex for definition in record.definitions for vertex in definition.vertices}
@@ -95,7 +97,7 @@ def explain_build(record: BuildRecord, derivations: Derivations) -> list[Explain
                 name=single_line(named.get(digest, "")) or digest.short,
                 outcome=step.outcome,
                 duration_s=step.duration_s,
-                reasons=tuple(_reasons(step, record.summary, derivations)),
+                reasons=() if derivations is None else tuple(_reasons(step, record.summary, derivations)),
             )
         )
     return steps
@@ -140,7 +142,7 @@ def render_explanation(
     lines = [f"build {build.id}: {build_title(build)}, {when}; {build.executed} ran, {build.cached} cached", ""]
     for step in steps:
         took = f"  {human_duration(step.duration_s)}" if step.outcome in {Outcome.EXECUTED, Outcome.FAILED} else ""
-        lines.append(f"{step.number:3d}  {_WORDS[step.outcome]:8}  {clip(step.name, _NAME_WIDTH)}{took}")
+        lines.append(f"{step.number:3d}  {OUTCOME_WORDS[step.outcome]:8}  {clip(step.name, _NAME_WIDTH)}{took}")
         lines += _reason_lines(step, whole=whole)
     return "".join(f"{harmless(line)}\n" for line in lines)
 
@@ -166,7 +168,7 @@ def _fields(build: BuildSummary, steps: Sequence[ExplainedStep]) -> dict[str, ob
                 "number": step.number,
                 "vertex": step.vertex,
                 "name": step.name,
-                "outcome": _WORDS[step.outcome],
+                "outcome": OUTCOME_WORDS[step.outcome],
                 "duration_s": round(step.duration_s, 6),
                 "reasons": [
                     {"cause": reason.cause.value, "summary": reason.summary, "details": list(reason.details)}

@@ -37,10 +37,14 @@ def tree_outputs(options: SolveOptions) -> tuple[Output, ...]:
 
 
 def export_image(
-    config: ImageConfig, layers: Sequence[LayerBlob], options: SolveOptions, content: ContentStore
+    config: ImageConfig,
+    layers: Sequence[LayerBlob],
+    options: SolveOptions,
+    content: ContentStore,
+    inline_cache: bytes = b"",
 ) -> AssembledImage:
     """Put the image together and write it to every place that wants an image. Raises ExportError."""
-    image = assemble(config, layers)
+    image = assemble(config, layers, inline_cache=inline_cache)
     for output in image_outputs(options):
         names = _names(options, output)
         match output.kind:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .job import BuildView
     from .progress import Trace
 
-__all__ = ["report_failure"]
+__all__ = ["failure_text", "report_failure"]
 
 
 def report_failure(error: LlbuildError, view: BuildView, trace: Trace | None = None, *, debug: bool = False) -> None:
@@ -24,8 +24,13 @@ def report_failure(error: LlbuildError, view: BuildView, trace: Trace | None = N
         print_traceback(error)
     if error.warnings:
         sys.stderr.write(render_warnings(error.warnings, view.sources))
-    sys.stderr.write(render_error(error, _facts(view, trace)))
+    sys.stderr.write(failure_text(error, view, trace))
     sys.stderr.flush()
+
+
+def failure_text(error: LlbuildError, view: BuildView, trace: Trace | None = None) -> str:
+    """The report: the step's last output, the place in the build file, the error, a hint."""
+    return render_error(error, _facts(view, trace))
 
 
 def _facts(view: BuildView, trace: Trace | None) -> BuildFacts:

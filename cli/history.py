@@ -17,9 +17,10 @@ from .text import clip, single_line
 from .units import human_size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..digest import Digest
+    from ..image import Descriptor
     from ..worker import ContentStore
     from .catalogue import LocalImage
 
@@ -55,8 +56,13 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def history_lines(store: ContentStore, image: LocalImage) -> list[HistoryLine]:
-    """Oldest first. Layers that the history forgot (an image need not have one) get lines of their own."""
+def history_lines(
+    store: ContentStore, image: LocalImage, size_of: Callable[[ContentStore, Descriptor], int] = layer_size
+) -> list[HistoryLine]:
+    """Oldest first. Layers that the history forgot (an image need not have one) get lines of their own.
+
+    size_of: what a layer counts as.
+    """
     layers = list(zip(image.config.diff_ids, image.manifest.layers, strict=False))
     lines = []
     for step in image.config.history:
@@ -64,9 +70,9 @@ def history_lines(store: ContentStore, image: LocalImage) -> list[HistoryLine]:
             lines.append(HistoryLine(step=step))
         else:
             diff_id, descriptor = layers.pop(0)
-            lines.append(HistoryLine(step=step, layer=diff_id, size_bytes=layer_size(store, descriptor)))
+            lines.append(HistoryLine(step=step, layer=diff_id, size_bytes=size_of(store, descriptor)))
     for diff_id, descriptor in layers:
-        lines.append(HistoryLine(step=History(), layer=diff_id, size_bytes=layer_size(store, descriptor)))
+        lines.append(HistoryLine(step=History(), layer=diff_id, size_bytes=size_of(store, descriptor)))
     return lines
 
 

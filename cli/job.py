@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from ..values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..digest import Digest
     from ..frontend import BuildWarning
-    from ..image import Descriptor
+    from ..image import Descriptor, LayerBlob
     from ..llb import Definition
+    from ..solver import Plan, Ref
     from ..worker import Prober
     from .compiling import Compiling
     from .progress import Display
@@ -57,3 +58,17 @@ class Build:
     state: State
     prober: Prober
     display: Display
+
+    def inline_cache(self, plan: Plan, ref: Ref, layers: Sequence[LayerBlob]) -> bytes:
+        """What the image is to carry of the build's cache, encoded; nothing unless that was asked for.
+
+        ref: the result; layers: its layers as blobs, in the same order.
+        """
+        if not any(target.inline for target in self.options.cache_to):
+            return b""
+        from ..exporter import cache_config
+        from ..image import encode_cache_config
+        from ..solver import portable_records
+
+        records = portable_records(plan, self.state.cache, frozenset(ref).issuperset)
+        return encode_cache_config(cache_config(records, dict(zip(ref, layers, strict=True))))

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, SourceError
-from ..frontend import NoSuchFile, ResolvedImage
+from ..frontend import NoSuchFile, NoTime, ResolvedImage
 from ..worker.source import resolve_local
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class KnownLookup:
     ) -> None:
         """here: what can be told of an image at once; None where somebody else must be asked.
 
-        others_are_empty: folders that were not handed over have no files, instead of being an error.
+        others_are_empty: what was not handed over has no files and no time, instead of being an error.
         """
         self._here = here
         self._folders = folders
@@ -71,6 +71,13 @@ class KnownLookup:
         data = _read_inside(os.fspath(folder), path)
         self.read[path] = data
         return data
+
+    def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int | None:  # noqa: ARG002  the contract's
+        if self._others_are_empty:
+            raise NoTime
+        raise SourceError(
+            f"the time of {identifier} cannot be looked up yet: SOURCE_DATE_EPOCH takes seconds", ref=identifier
+        )
 
     def learn(self, question: Question, found: FoundImage | LlbuildError) -> None:
         """The answer to one of `missing`."""

@@ -12,12 +12,12 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
     from .interrupts import Signals
 
-__all__ = ["COMMANDS", "main", "program"]
+__all__ = ["COMMANDS", "GLOBAL_FLAGS", "main", "program", "split_command"]
 
 # name -> (module, summary); the module has `run(argv) -> int`
 COMMANDS = {
@@ -26,7 +26,7 @@ COMMANDS = {
     "compile": (".compile", "print the graph that a build file compiles to, and build nothing"),
     "solve": (".solve", "build a definition that was compiled before, or by something else"),
     "run": (".run", "run a command in an image of the local store"),
-    "builds": (".builds", "list the builds made here, and how they ended"),
+    "builds": (".builds", "list the builds made here, show one, write a report of it"),
     "graph": (".graph", "draw the graph of a build: SVG, Graphviz, Mermaid or JSON"),
     "images": (".images", "list the images of the local store"),
     "history": (".history", "show how an image came to be, layer by layer"),
@@ -36,7 +36,7 @@ COMMANDS = {
     "version": (".version", "print the version"),
 }
 # flags that may stand before the command, and whether they take a value
-_GLOBAL_FLAGS = {"--debug": False, "--log-format": True, "--root": True}
+GLOBAL_FLAGS = {"--debug": False, "--log-format": True, "--root": True}
 
 
 def program() -> NoReturn:
@@ -98,12 +98,12 @@ def _dispatch(arguments: list[str]) -> int:
     return run(rest)
 
 
-def split_command(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Take the command's word out; what stood before it are global flags, which every command knows too."""
+def split_command(arguments: Sequence[str], flags: Mapping[str, bool] = GLOBAL_FLAGS) -> tuple[str | None, list[str]]:
+    """Take the command's word out; what stood before it are `flags` of every command: whether each takes a value."""
     at = 0
     while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "-":
         word = arguments[at]
-        at += 2 if _GLOBAL_FLAGS.get(word, False) else 1
+        at += 2 if flags.get(word, False) else 1
         if word in {"-h", "--help", "--version"}:
             break
     else:
@@ -123,10 +123,10 @@ def _without_command(arguments: list[str]) -> int:
     from ..errors import UsageError
     from .parser import suggestion
 
-    unknown = next((word for word in arguments if word.partition("=")[0] not in _GLOBAL_FLAGS), None)
+    unknown = next((word for word in arguments if word.partition("=")[0] not in GLOBAL_FLAGS), None)
     if unknown is None or not unknown.startswith("-"):
         raise UsageError("a command is missing", hint="run 'llbuild --help' for the list of commands")
-    known = [*_GLOBAL_FLAGS, "--help", "--version"]
+    known = [*GLOBAL_FLAGS, "--help", "--version"]
     raise UsageError(f"unknown flag {unknown!r}{suggestion(unknown, known)}", hint="run 'llbuild --help' for the flags")
 
 

@@ -55,7 +55,7 @@ def _allowing_network(options: SolveOptions, network: str | None) -> SolveOption
 _NOT_YET = frozenset(
     f"--{name}"
     for name in (
-        *("annotation", "attest", "build-arg-file", "builder", "cache-from", "cache-to"),
+        *("annotation", "attest", "build-arg-file", "builder"),
         *("compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
         *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap"),
         *("no-cache-filter", "policy", "provenance", "push", "rm", "sbom", "security-opt", "squash"),

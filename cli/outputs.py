@@ -11,7 +11,16 @@ from ..values import frozen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["STDOUT", "Output", "OutputKind", "parse_output", "parse_outputs", "split_csv"]
+__all__ = [
+    "STDOUT",
+    "Output",
+    "OutputKind",
+    "csv_attributes",
+    "csv_boolean",
+    "parse_output",
+    "parse_outputs",
+    "split_csv",
+]
 
 STDOUT = "-"
 
@@ -76,7 +85,7 @@ def parse_output(text: str) -> Output:
         if not fields[0]:
             raise UsageError("--output is empty; expected a folder, or type=…,dest=…")
         return Output(kind=OutputKind.FOLDER, dest=fields[0])
-    attributes = _attributes(text, fields)
+    attributes = csv_attributes(text, fields, flag="--output")
     kind = attributes.pop("type", "")
     if kind not in _KEYS:
         raise _unknown_type(text, kind)
@@ -86,15 +95,16 @@ def parse_output(text: str) -> Output:
     return _output(text, kind, attributes)
 
 
-def _attributes(text: str, fields: Sequence[str]) -> dict[str, str]:
+def csv_attributes(text: str, fields: Sequence[str], *, flag: str) -> dict[str, str]:
+    """`key=value` fields; keys in lower case. Raises UsageError for another field, and for a key given twice."""
     attributes: dict[str, str] = {}
     for part in fields:
         key, equals, value = part.partition("=")
         key = key.strip().lower()
         if not equals:
-            raise UsageError(f"--output {text!r}: expected key=value, found {part!r}")
+            raise UsageError(f"{flag} {text!r}: expected key=value, found {part!r}")
         if key in attributes:
-            raise UsageError(f"--output {text!r}: {key}= is given twice")
+            raise UsageError(f"{flag} {text!r}: {key}= is given twice")
         attributes[key] = value
     return attributes
 
@@ -103,7 +113,8 @@ def _output(text: str, kind: str, attributes: dict[str, str]) -> Output:
     dest, name = attributes.get("dest", ""), attributes.get("name", "")
     if kind == "image":
         return Output(kind=OutputKind.IMAGE, name=name)
-    folder = kind == "local" or (kind == "oci" and not _boolean(text, "tar", attributes.get("tar", "true")))
+    tar = csv_boolean(text, "tar", attributes.get("tar", "true"), flag="--output")
+    folder = kind == "local" or (kind == "oci" and not tar)
     if folder and dest in {"", STDOUT}:
         raise UsageError(f"--output {text!r}: a folder is written, so dest=DIR is needed")
     if kind == "oci":
@@ -112,10 +123,11 @@ def _output(text: str, kind: str, attributes: dict[str, str]) -> Output:
     return Output(kind=OutputKind(kind), dest=dest or STDOUT)
 
 
-def _boolean(text: str, key: str, value: str) -> bool:
+def csv_boolean(text: str, key: str, value: str, *, flag: str) -> bool:
+    """As Go reads one. Raises UsageError."""
     word = value.strip().lower()
     if word not in _TRUE | _FALSE:
-        raise UsageError(f"--output {text!r}: {key}= expects true or false, found {value!r}")
+        raise UsageError(f"{flag} {text!r}: {key}= expects true or false, found {value!r}")
     return word in _TRUE
 
 

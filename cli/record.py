@@ -6,18 +6,26 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from .. import __version__
 from ..errors import LlbuildError, StoreError, first_error
+from ..llb import SourceFile
 from ..log import log
-from ..solver import BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
+from ..solver import BuildDetails, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
+from ..values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
     from ..digest import Digest
+    from ..errors import BuildWarning
+    from ..llb import Definition
+    from ..span import Span
     from .job import Build, BuildResult
     from .progress import VertexState
 
 __all__ = ["remember_build"]
+
+_LONGEST = 1 << 20  # bytes kept of a build file that is in no definition
 
 
 def remember_build(
@@ -31,7 +39,7 @@ def remember_build(
     definitions = () if definition is None else (definition,)
     vertices = frozenset(vertex.digest for definition in definitions for vertex in definition.vertices)
     steps = tuple(_step(state, vertices) for state in job.display.trace.vertices.values())
-    status, reason = _end(error)
+    status, reason = _end(_cause(error))
     outcomes = [step.outcome for step in steps]
     summary = BuildSummary(
         started=started,
@@ -46,16 +54,56 @@ def remember_build(
         cached=outcomes.count(Outcome.CACHED) + outcomes.count(Outcome.UNNEEDED),
         executed=sum(step.outcome is Outcome.EXECUTED and step.vertex in vertices for step in steps),
     )
+    details = _details(job, _cause(error), definitions)
+    record = BuildRecord(summary=summary, steps=steps, definitions=definitions, details=details)
+    gathered = job.display.trace.log
     try:
-        number = History(job.state.database).record(BuildRecord(summary=summary, steps=steps, definitions=definitions))
+        number = History(job.state.database).record(record, () if gathered is None else gathered.logs())
     except StoreError as failure:
         log.warning("build_not_recorded", reason=failure.message)
     else:
         log.debug("build_recorded", build=number, status=status.value)
 
 
-def _end(error: BaseException | None) -> tuple[BuildStatus, str]:
-    cause = first_error(error) if isinstance(error, BaseExceptionGroup) else error
+def _details(job: Build, cause: BaseException | None, definitions: Sequence[Definition]) -> BuildDetails:
+    given, view = job.compiling.given, job.compiling.view
+    report, warnings = "", view.warnings
+    if isinstance(cause, LlbuildError):
+        from .failure import failure_text
+
+        report = failure_text(cause, view, job.display.trace)
+        warnings = warnings or cause.warnings
+    unkept = {} if definitions else view.files  # a definition keeps its build files itself
+    return BuildDetails(
+        frontend=given.frontend.name,
+        options=tuple((_storable(name), _storable(value)) for name, value in given.request.options.items()),
+        version=__version__,
+        cpus=len(os.sched_getaffinity(0)),
+        limit=job.options.max_parallelism,
+        warnings=tuple(map(_storable_warning, warnings)),
+        report=_storable(report),
+        sources=tuple(SourceFile(path=_storable(path), data=data[:_LONGEST]) for path, data in unkept.items()),
+    )
+
+
+def _storable_warning(warning: BuildWarning) -> BuildWarning:
+    return replace(
+        warning,
+        message=_storable(warning.message),
+        at=_storable_span(warning.at),
+        focus=_storable_span(warning.focus),
+    )
+
+
+def _storable_span(span: Span | None) -> Span | None:
+    return None if span is None else replace(span, path=_storable(span.path))
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    return first_error(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _end(cause: BaseException | None) -> tuple[BuildStatus, str]:
     if cause is None:
         return BuildStatus.COMPLETED, ""
     if isinstance(cause, LlbuildError | OSError):
@@ -73,7 +121,7 @@ def _step(state: VertexState, vertices: Container[Digest]) -> Step:
         outcome=outcome,
         name="" if state.digest in vertices else state.name,
         started=state.started if ran else None,
-        completed=state.completed if ran else None,
+        completed=state.completed if outcome is not Outcome.UNNEEDED else None,
         error=_storable(state.error),
     )
 

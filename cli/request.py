@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
-from ..frontend import SYNTAX_ARGUMENT, Request, frontend_named, frontend_of_syntax, load_frontend
+from ..frontend import MAX_HEAD, SYNTAX_ARGUMENT, Request, frontend_named, frontend_of_syntax, load_frontend
 from ..platforms import host_platform
 from ..values import frozen
 from .compile_options import STDIN
@@ -86,7 +86,7 @@ def _head(folder: Path, name: str) -> bytes:
     for candidate in (name,) if name else ("Dockerfile", "dockerfile"):
         try:
             with open(folder / candidate, "rb") as file:  # noqa: PTH123  pathlib's own open is slower
-                return file.read(1 << 16)
+                return file.read(MAX_HEAD)
         except OSError:
             continue
     return b""

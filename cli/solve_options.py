@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Mapping, Sequence
 
+    from .cache_specs import CacheSource, CacheTarget
     from .parser import CommandParser
 
 __all__ = ["SolveOptions", "add_solve_flags", "image_name", "read_solve_options"]
@@ -29,6 +30,8 @@ class SolveOptions:
     globals: GlobalOptions
     tags: tuple[str, ...] = ()  # full names: docker.io/library/hello:latest
     outputs: tuple[Output, ...] = ()  # none: the local store
+    cache_to: tuple[CacheTarget, ...] = ()
+    cache_from: tuple[CacheSource, ...] = ()
     progress: str = "auto"  # one of progress.FORMS
     iidfile: str = ""
     metadata_file: str = ""
@@ -53,6 +56,9 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value(
         *("-o", "--output"), metavar="SPEC", many=True, help="type=image|oci[,tar=false]|local|tar,dest=PATH; DIR; -"
     )
+    cache_to = "type=registry,ref=REF[,mode=max] | type=local,dest=DIR | type=inline"
+    parser.add_value("--cache-to", metavar="SPEC", many=True, help=cache_to)
+    parser.add_value("--cache-from", metavar="SPEC", many=True, help="REF | type=local,src=DIR; read before the build")
     parser.add_value("--progress", metavar="FORM", help=f"{', '.join(FORMS)} ($LLBUILD_PROGRESS, $BUILDKIT_PROGRESS)")
     parser.add_flag("-q", "--quiet", help="print the image's digest, nothing else")
     parser.add_value("--iidfile", metavar="FILE", help="write the image's digest to FILE")
@@ -76,6 +82,8 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         globals=read_globals(found, environ),
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
         outputs=parse_outputs(found.output or ()),
+        cache_to=_cache_targets(found.cache_to),
+        cache_from=_cache_sources(found.cache_from),
         progress=_progress(found, environ),
         iidfile=found.iidfile or "",
         metadata_file=found.metadata_file or "",
@@ -124,6 +132,22 @@ def _form(text: str, origin: str) -> str:
         known = ", ".join(FORMS)
         raise UsageError(f"{origin}: unknown form {text!r}{suggestion(text, FORMS)}", hint=f"the forms are {known}")
     return form
+
+
+def _cache_targets(texts: Sequence[str] | None) -> tuple[CacheTarget, ...]:
+    if not texts:
+        return ()
+    from .cache_specs import parse_cache_targets  # most builds have neither
+
+    return parse_cache_targets(texts)
+
+
+def _cache_sources(texts: Sequence[str] | None) -> tuple[CacheSource, ...]:
+    if not texts:
+        return ()
+    from .cache_specs import parse_cache_sources
+
+    return parse_cache_sources(texts)
 
 
 def _parallelism(text: str | None) -> int:

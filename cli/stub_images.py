@@ -52,7 +52,7 @@ class StubImages:
 
     def _config(self, platform: Platform) -> ImageConfig:
         inner = _WINDOWS if platform.os == "windows" else self.config.config
-        return replace(self.config, platform=platform, config=inner)
+        return replace(self.config, platform=replace(platform, os_features=()), config=inner)
 
 
 def read_stub_images(path: str) -> StubImages:

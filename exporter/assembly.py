@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..image import ImageConfig, LayerBlob
 
-__all__ = ["AssembledImage", "assemble"]
+__all__ = ["AssembledImage", "assemble", "layer_descriptor"]
 
 # Docker's layer types say the same as OCI's. In an OCI manifest they are written as OCI's, as BuildKit does.
 _OCI_LAYER_TYPES = {
@@ -41,20 +41,21 @@ class AssembledImage:
         yield self.manifest_descriptor, self.manifest_blob
 
 
-def assemble(config: ImageConfig, layers: Sequence[LayerBlob]) -> AssembledImage:
+def assemble(config: ImageConfig, layers: Sequence[LayerBlob], *, inline_cache: bytes = b"") -> AssembledImage:
     """The image of `config` on `layers` (bottom first, the base image's included).
 
     config: as the frontend made it, its history without times for what is new; its diff ids are
     replaced. Without a creation time of its own the image gets that of its last history entry.
+    inline_cache: an encoded cache config for the image to carry.
     """
     history = align_history(config.history, layers)
     created = config.created or next((entry.created for entry in reversed(history) if entry.created), "")
     config = replace(config, created=created, history=history, diff_ids=tuple(layer.diff_id for layer in layers))
     assert config.platform.os, "the frontend says which system an image is for"
     assert config.platform.architecture, "the frontend says which architecture an image is for"
-    config_blob = encode_config(config)
+    config_blob = encode_config(config, inline_cache=inline_cache)
     config_descriptor = _descriptor(MediaType.OCI_CONFIG, config_blob)
-    descriptors = tuple(_layer_descriptor(layer.descriptor) for layer in layers)
+    descriptors = tuple(layer_descriptor(layer.descriptor) for layer in layers)
     manifest_blob = encode_manifest(Manifest(config=config_descriptor, layers=descriptors))
     return AssembledImage(
         config=config,
@@ -70,7 +71,7 @@ def _descriptor(media_type: str, data: bytes) -> Descriptor:
     return Descriptor(media_type=media_type, digest=sha256_digest(data), size_bytes=len(data))
 
 
-def _layer_descriptor(descriptor: Descriptor) -> Descriptor:
+def layer_descriptor(descriptor: Descriptor) -> Descriptor:
     """As it stands in a manifest: no platform, and none of containerd's and BuildKit's notes to themselves."""
     return Descriptor(
         media_type=_OCI_LAYER_TYPES.get(descriptor.media_type, descriptor.media_type),

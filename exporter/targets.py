@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..worker import ContentStore
     from .assembly import AssembledImage
 
-__all__ = ["export_oci_folder", "export_oci_tar", "export_store", "stream_oci_tar"]
+__all__ = ["check_folder", "export_oci_folder", "export_oci_tar", "export_store", "place_bytes", "stream_oci_tar"]
 
 _ARCHIVE_FORM = "oci archive 1"  # to be changed when the same image would give other bytes
 
@@ -92,14 +92,14 @@ def export_oci_folder(image: AssembledImage, store: ContentStore, names: Sequenc
     """
     layout = Layout(path)
     with refusals(path):
-        _check_folder(path)
+        check_folder(path)
         layout.create()
         for layer in image.layers:
             if not store.has(layer.digest, layer.size_bytes):
                 raise NotFoundError(f"the content store has no blob {layer.digest}")
             place_file(store.path(layer.digest), layout.blob_path(layer.digest), layer.size_bytes)
         for descriptor, data in image.small_blobs():
-            _place_bytes(layout.blob_path(descriptor.digest), data)
+            place_bytes(layout.blob_path(descriptor.digest), data)
         for descriptor in _listed(image, names):
             layout.put(descriptor)
 
@@ -116,7 +116,8 @@ def _listed(image: AssembledImage, names: Sequence[Reference]) -> tuple[Descript
     return tuple(named(descriptor, name=str(name), ref_name=name.tag or str(name)) for name in names)
 
 
-def _check_folder(path: str) -> None:
+def check_folder(path: str) -> None:
+    """Raises ExportError when something other than an OCI layout is there."""
     try:
         found = os.listdir(path)
     except FileNotFoundError:
@@ -127,7 +128,8 @@ def _check_folder(path: str) -> None:
         raise ExportError(f"cannot write {path}: it holds files and is no OCI layout", hint="name an empty folder")
 
 
-def _place_bytes(path: str, data: bytes) -> None:
+def place_bytes(path: str, data: bytes) -> None:
+    """A small blob, unless it is there already."""
     if os.path.exists(path) and os.stat(path).st_size == len(data):
         return
     with replacing(path) as descriptor:

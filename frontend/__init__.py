@@ -12,12 +12,13 @@ from .contract import (
     Lookup,
     MoreNeeded,
     NoSuchFile,
+    NoTime,
     PlatformResult,
     Request,
     ResolvedImage,
 )
 from .registry import load_frontend
-from .syntax import SYNTAX_ARGUMENT, frontend_named, frontend_of_syntax
+from .syntax import MAX_HEAD, SYNTAX_ARGUMENT, frontend_named, frontend_of_syntax
 
 if TYPE_CHECKING:
     from .subrequests import CacheMount as CacheMount
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _LAZY = ("CacheMount", "LintResult", "Needed", "Outline", "OutlineArg", "Target")
 __all__ = [
+    "MAX_HEAD",
     "SYNTAX_ARGUMENT",
     "BuildWarning",
     "CacheMount",
@@ -39,6 +41,7 @@ __all__ = [
     "MoreNeeded",
     "Needed",
     "NoSuchFile",
+    "NoTime",
     "Outline",
     "OutlineArg",
     "PlatformResult",

@@ -45,6 +45,7 @@ __all__ = [
     "Lookup",
     "MoreNeeded",
     "NoSuchFile",
+    "NoTime",
     "PlatformResult",
     "Request",
     "ResolvedImage",
@@ -96,6 +97,10 @@ class NoSuchFile(Exception):  # noqa: N818  an answer, not a failure
     """`lookup.file`'s answer when it is known that there is no such file."""
 
 
+class NoTime(Exception):  # noqa: N818  an answer, not a failure
+    """`lookup.source_time`'s answer when it is known that the source has none."""
+
+
 class MoreNeeded(Exception):  # noqa: N818  a request, not a failure
     """Raised by `compile` after a lookup answered None: fetch what was noted, and call again."""
 
@@ -114,6 +119,14 @@ class Lookup(Protocol):
         """A file of a client folder (`dockerfile`, `context` or a named one).
 
         Raises NoSuchFile when there is none, SourceError when it cannot be read.
+        """
+        ...
+
+    def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int | None:
+        """When a git or HTTP source is from, in seconds since 1970.
+
+        A commit's time, a file's last modification or, where the server does not tell, the newest file of the archive
+        that it is. Raises NoTime when it has none, SourceError when it cannot be had.
         """
         ...
 

@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING
 from ..faces import lazy_face
 
 if TYPE_CHECKING:
+    from .cache_config import CACHE_CONFIG_TYPE as CACHE_CONFIG_TYPE
+    from .cache_config import MAX_CACHE_CONFIG_BYTES as MAX_CACHE_CONFIG_BYTES
+    from .cache_config import CacheConfig as CacheConfig
+    from .cache_config import CacheLayer as CacheLayer
+    from .cache_config import CacheMount as CacheMount
+    from .cache_config import CacheRecord as CacheRecord
+    from .cache_config import decode_cache_config as decode_cache_config
+    from .cache_config import encode_cache_config as encode_cache_config
     from .config import DEFAULT_PATH as DEFAULT_PATH
     from .config import ContainerConfig as ContainerConfig
     from .config import Healthcheck as Healthcheck
     from .config import History as History
     from .config import ImageConfig as ImageConfig
     from .config_json import decode_config as decode_config
+    from .config_json import decode_inline_cache as decode_inline_cache
     from .config_json import encode_config as encode_config
     from .descriptor import Descriptor as Descriptor
     from .descriptor import MediaType as MediaType
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from .layout import decode_layout as decode_layout
     from .layout import encode_layout as encode_layout
     from .layout import named as named
+    from .manifest import CONFIG_TYPES as CONFIG_TYPES
     from .manifest import Index as Index
     from .manifest import Manifest as Manifest
     from .manifest import decode_manifest as decode_manifest
@@ -33,12 +43,19 @@ if TYPE_CHECKING:
     from .reference import Reference as Reference
     from .reference import parse_reference as parse_reference
     from .registry import RegistryClient as RegistryClient
+    from .registry_push import RegistryPusher as RegistryPusher
     from .strict_json import MAX_DOCUMENT_BYTES as MAX_DOCUMENT_BYTES
 
 # Lazy (PEP 562): a cached build needs a few of these and never the registry client.
 _HOME = {
-    "DEFAULT_PATH": "config",
+    "CACHE_CONFIG_TYPE": "cache_config",
+    "CONFIG_TYPES": "manifest",
+    "CacheConfig": "cache_config",
+    "CacheLayer": "cache_config",
+    "CacheMount": "cache_config",
+    "CacheRecord": "cache_config",
     "ContainerConfig": "config",
+    "DEFAULT_PATH": "config",
     "Descriptor": "descriptor",
     "Healthcheck": "config",
     "History": "config",
@@ -48,15 +65,20 @@ _HOME = {
     "LayerBlob": "layer",
     "Layout": "layout",
     "LayoutEntry": "layout",
+    "MAX_CACHE_CONFIG_BYTES": "cache_config",
     "MAX_DOCUMENT_BYTES": "strict_json",
     "Manifest": "manifest",
     "MediaType": "descriptor",
     "Reference": "reference",
     "RegistryClient": "registry",
+    "RegistryPusher": "registry_push",
     "blob_name": "layout",
+    "decode_cache_config": "cache_config",
     "decode_config": "config_json",
+    "decode_inline_cache": "config_json",
     "decode_layout": "layout",
     "decode_manifest": "manifest",
+    "encode_cache_config": "cache_config",
     "encode_config": "config_json",
     "encode_index": "manifest",
     "encode_layout": "layout",
@@ -66,9 +88,16 @@ _HOME = {
     "select_platform": "manifest",
 }
 __all__ = [
+    "CACHE_CONFIG_TYPE",
+    "CONFIG_TYPES",
     "DEFAULT_PATH",
     "LAYOUT_FILE",
+    "MAX_CACHE_CONFIG_BYTES",
     "MAX_DOCUMENT_BYTES",
+    "CacheConfig",
+    "CacheLayer",
+    "CacheMount",
+    "CacheRecord",
     "ContainerConfig",
     "Descriptor",
     "Healthcheck",
@@ -82,10 +111,14 @@ __all__ = [
     "MediaType",
     "Reference",
     "RegistryClient",
+    "RegistryPusher",
     "blob_name",
+    "decode_cache_config",
     "decode_config",
+    "decode_inline_cache",
     "decode_layout",
     "decode_manifest",
+    "encode_cache_config",
     "encode_config",
     "encode_index",
     "encode_layout",

@@ -8,6 +8,7 @@ writes `null`, which the OCI schema forbids: no layers is `[]`, no creation time
 
 from __future__ import annotations
 
+import binascii
 import re
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ from .strict_json import decode_json, encode_json
 if TYPE_CHECKING:
     from .strict_json import Json, JsonObject
 
-__all__ = ["decode_config", "encode_config"]
+__all__ = ["decode_config", "decode_inline_cache", "encode_config"]
+
+_INLINE_CACHE = "llbuild.cache.v1"  # our key; BuildKit's is moby.buildkit.cache.v0
 
 # RFC 3339, section 5.6; the fraction is Go's: nanoseconds at most, no zeros at the end
 _TIME = re.compile(
@@ -29,8 +32,8 @@ _TIME = re.compile(
 )
 
 
-def encode_config(image: ImageConfig) -> bytes:
-    """The config blob. Equal values give equal bytes, on every machine."""
+def encode_config(image: ImageConfig, *, inline_cache: bytes = b"") -> bytes:
+    """The config blob. Equal values give equal bytes, on every machine. `inline_cache`: an encoded cache config."""
     platform = image.platform
     fields: dict[str, Json] = {
         "architecture": platform.architecture,
@@ -38,6 +41,7 @@ def encode_config(image: ImageConfig) -> bytes:
         "config": _encode_container(image.config),
         "created": image.created,
         "history": [_encode_history(entry) for entry in image.history],
+        _INLINE_CACHE: binascii.b2a_base64(inline_cache, newline=False).decode(),
         "os": platform.os,
         "os.features": list(platform.os_features),
         "os.version": platform.os_version,
@@ -130,6 +134,16 @@ def decode_config(data: bytes, *, ref: str = "") -> ImageConfig:
         diff_ids=_diff_ids(rootfs),
         history=tuple(_decode_history(entry) for entry in top.children("history")),
     )
+
+
+def decode_inline_cache(data: bytes, *, ref: str = "") -> bytes:
+    """The encoded cache config that an image config carries, b"" for none. No part of `ImageConfig`: what is built on
+    the image must not inherit it. Raises SourceError."""
+    top = decode_json(data, what="image config", ref=ref)
+    try:
+        return binascii.a2b_base64(top.text(_INLINE_CACHE), strict_mode=True)
+    except ValueError:
+        raise top.error(_INLINE_CACHE, "expected base64") from None
 
 
 def _decode_container(values: JsonObject | None) -> ContainerConfig:

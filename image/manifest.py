@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .strict_json import Json, JsonObject
 
 __all__ = [
+    "CONFIG_TYPES",
     "MANIFEST_TYPES",
     "Index",
     "Manifest",
@@ -36,7 +37,7 @@ __all__ = [
 _INDEXES = (MediaType.OCI_INDEX, MediaType.DOCKER_INDEX)
 _MANIFESTS = (MediaType.OCI_MANIFEST, MediaType.DOCKER_MANIFEST)
 MANIFEST_TYPES = (*_MANIFESTS, *_INDEXES)  # what to ask a registry for
-_CONFIGS = (MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG, "application/octet-stream")  # the last: docker 1.10
+CONFIG_TYPES = (MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG, "application/octet-stream")  # the last: docker 1.10
 _ATTESTATION = ("vnd.docker.reference.type", "attestation-manifest")
 
 
@@ -104,10 +105,11 @@ def encode_descriptor(descriptor: Descriptor) -> dict[str, Json]:
     return fields
 
 
-def decode_manifest(data: bytes, *, ref: str = "") -> Manifest | Index:
+def decode_manifest(data: bytes, *, ref: str = "", configs: tuple[str, ...] = CONFIG_TYPES) -> Manifest | Index:
     """Read either kind; a document without media type is told by its shape, as containerd does.
 
-    `ref` is the image it belongs to, for errors. Raises SourceError; Docker schema 1 is refused by name.
+    `ref` is the image it belongs to, for errors; `configs`: the media types that its config may have.
+    Raises SourceError; Docker schema 1 is refused by name.
     """
     top = decode_json(data, what="image manifest", ref=ref)
     version, media_type = top.integer("schemaVersion"), top.text("mediaType")
@@ -129,16 +131,16 @@ def decode_manifest(data: bytes, *, ref: str = "") -> Manifest | Index:
     if media_type in _MANIFESTS:
         if "manifests" in top.values:
             raise top.error("mediaType", "it says manifest, yet there is a list of manifests")
-        return _decode_image(top, media_type)
+        return _decode_image(top, media_type, configs)
     raise top.error("mediaType", f"expected an image manifest or index, found {media_type[:100]!r}")
 
 
-def _decode_image(top: JsonObject, media_type: str) -> Manifest:
+def _decode_image(top: JsonObject, media_type: str, configs: tuple[str, ...]) -> Manifest:
     config = top.child("config")
     if config is None:
         raise top.error("config", "expected a descriptor, found nothing")
     descriptor = decode_descriptor(config)
-    if descriptor.media_type not in _CONFIGS:
+    if descriptor.media_type not in configs:
         raise SourceError(
             f"{top.ref or 'this manifest'} is no container image: its config is a {descriptor.media_type[:100]!r}",
             ref=top.ref,

@@ -1,7 +1,8 @@
-"""The bearer-token flow of public registries, without credentials.
+"""How a registry lets us in: with a bearer token, or with user and password.
 
 A registry answers 401 with `WWW-Authenticate: Bearer realm="…",service="…",scope="…"`; the realm hands
-out a token for pulling. Spec: distribution's "Token Authentication Specification"; RFC 6750 section 3.
+out a token for it, to strangers for pulling, or to whom it knows. Or with `Basic`, and takes user and password itself.
+Spec: distribution's "Token Authentication Specification" and "OAuth2 Token Authentication"; RFC 6750 section 3.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ from .registry_hosts import is_loopback
 from .strict_json import decode_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import httpx
 
     from .reference import Reference
+    from .registry_credentials import Credentials
 
-__all__ = ["Challenge", "anonymous_token", "parse_challenge", "realm_host"]
+__all__ = ["Challenge", "asks_for_password", "bearer_token", "parse_challenge", "realm_host"]
 
 _MAX_HEADER = 4096
 _MAX_TOKEN = 64 << 10
+_CLIENT = "llbuild"
 _PARAMETER = re.compile(r'\s*([A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,|$)')
 
 
@@ -52,12 +57,41 @@ def parse_challenge(header: str) -> Challenge | None:
     return Challenge(found["realm"], found.get("service", ""), found.get("scope", ""))
 
 
-async def anonymous_token(client: httpx.AsyncClient, challenge: Challenge, reference: Reference) -> str:
-    """A token to pull this repository with. Raises SourceError when none is given to strangers."""
-    scope = challenge.scope or f"repository:{reference.path}:pull"
-    params = {"service": challenge.service, "scope": scope} if challenge.service else {"scope": scope}
-    async with client.stream("GET", challenge.realm, params=params) as response:
-        await check_status(response, reference)
+def asks_for_password(header: str) -> bool:
+    """Whether a `WWW-Authenticate` header asks for user and password (RFC 7617)."""
+    return header.strip().partition(" ")[0].lower() == "basic"
+
+
+async def bearer_token(
+    client: httpx.AsyncClient,
+    challenge: Challenge,
+    reference: Reference,
+    scopes: Sequence[str],
+    credentials: Credentials | None,
+) -> str:
+    """A token for these scopes of the registry, e.g. `repository:tool:pull`; without credentials, a stranger's.
+
+    Raises SourceError when none is given.
+    """
+    fields = [("service", challenge.service)] if challenge.service else []
+    if credentials is not None and credentials.identity_token:
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": credentials.identity_token,
+            "client_id": _CLIENT,
+            "scope": " ".join(scopes),
+            **dict(fields),
+        }
+        request = client.stream("POST", challenge.realm, data=form)
+    else:
+        query: list[tuple[str, str | int | float | bool | None]] = [*fields, *(("scope", scope) for scope in scopes)]
+        headers = {}
+        if credentials is not None:
+            query.append(("account", credentials.username))
+            headers["Authorization"] = credentials.basic
+        request = client.stream("GET", challenge.realm, params=query, headers=headers)
+    async with request as response:
+        await check_status(response, reference, credentials)
         data = await read_bounded(response, str(reference), limit=_MAX_TOKEN)
     answer = decode_json(data, what="token of the registry", ref=str(reference))
     token = answer.text("token") or answer.text("access_token")

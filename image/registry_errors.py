@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..digest import Digest
     from .descriptor import Descriptor
     from .reference import Reference
+    from .registry_credentials import Credentials
 
 __all__ = ["broken", "check_status", "unreachable", "wrong_bytes"]
 
@@ -22,22 +23,23 @@ _MAX_ERROR_BYTES = 16 << 10
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})  # answers that may be others the next time
 # What breaks a connection that stood. One that cannot be made (refused, no such host) is no better a second later.
 _BROKEN_OFF = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError, httpx.TimeoutException)
-_LOGIN = "it may not exist, or be private: llbuild pulls without logging in"
+_LOGIN = "it may not exist, or be private: log in with docker or podman, and llbuild does as they do"
 
 
-async def check_status(response: httpx.Response, reference: Reference) -> None:
-    """Raises SourceError unless the answer is a success."""
+async def check_status(response: httpx.Response, reference: Reference, credentials: Credentials | None = None) -> None:
+    """Raises SourceError unless the answer is a success. `credentials`: what we came with."""
     status, host, ref = response.status_code, response.url.host, str(reference)
     if 200 <= status < 300:
         return
     if status == 404:
         raise SourceError(f"{ref} not found at {host}{await _detail(response)}", ref=ref, hint="check name and tag")
     if status in {401, 403}:
-        raise SourceError(f"{ref}: access denied by {host}{await _detail(response)}", ref=ref, hint=_LOGIN)
+        hint = _LOGIN if credentials is None else f"the credentials were those of {credentials.origin}"
+        raise SourceError(f"{ref}: access denied by {host}{await _detail(response)}", ref=ref, hint=hint)
     if status == 429:
         wait = response.headers.get("retry-after", "")
         hint = f"try again in {wait} s" if wait.isdecimal() else "try again later"
-        words = f"{ref}: {host} limits the rate of pulls{await _detail(response)}"
+        words = f"{ref}: {host} limits the rate of requests{await _detail(response)}"
         raise SourceError(words, ref=ref, hint=hint, transient=True)
     words = f"{ref}: {host} answered {status}{await _detail(response)}"
     raise SourceError(words, ref=ref, transient=status in _PASSING)

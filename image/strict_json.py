@@ -41,13 +41,13 @@ def encode_json(value: Json, *, indent: bool = False) -> bytes:
         return _SURROGATE.sub(r"\\ufffd", text).encode()
 
 
-def decode_json(data: bytes, *, what: str, ref: str) -> JsonObject:
+def decode_json(data: bytes, *, what: str, ref: str, limit: int = MAX_DOCUMENT_BYTES) -> JsonObject:
     """Read one JSON object. `what` and `ref` name it in errors.
 
-    Raises SourceError on anything else, on more than MAX_DOCUMENT_BYTES, and on nesting too deep to read.
+    Raises SourceError on anything else, on more than `limit` bytes, and on nesting too deep to read.
     """
-    if len(data) > MAX_DOCUMENT_BYTES:
-        raise SourceError(f"{what} is larger than {MAX_DOCUMENT_BYTES >> 20} MiB ({len(data)} bytes)", ref=ref)
+    if len(data) > limit:
+        raise SourceError(f"{what} is larger than {limit >> 20} MiB ({len(data)} bytes)", ref=ref)
     try:
         value = json.loads(data.decode(), parse_constant=_refuse_constant)
     except RecursionError:

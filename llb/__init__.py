@@ -19,6 +19,7 @@ from .definition import (
     merge_metadata,
     validate,
 )
+from .links import check_links
 from .naming import vertex_name
 from .op import (
     BuildOp,
@@ -116,6 +117,7 @@ __all__ = [
     "Vertex",
     "add_vertex",
     "base_inputs",
+    "check_links",
     "critical_path",
     "decode_definition",
     "dependents",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["MAX_BYTES", "decode_value", "encode_value", "pack", "unpack", "unpack_stream"]
 
 MAX_BYTES = 256 << 20  # a definition of 10,000 vertices is ~5 MiB
+# Maps and arrays a message may be made of: all over a definition, names and text take more than that.
+_BYTES_PER_CONTAINER, _FREE_CONTAINERS = 6, 10_000
 
 _KINDS: dict[str, type[Any]] = {
     "source": ops.SourceOp,
@@ -64,8 +66,9 @@ def unpack(data: bytes) -> Any:
     """Raises DefinitionError on anything that is not one msgpack value of bounded size and depth."""
     if len(data) > MAX_BYTES:
         raise DefinitionError(f"not a definition: {len(data)} bytes, more than {MAX_BYTES}")
+    count = _Count(_FREE_CONTAINERS + len(data) // _BYTES_PER_CONTAINER)
     try:
-        return msgpack.unpackb(data, raw=False, strict_map_key=True)
+        return msgpack.unpackb(data, raw=False, strict_map_key=True, object_hook=count, list_hook=count)
     except (ValueError, RecursionError, msgpack.UnpackException) as error:
         raise DefinitionError(f"not a definition: {str(error) or type(error).__name__}") from None
 
@@ -78,6 +81,19 @@ def unpack_stream(data: bytes) -> Iterator[Any]:
         yield from unpacker
     except (ValueError, msgpack.UnpackException) as error:
         raise DefinitionError(f"not msgpack: {str(error) or type(error).__name__}") from None
+
+
+class _Count:
+    """Counts maps and arrays as they are made: an empty one takes a byte in the message and sixty in memory."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def __call__(self, made: object) -> object:
+        self._left -= 1
+        if self._left < 0:
+            raise DefinitionError("not a definition: it is made of more maps and arrays than its size allows")
+        return made
 
 
 class _Field(NamedTuple):

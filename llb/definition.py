@@ -12,6 +12,7 @@ from ..digest import Digest
 from ..errors import DefinitionError
 from ..values import frozen
 from .codec import decode_value, encode_value, pack, unpack
+from .op import BuildOp
 from .vertex import Edge, Vertex, vertex_digest
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ __all__ = [
 ]
 
 VERSION = 1
+_MAX_DEPTH = 8  # BuildKit's own frontends put one definition into another, no more
+_TOO_DEEP = f"more than {_MAX_DEPTH} definitions inside each other"
+_MOST_NAMED = 8
 
 
 @frozen
@@ -137,9 +141,24 @@ def decode_definition(data: bytes) -> Definition:
             f"definition of version {version!r}; this llbuild reads version {VERSION}",
             hint="build it again with this llbuild, or use the llbuild that wrote it",
         )
-    definition = decode_value(Definition, plain)
-    validate(definition)
+    try:
+        definition = decode_value(Definition, plain)
+        _check_depth(definition)
+        validate(definition)
+    except RecursionError:
+        raise DefinitionError(_TOO_DEEP) from None
     return definition
+
+
+def _check_depth(definition: Definition) -> None:
+    level = [definition]
+    for _ in range(_MAX_DEPTH + 1):
+        nested = [source.definition for outer in level for source in outer.sources]
+        nested += [v.op.definition for outer in level for v in outer.vertices if isinstance(v.op, BuildOp)]
+        level = [inner for inner in nested if inner is not None]
+        if not level:
+            return
+    raise DefinitionError(_TOO_DEEP)
 
 
 def validate(definition: Definition) -> None:
@@ -149,6 +168,11 @@ def validate(definition: Definition) -> None:
         raise DefinitionError("the same vertex stands in the definition twice")
     _check_inputs(definition, known)
     _check_order(definition.vertices, known)
+    said = definition.metadata_of()
+    if len(said) != len(definition.metadata):
+        raise DefinitionError("the same vertex is spoken of twice")
+    if not said.keys() <= known.keys():
+        raise DefinitionError(f"something is said of a vertex that is not there: {min(said.keys() - known.keys())}")
     for vertex in definition.vertices:
         actual = vertex_digest(vertex.op, vertex.inputs, vertex.platform, vertex.constraints)
         if actual != vertex.digest:
@@ -174,7 +198,10 @@ def _check_order(vertices: Iterable[Vertex], known: Mapping[Digest, Vertex]) -> 
             if edge.vertex not in seen:
                 cycle = _find_cycle(known)
                 if cycle:
-                    raise DefinitionError("the definition has a cycle: " + " <- ".join(Digest(d).short for d in cycle))
+                    names = [Digest(name).short for name in cycle]
+                    if len(names) > _MOST_NAMED:
+                        names[_MOST_NAMED - 2 : -1] = ["…"]
+                    raise DefinitionError("the definition has a cycle: " + " <- ".join(names))
                 raise DefinitionError(f"vertex {vertex.digest} stands before its input {edge.vertex}")
         seen.add(vertex.digest)
 
@@ -196,9 +223,10 @@ def _find_cycle(known: Mapping[Digest, Vertex]) -> list[Digest]:
                 ready.append(user)
     if not waiting:
         return []
-    path = [min(waiting)]
-    while True:
-        step = min(waiting[path[-1]])
-        if step in path:
-            return [*path[path.index(step) :], step]
-        path.append(step)
+    step = min(waiting)
+    path: dict[Digest, None] = {}  # in order, and quick to look in
+    while step not in path:
+        path[step] = None
+        step = min(waiting[step])
+    walk = [*path]
+    return [*walk[walk.index(step) :], step]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..faces import lazy_face
+from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, Step
 from .derivations import Derivation, Derivations
 from .entitlements import ENTITLEMENTS, NETWORK_HOST, check_entitlements
 from .events import (
@@ -23,23 +24,27 @@ from .events import (
     VertexUsage,
 )
 from .graph import Graph
-from .history import HISTORY_SCHEMA, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
+from .history import HISTORY_SCHEMA, History
 from .plan import Plan, make_plan, unresolved_sources
 from .reporter import EventReporter
 from .store import SCHEMAS, CacheStore
 from .worker import Prober, Ref, Reporter, Worker
 
 if TYPE_CHECKING:
+    from .buildlog import BuildLog, LogChunk, StepLog
     from .execution import Limits, execute, resolve_sources, solve
     from .explain import Cause, Reason
     from .flights import Flights
+    from .portable import portable_records
     from .reasons import reasons_of
     from .retry import RETRY_DELAYS_S, retrying
 
 _LAZY = {
+    **dict.fromkeys(("BuildLog", "LogChunk", "StepLog"), "buildlog"),
     **dict.fromkeys(("Limits", "execute", "resolve_sources", "solve"), "execution"),
     **dict.fromkeys(("Cause", "Reason"), "explain"),
     "Flights": "flights",
+    "portable_records": "portable",
     "reasons_of": "reasons",
     **dict.fromkeys(("RETRY_DELAYS_S", "retrying"), "retry"),
 }
@@ -50,6 +55,8 @@ __all__ = [
     "NETWORK_HOST",
     "RETRY_DELAYS_S",
     "SCHEMAS",
+    "BuildDetails",
+    "BuildLog",
     "BuildRecord",
     "BuildStatus",
     "BuildSummary",
@@ -64,6 +71,7 @@ __all__ = [
     "Graph",
     "History",
     "Limits",
+    "LogChunk",
     "Outcome",
     "Plan",
     "Prober",
@@ -71,6 +79,7 @@ __all__ = [
     "Ref",
     "Reporter",
     "Step",
+    "StepLog",
     "VertexCached",
     "VertexCompleted",
     "VertexLog",
@@ -83,6 +92,7 @@ __all__ = [
     "check_entitlements",
     "execute",
     "make_plan",
+    "portable_records",
     "reasons_of",
     "resolve_sources",
     "retrying",

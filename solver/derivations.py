@@ -82,6 +82,7 @@ class Derivations:
         self._database = database
         self._kept = kept
         self._kept_listing_bytes = kept_listing_bytes
+        self._latest: tuple[float, int, list[Derivation]] | None = None  # the last answer, and to what
 
     def record(self, derivation: Derivation, listings: Iterable[tuple[Digest, bytes]] = ()) -> None:
         """Add one, with the listings behind its files (empty ones are not kept). Raises StoreError."""
@@ -113,13 +114,30 @@ class Derivations:
         )
         return _read(rows[0]) if rows else None
 
+    def of_name(self, name: str, before: float) -> Derivation | None:
+        """The newest of a step of this name from before that moment."""
+        rows = self._database.query(
+            "SELECT vertex, name, created, done, parts FROM derivations WHERE name = ? AND created < ?"
+            " ORDER BY id DESC LIMIT 1",
+            (_storable(name), before),
+        )
+        return _read(rows[0]) if rows else None
+
     def of_build(self, vertex: Digest, started: float, completed: float) -> Derivation | None:
         """What was recorded of this vertex between the beginning and the end of a build."""
         found = self.of_vertex(vertex, completed + 1e-6)
         return found if found is not None and found.created >= started else None
 
     def latest(self, before: float, limit: int) -> list[Derivation]:
-        """The newest from before that moment, newest first, the newest only of each name."""
+        """The newest from before that moment, newest first, the newest only of each name.
+
+        A build asks for all its steps what was before it, and the past stays as it is: the answer is kept.
+        """
+        if self._latest is None or self._latest[:2] != (before, limit):
+            self._latest = (before, limit, self._read_latest(before, limit))
+        return self._latest[2]
+
+    def _read_latest(self, before: float, limit: int) -> list[Derivation]:
         rows = self._database.query(
             "SELECT vertex, name, created, done, parts FROM derivations WHERE id IN"
             " (SELECT max(id) FROM derivations WHERE created < ? GROUP BY name ORDER BY max(id) DESC LIMIT ?)"

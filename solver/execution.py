@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import BuildError, VertexError, first_error
+from ..errors import BuildError, VertexError, raise_first
 from ..llb import ExecOp, SourceOp
 from ..values import frozen
 from .flights import Flights
@@ -89,7 +89,7 @@ async def resolve_sources(unknown: Sequence[Vertex], worker: Worker, limits: Lim
             for vertex in unknown:
                 group.start_soon(resolve, vertex)
     except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+        raise_first(errors)
     return resolved
 
 
@@ -127,7 +127,7 @@ async def execute(
             )
             failures = await _run(schedule, performer, keep_going=limits.keep_going)
     except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+        raise_first(errors)
     if failures:
         order = {digest: number for number, digest in enumerate(plan.todo)}
         failures.sort(key=lambda failure: order[failure.vertex])

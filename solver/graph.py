@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..llb import Metadata, merge_metadata, vertex_name
+from ..llb import Metadata, check_links, merge_metadata, vertex_name
 from ..values import frozen
 from .keys import is_local
 
@@ -42,7 +42,10 @@ class Graph:
 
 
 def load(definitions: Iterable[Definition]) -> Graph:
-    """Merge definitions. Equal digest = same vertex; what no root reaches is left out."""
+    """Merge definitions. Equal digest = same vertex; what no root reaches is left out.
+
+    Raises DefinitionError when the numbers of inputs and outputs in it make no sense.
+    """
     vertices: dict[Digest, Vertex] = {}
     metadata: dict[Digest, Metadata] = {}
     roots: list[Edge] = []
@@ -55,11 +58,9 @@ def load(definitions: Iterable[Definition]) -> Graph:
         if definition.root is not None:
             roots.append(definition.root)
     needed = _reachable(vertices, roots)
-    return Graph(
-        vertices={digest: vertex for digest, vertex in vertices.items() if digest in needed},
-        metadata=metadata,
-        roots=tuple(roots),
-    )
+    vertices = {digest: vertex for digest, vertex in vertices.items() if digest in needed}
+    check_links(vertices, roots)
+    return Graph(vertices=vertices, metadata=metadata, roots=tuple(roots))
 
 
 def _reachable(vertices: Mapping[Digest, Vertex], roots: Iterable[Edge]) -> set[Digest]:

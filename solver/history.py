@@ -1,38 +1,45 @@
-"""Build history: what each build was, and how its steps ended.
+"""Build history: what each build was, how its steps ended, and what they printed.
 
     builds(id, started, completed, status, error, names, context, target, platform, result, cached, executed, steps)
+    details(build, data, log_bytes)        what was asked and what was said beside the log
+    logs(build, number, vertex, data)      what one step printed: `buildlog`
     graphs(build, number, definition)      the definitions of a build; none when it failed before there was one
     definitions(id, data)                  native bytes, once however many builds share them
+    spent(number)                          the highest number there was when builds were last removed
 
-Times are seconds since 1970. `names` and `steps` are msgpack. A step is
+Times are seconds since 1970. `names`, `steps` and `details.data` are msgpack. A step is
 [vertex, outcome, started, completed, error, name]: the vertex's 32 bytes, the outcome's number, microseconds
 since the build started or nil, and a name only where no definition has one. A build is written and read whole,
-so its steps are one value: thousands of rows would cost a cached build more than all the rest of it.
+so its steps are one value: thousands of rows would cost a cached build more than all the rest of it. Logs are
+apart, since they are large and mostly nobody asks for them.
 
-The newest builds are kept. Only the oldest ever go, and not all of them, so no number is given out twice.
+The newest builds are kept, and of their logs the newest that fit. No number is given out twice.
 """
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from ..database import Schema
 from ..digest import Digest, blake3_digest
-from ..errors import NotFoundError
-from ..llb import decode_definition, encode_definition
+from ..errors import BuildWarning, NotFoundError
+from ..llb import SourceFile, decode_definition, encode_definition
 from ..llb.codec import pack, unpack
-from ..values import frozen
+from ..span import Span
+from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from ..database import Database
     from ..llb import Definition
+    from .buildlog import StepLog
 
-__all__ = ["HISTORY_SCHEMA", "BuildRecord", "BuildStatus", "BuildSummary", "History", "Outcome", "Step"]
+__all__ = ["HISTORY_SCHEMA", "History"]
 
 HISTORY_SCHEMA = Schema(
     "history",
-    1,
+    2,
     (
         """CREATE TABLE IF NOT EXISTS builds (
             id INTEGER PRIMARY KEY, started REAL NOT NULL, completed REAL NOT NULL, status TEXT NOT NULL,
@@ -44,116 +51,72 @@ HISTORY_SCHEMA = Schema(
             build INTEGER NOT NULL, number INTEGER NOT NULL, definition BLOB NOT NULL, PRIMARY KEY (build, number)
         ) WITHOUT ROWID""",
         "CREATE TABLE IF NOT EXISTS definitions (id BLOB PRIMARY KEY, data BLOB NOT NULL)",
+        """CREATE TABLE IF NOT EXISTS details (
+            build INTEGER PRIMARY KEY, data BLOB NOT NULL, log_bytes INTEGER NOT NULL
+        )""",
+        """CREATE TABLE IF NOT EXISTS logs (
+            build INTEGER NOT NULL, number INTEGER NOT NULL, vertex BLOB NOT NULL, data BLOB NOT NULL,
+            PRIMARY KEY (build, number)
+        )""",
+        "CREATE TABLE IF NOT EXISTS spent (number INTEGER NOT NULL)",
     ),
 )
 KEPT = 100
+KEPT_LOG_BYTES = 256 << 20  # as stored
 _FORGET_EVERY = 16  # builds: what is dropped is spread over the file, and each page of it costs every build a little
 _SUMMARY = "id, started, completed, status, error, names, context, target, platform, result, cached, executed"
+_NEXT = "1 + max(coalesce((SELECT max(id) FROM builds), 0), coalesce((SELECT max(number) FROM spent), 0))"
+_TABLES = {"builds": "id", "details": "build", "graphs": "build", "logs": "build"}
+_LONGEST_NUMBER = 19  # digits; SQLite's integers have 64 bits
 _MOST_NAMED = 8  # builds in the hint of an error
 
 
-class BuildStatus(Enum):
-    """How a build ended."""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELED = "canceled"
-
-
-class Outcome(Enum):
-    """How a step ended. The numbers are stored."""
-
-    CACHED = 1  # its stored result served
-    EXECUTED = 2
-    FAILED = 3
-    CANCELED = 4  # stopped, or (never started) not reached, because another failed or the user stopped the build
-    UNNEEDED = 5  # a result further up spared it: nobody looked for its own
-
-
-@frozen
-class Step:
-    """One step of a build: a vertex of its graph, or something beside it (asking a registry, exporting).
-
-    `name` is empty for vertices, which have theirs in the definition. Times are None for what never started.
-    """
-
-    vertex: Digest
-    outcome: Outcome
-    name: str = ""
-    started: float | None = None
-    completed: float | None = None
-    error: str = ""
-
-    @property
-    def duration_s(self) -> float:
-        """0.0 for what never ran."""
-        return 0.0 if self.started is None or self.completed is None else max(0.0, self.completed - self.started)
-
-
-@frozen
-class BuildSummary:
-    """A build, without its steps. `id` 0: not recorded yet. `names` are full; `context` is a folder, "" for none.
-
-    `result` is the digest of what was made, None for plain files and for what failed. `cached` counts the steps
-    that stored results spared, `executed` those that ran.
-    """
-
-    id: int = 0
-    started: float
-    completed: float
-    status: BuildStatus
-    error: str = ""
-    names: tuple[str, ...] = ()
-    context: str = ""
-    target: str = ""
-    platform: str = ""
-    result: Digest | None = None
-    cached: int = 0
-    executed: int = 0
-
-    @property
-    def duration_s(self) -> float:
-        return max(0.0, self.completed - self.started)
-
-
-@frozen
-class BuildRecord:
-    """A build with everything known of it."""
-
-    summary: BuildSummary
-    steps: tuple[Step, ...] = ()
-    definitions: tuple[Definition, ...] = ()
-
-    def outcomes(self) -> dict[Digest, Step]:
-        """The steps by vertex."""
-        return {step.vertex: step for step in self.steps}
-
-
 class History:
-    """The builds of a state folder, on its open database; the newest `kept` of them. Synchronous and short."""
+    """The builds of a state folder, on its open database. Synchronous and short."""
 
-    def __init__(self, database: Database, kept: int = KEPT) -> None:
+    def __init__(self, database: Database, kept: int = KEPT, kept_log_bytes: int = KEPT_LOG_BYTES) -> None:
+        """Keeps that many of the newest builds, and as many of the newest logs as fit."""
         self._database = database
         self._kept = kept
+        self._kept_log_bytes = kept_log_bytes
 
-    def record(self, build: BuildRecord) -> int:
+    def record(self, build: BuildRecord, logs: Sequence[StepLog] = ()) -> int:
         """Add a build and return its number; now and then, drop what is too old. Raises StoreError."""
+        since = build.summary.started
         row = _summary_row(build.summary)
-        steps = pack([_plain_step(step, build.summary.started) for step in build.steps])
+        steps = pack([_plain_step(step, since) for step in build.steps])
+        details = pack(_plain_details(build.details))
         definitions = [(_identity(definition), definition) for definition in build.definitions]
+        stored = _stored_logs(logs, since)
+        log_bytes = sum(len(data) for _, data in stored)
         with self._database.transaction():
-            columns = _SUMMARY.removeprefix("id, ")
+            marks = ", ".join("?" * (len(row) + 1))
             number = self._database.execute(
-                f"INSERT INTO builds ({columns}, steps) VALUES ({', '.join('?' * (len(row) + 1))})",  # noqa: S608  constants
+                f"INSERT INTO builds ({_SUMMARY}, steps) VALUES ({_NEXT}, {marks})",  # noqa: S608  constants
                 (*row, steps),
             )
+            self._database.execute("INSERT INTO details VALUES (?, ?, ?)", (number, details, log_bytes))
             for place, (identity, definition) in enumerate(definitions):
                 self._keep(identity, definition)
                 self._database.execute("INSERT INTO graphs VALUES (?, ?, ?)", (number, place, identity))
+            for place, (vertex, data) in enumerate(stored):
+                self._database.execute("INSERT INTO logs VALUES (?, ?, ?, ?)", (number, place, vertex, data))
+            if log_bytes:
+                self._forget_logs()
             if number % _FORGET_EVERY == 0:
                 self._forget(number - self._kept)
         self._database.settle()
         return number
+
+    def remove(self, builds: Iterable[int]) -> None:
+        """Forget these builds; those that are not there, too. Raises StoreError."""
+        with self._database.transaction():
+            numbers = [(number,) for number in builds]
+            self._database.execute("INSERT INTO spent SELECT max(id) FROM builds HAVING max(id) IS NOT NULL")
+            self._database.execute("DELETE FROM spent WHERE number < (SELECT max(number) FROM spent)")
+            for table, column in _TABLES.items():
+                self._database.execute_many(f"DELETE FROM {table} WHERE {column} = ?", numbers)  # noqa: S608  constants
+            self._drop_definitions()
 
     def _keep(self, identity: bytes, definition: Definition) -> None:
         if not self._database.query("SELECT 1 FROM definitions WHERE id = ?", (identity,)):
@@ -162,28 +125,52 @@ class History:
 
     def _forget(self, last: int) -> None:
         """Drop the builds up to number `last`, and the definitions that no other build has."""
-        self._database.execute("DELETE FROM builds WHERE id <= ?", (last,))
-        self._database.execute("DELETE FROM graphs WHERE build <= ?", (last,))
+        for table, column in _TABLES.items():
+            self._database.execute(f"DELETE FROM {table} WHERE {column} <= ?", (last,))  # noqa: S608  constants
+        self._drop_definitions()
+
+    def _drop_definitions(self) -> None:
         self._database.execute("DELETE FROM definitions WHERE id NOT IN (SELECT definition FROM graphs)")
+
+    def _forget_logs(self) -> None:
+        """Drop the oldest logs beyond what is kept."""
+        total = 0
+        for build, log_bytes in self._database.query(
+            "SELECT build, log_bytes FROM details WHERE log_bytes > 0 ORDER BY build DESC"
+        ):
+            total += log_bytes
+            if total > self._kept_log_bytes:
+                self._database.execute("DELETE FROM logs WHERE build = ?", (build,))
+                self._database.execute("UPDATE details SET log_bytes = 0 WHERE build = ?", (build,))
 
     def summaries(self) -> list[BuildSummary]:
         """Newest first."""
         rows = self._database.query(f"SELECT {_SUMMARY} FROM builds ORDER BY id DESC LIMIT ?", (self._kept,))  # noqa: S608
         return [_summary(row) for row in rows]
 
+    def number(self, build: str) -> int:
+        """The number of a build, given as text or as `last`. Raises NotFoundError naming those there are."""
+        if build == "last":
+            rows = self._database.query("SELECT max(id) FROM builds HAVING max(id) IS NOT NULL")
+        elif build.isascii() and build.isdecimal() and len(build) < _LONGEST_NUMBER:
+            rows = self._database.query("SELECT id FROM builds WHERE id = ?", (int(build),))
+        else:
+            rows = []
+        if not rows:
+            raise self._unknown(build)
+        number: int = rows[0][0]
+        return number
+
     def load(self, build: str) -> BuildRecord:
         """The build of that number, or the `last` one.
 
         Raises NotFoundError naming those there are.
         """
-        wanted = "SELECT max(id) FROM builds" if build == "last" else "SELECT CAST(? AS INTEGER)"
-        if build != "last" and not (build.isascii() and build.isdecimal() and len(build) < 19):
-            raise self._unknown(build)
         rows = self._database.query(
-            f"SELECT steps, {_SUMMARY} FROM builds WHERE id = ({wanted})",  # noqa: S608  two constants
-            () if build == "last" else (build,),
+            f"SELECT steps, {_SUMMARY} FROM builds WHERE id = ?",  # noqa: S608  a constant
+            (self.number(build),),
         )
-        if not rows:
+        if not rows:  # gone meanwhile
             raise self._unknown(build)
         ((steps, *row),) = rows
         summary = _summary(tuple(row))
@@ -191,7 +178,23 @@ class History:
             summary=summary,
             steps=tuple(_step(plain, summary.started) for plain in unpack(steps)),
             definitions=tuple(decode_definition(data) for data in self._definitions(summary.id)),
+            details=self._details(summary.id),
         )
+
+    def logs(self, build: BuildSummary, vertex: Digest | None = None) -> tuple[StepLog, ...]:
+        """What the steps of a build printed, or one of them; those that printed nothing are absent."""
+        from .buildlog import decode_log
+
+        chosen = "" if vertex is None else " AND vertex = ?"
+        rows = self._database.query(
+            f"SELECT vertex, data FROM logs WHERE build = ?{chosen} ORDER BY number",  # noqa: S608  two constants
+            (build.id,) if vertex is None else (build.id, bytes.fromhex(vertex.hex)),
+        )
+        return tuple(decode_log(_digest(raw), data, build.started) for raw, data in rows)
+
+    def _details(self, build: int) -> BuildDetails:
+        rows = self._database.query("SELECT data FROM details WHERE build = ?", (build,))
+        return _read_details(unpack(rows[0][0])) if rows else BuildDetails()
 
     def _definitions(self, build: int) -> list[bytes]:
         rows = self._database.query(
@@ -277,10 +280,67 @@ def _microseconds(at: float | None, since: float) -> int | None:
 def _step(plain: list[Any], since: float) -> Step:
     vertex, outcome, started, completed, error, name = plain
     return Step(
-        vertex=Digest(f"blake3:{vertex.hex()}"),
+        vertex=_digest(vertex),
         outcome=Outcome(outcome),
         name=name,
         started=None if started is None else since + started / 1_000_000,
         completed=None if completed is None else since + completed / 1_000_000,
         error=error,
     )
+
+
+def _digest(vertex: bytes) -> Digest:
+    return Digest(f"blake3:{vertex.hex()}")
+
+
+def _stored_logs(logs: Sequence[StepLog], since: float) -> list[tuple[bytes, bytes]]:
+    if not logs:
+        return []
+    from .buildlog import encode_log
+
+    return [(bytes.fromhex(log.vertex.hex), encode_log(log, since)) for log in logs]
+
+
+def _plain_details(details: BuildDetails) -> list[object]:
+    warnings = [
+        [
+            warning.rule,
+            warning.message,
+            _plain_span(warning.at),
+            warning.url,
+            warning.description,
+            _plain_span(warning.focus),
+        ]
+        for warning in details.warnings
+    ]
+    options = [list(pair) for pair in details.options]
+    sources = [[source.path, source.data] for source in details.sources]
+    return [
+        *(details.frontend, options, details.version, details.cpus, details.limit),
+        *(warnings, details.report, sources),
+    ]
+
+
+def _read_details(plain: list[Any]) -> BuildDetails:
+    frontend, options, version, cpus, limit, warnings, report, sources = plain
+    return BuildDetails(
+        frontend=frontend,
+        options=tuple((name, value) for name, value in options),
+        version=version,
+        cpus=cpus,
+        limit=limit,
+        warnings=tuple(
+            BuildWarning(rule=rule, message=message, at=_span(at), url=url, description=description, focus=_span(focus))
+            for rule, message, at, url, description, focus in warnings
+        ),
+        report=report,
+        sources=tuple(SourceFile(path=path, data=data) for path, data in sources),
+    )
+
+
+def _plain_span(span: Span | None) -> list[object] | None:
+    return None if span is None else [span.path, span.line, span.column, span.end_line, span.end_column]
+
+
+def _span(plain: list[Any] | None) -> Span | None:
+    return None if plain is None else Span(*plain)

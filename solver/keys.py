@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from ..digest import Digest
     from ..llb import Vertex
+    from .worker import Ref
 
-__all__ = ["VERSION", "Key", "combine", "content_key", "op_key", "selections", "source_key"]
+__all__ = ["VERSION", "Key", "combine", "content_key", "content_memo", "op_key", "selections", "source_key"]
 
 VERSION = 2  # part of every key: a change of meaning must not find old results
 
@@ -74,6 +75,11 @@ def source_key(resolved: str) -> Key:
 
 def content_key(digest: Digest) -> Key:
     return _digest([VERSION, "content", digest])
+
+
+def content_memo(ref: Ref, selection: tuple[FileCopy, ...]) -> Key:
+    """What the digest of some paths of a result is remembered under: its layers never change."""
+    return _digest([list(ref), encode_value(selection)])
 
 
 def combine(op: Key, inputs: Sequence[tuple[Key, int]]) -> Key:

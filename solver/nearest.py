@@ -27,11 +27,12 @@ def nearest(now: Derivation, earlier: Iterable[Derivation]) -> Derivation | None
     """The one of `earlier` (newest first, one per name) that is most like it; None when nothing is."""
     best: Derivation | None = None
     best_score = 0.0
+    likeness = _Likeness(now.name)
     for candidate in earlier:
         if candidate.vertex == now.vertex:
             return candidate
         if candidate.op.keys() == now.op.keys():
-            score = _likeness(now.name, candidate.name, best_score)
+            score = likeness.of(candidate.name, best_score)
             if score > best_score:
                 best, best_score = candidate, score
     return best
@@ -39,22 +40,39 @@ def nearest(now: Derivation, earlier: Iterable[Derivation]) -> Derivation | None
 
 def text_of(name: str) -> str:
     """The instruction, without the place in front of it: `RUN make` of `[build 2/3] RUN make`."""
-    match = _PLACE.match(name)
-    return match["text"] if match else name
+    return _split(name)[1]
 
 
-def _likeness(name: str, other: str, least: float) -> float:
-    """0 for steps that have nothing in common. What cannot come to more than `least` is not looked at closely."""
-    if name == other:
-        return 3.0
-    mine, its = _PLACE.match(name), _PLACE.match(other)
-    text, text_of_other = text_of(name)[:_COMPARED], text_of(other)[:_COMPARED]
-    if text.partition(" ")[0] != text_of_other.partition(" ")[0]:
-        return 0.0  # a RUN is no COPY
-    same_place = mine is not None and its is not None and mine.group("stage", "number") == its.group("stage", "number")
-    bonus = 1.0 if same_place else 0.0
-    matcher = SequenceMatcher(None, text, text_of_other, autojunk=False)
-    if bonus + matcher.real_quick_ratio() <= least or bonus + matcher.quick_ratio() <= least:
-        return 0.0
-    ratio = matcher.ratio()
-    return bonus + ratio if same_place or ratio >= _ALIKE else 0.0
+class _Likeness:
+    """How much other steps' names look like one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._place, text = _split(name)
+        self._instruction = text.partition(" ")[0]
+        self._text = text[:_COMPARED]
+        self._matcher = SequenceMatcher(None, "", self._text, autojunk=False)  # looks into the second one just once
+
+    def of(self, other: str, least: float) -> float:
+        """0 for steps that have nothing in common. What cannot come to more than `least` is not looked at closely."""
+        if self._name == other:
+            return 3.0
+        place, text = _split(other)
+        if text.partition(" ")[0] != self._instruction:
+            return 0.0  # a RUN is no COPY
+        same_place = place is not None and place == self._place
+        bonus = 1.0 if same_place else 0.0
+        if bonus + 1.0 <= least:
+            return 0.0
+        matcher = self._matcher
+        matcher.set_seq1(text[:_COMPARED])
+        if bonus + matcher.real_quick_ratio() <= least or bonus + matcher.quick_ratio() <= least:
+            return 0.0
+        ratio = matcher.ratio()
+        return bonus + ratio if same_place or ratio >= _ALIKE else 0.0
+
+
+def _split(name: str) -> tuple[tuple[str, str] | None, str]:
+    """A name's place, as stage and number, and its instruction."""
+    found = _PLACE.match(name)
+    return (None, name) if found is None else ((found["stage"], found["number"]), found["text"])

@@ -7,13 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..blocking import run_blocking
-from ..digest import blake3_bytes
 from ..errors import LlbuildError, VertexError
-from ..llb.codec import encode_value, pack
 from ..values import replace
 from .events import VertexCached, VertexCompleted, VertexMissed, VertexStarted
 from .explain import Cause, built_on
-from .keys import combine, content_key, is_local, selections
+from .keys import combine, content_key, content_memo, is_local, selections
 from .ledger import Entry
 from .reasons import derive, reasons_of
 from .reporter import EventReporter
@@ -199,7 +197,7 @@ class Performer:
 
     async def _content(self, ref: Ref, selection: tuple[FileCopy, ...]) -> tuple[Digest, bytes]:
         """Digest, and listing if it is new, of what is read of a result. Layers never change: computed once."""
-        memo = blake3_bytes(pack([list(ref), encode_value(selection)]))
+        memo = content_memo(ref, selection)
         known = await run_blocking(self._store.content, memo)
         if known is not None:
             return known, b""

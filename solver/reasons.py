@@ -68,7 +68,9 @@ def reasons_of(
     """
     before = derivations.of_vertex(derivation.vertex, began)
     if before is None and not derivation.ignored:
-        before = nearest(derivation, derivations.latest(began, CANDIDATES))
+        before = derivations.of_name(derivation.name, began)
+        if before is None or before.op.keys() != derivation.op.keys():
+            before = nearest(derivation, derivations.latest(began, CANDIDATES))
     here = {str(digest): listing for digest, listing in listings if listing}
     return explain_miss(derivation, before, lambda digest: here.get(digest) or derivations.listing(digest))
 

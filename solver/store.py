@@ -20,10 +20,11 @@ from ..llb.codec import pack, unpack
 from .derivations import DERIVATIONS_SCHEMA, Derivations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from ..database import Database
+    from ..image import CacheRecord
     from .keys import Key
     from .worker import Ref
 
@@ -91,14 +92,17 @@ class CacheStore:
     ) -> None:
         """Store a result under all its keys; what they named before is forgotten. `op`: key of the op alone."""
         with self._database.transaction():
-            result = self._database.execute(
-                "INSERT INTO results (refs, created, duration_s, name) VALUES (?, ?, ?, ?)",
-                (pack([list(ref) for ref in refs]), time.time(), duration_s, name),
-            )
-            self._database.execute_many(
-                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", [(key, result, strong) for key in keys]
-            )
+            self._insert(keys, refs, strong, name, duration_s)
             self._database.execute("INSERT OR REPLACE INTO durations VALUES (?, ?)", (op, duration_s))
+
+    def _insert(self, keys: Iterable[Key], refs: Sequence[Ref], strong: Key, name: str, duration_s: float) -> None:
+        result = self._database.execute(
+            "INSERT INTO results (refs, created, duration_s, name) VALUES (?, ?, ?, ?)",
+            (pack([list(ref) for ref in refs]), time.time(), duration_s, name),
+        )
+        self._database.execute_many(
+            "INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", [(key, result, strong) for key in keys]
+        )
 
     def durations(self, ops: Iterable[Key]) -> dict[Key, float]:
         """Seconds that these ops took the last time; those never performed are absent."""
@@ -116,6 +120,46 @@ class CacheStore:
         self._database.execute(
             "INSERT OR REPLACE INTO keys SELECT ?, result, strong FROM keys WHERE key = ?", (key, known)
         )
+
+    def adopt(
+        self,
+        records: Sequence[CacheRecord],
+        contents: Iterable[tuple[Key, Digest]],
+        available: Callable[[Ref], bool],
+    ) -> int:
+        """Take in what another store knew; how many results that were.
+
+        A result that is known here already stays, unless its layers are gone: `available` says so. What is remembered
+        of durations and contents stays too.
+        """
+        known = self.find({key for record in records for key in record.keys})
+        adopted = [record for record in records if not self._stays(record, known, available)]
+        with self._database.transaction():
+            for record in adopted:
+                self._insert(record.keys, record.refs, record.strong, record.name, record.duration_s)
+            self._database.execute_many(
+                "INSERT OR IGNORE INTO durations VALUES (?, ?)",
+                [(record.op, record.duration_s) for record in records if record.duration_s],
+            )
+            self._database.execute_many("INSERT OR IGNORE INTO contents VALUES (?, ?)", list(contents))
+        return len(adopted)
+
+    def _stays(self, record: CacheRecord, known: Mapping[Key, Record], available: Callable[[Ref], bool]) -> bool:
+        for found in map(known.get, record.keys):
+            if found is None or not (found.refs == record.refs or all(map(available, found.refs))):
+                return False
+        return True
+
+    def contents(self, memos: Iterable[Key]) -> dict[Key, Digest]:
+        """What is remembered of these; the others are absent."""
+        wanted = list(memos)
+        found: dict[Key, Digest] = {}
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            marks = ",".join("?" * len(batch))
+            query = f"SELECT id, digest FROM contents WHERE id IN ({marks})"  # noqa: S608  only question marks
+            found.update((memo, Digest(digest)) for memo, digest in self._database.query(query, batch))
+        return found
 
     def content(self, memo: Key) -> Digest | None:
         rows = self._database.query("SELECT digest FROM contents WHERE id = ?", (memo,))

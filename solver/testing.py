@@ -83,6 +83,7 @@ class MemoryWorker:
     before: Callable[[str], Awaitable[None]] | None = None
     runs: dict[str, int] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    digested: int = 0  # how often contents were read for a key
     lost: set[str] = field(default_factory=set)
 
     def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:  # noqa: ARG002  Protocol
@@ -103,6 +104,7 @@ class MemoryWorker:
         return self.images[op.ref]
 
     async def read_contents(self, ref: Ref, selection: tuple[FileCopy, ...]) -> tuple[Digest, bytes]:
+        self.digested += 1
         return _listed([name.partition("#")[0] for name in ref], selection)
 
     async def perform(

@@ -1,8 +1,12 @@
-"""A real registry (Debian's docker-registry) on a free loopback port, for tests that pull."""
+"""Real registries (Debian's docker-registry) on free loopback ports, for tests that pull and push."""
 
 from __future__ import annotations
 
+import json
 import subprocess
+import threading
+from base64 import b64encode
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,13 +18,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LISTENING = "listening on 127.0.0.1:"
+USER, PASSWORD = "alice", "open sesame"
+# `htpasswd -nbB -C 4 alice "open sesame"`: bcrypt is all that docker-registry takes
+_HTPASSWD = f"{USER}:$2b$04$/2AHUqF8uapwsfHgcqR0h.HTqS30XoR17NOH/XPFwzUFExrwaXA2u\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """A registry that speaks plain http on loopback."""
+    """A registry that speaks plain http on loopback. `folder`: where it keeps its data."""
 
     address: str  # 127.0.0.1:PORT
+    folder: Path
 
     def push(self, source: str, name: str) -> str:
         """Copy an image into the registry with skopeo; the reference to pull it by.
@@ -32,24 +40,62 @@ class Registry:
         run_tool([skopeo, "--insecure-policy", "copy", "--dest-tls-verify=false", source, f"docker://{ref}"])
         return ref
 
+    def login(self, folder: Path) -> Path:
+        """A folder for $DOCKER_CONFIG, as `docker login` leaves it."""
+        folder.mkdir(exist_ok=True)
+        auth = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        (folder / "config.json").write_text(json.dumps({"auths": {self.address: {"auth": auth}}}))
+        return folder
+
+    def blob_file(self, digest: str) -> Path:
+        """Where it keeps the bytes of a blob, of whatever repository."""
+        algorithm, _, digits = digest.partition(":")
+        return self.folder / f"docker/registry/v2/blobs/{algorithm}/{digits[:2]}/{digits}/data"
+
+    def stored_blobs(self) -> set[str]:
+        """The digests of all blobs it has."""
+        return {f"sha256:{path.parent.name}" for path in self.folder.rglob("blobs/sha256/*/*/data")}
+
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with serve_registry(tmp_path_factory.mktemp("registry")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def private_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """One that wants user and password for everything."""
+    with serve_registry(tmp_path_factory.mktemp("private-registry"), htpasswd=_HTPASSWD) as served:
+        yield served
+
+
+@contextmanager
+def serve_registry(folder: Path, *, htpasswd: str = "") -> Iterator[Registry]:
+    """Runs until the end of the `with` block."""
     program = require_tool("docker-registry")
-    folder: Path = tmp_path_factory.mktemp("registry")
-    config = folder / "config.yml"
+    config, auth = folder / "config.yml", ""
+    if htpasswd:
+        (folder / "htpasswd").write_text(htpasswd)
+        auth = f'auth: {{htpasswd: {{realm: here, path: "{folder / "htpasswd"}"}}}}\n'
     config.write_text(
         f"version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n"
         f'storage: {{filesystem: {{rootdirectory: "{folder / "data"}"}}}}\n'
-        'http: {addr: "127.0.0.1:0", secret: "for tests"}\n'
+        f'http: {{addr: "127.0.0.1:0", secret: "for tests"}}\n{auth}'
     )
     with subprocess.Popen(
         [program, "serve", str(config)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as server:
+        # It logs every error it answers with, and would wait for ever on a full pipe.
+        drain = threading.Thread(target=server.communicate, daemon=True)
         try:
-            yield Registry(address=f"127.0.0.1:{_port(server)}")
+            address = f"127.0.0.1:{_port(server)}"
+            drain.start()
+            yield Registry(address=address, folder=folder / "data")
         finally:
             server.kill()
+            if drain.ident is not None:
+                drain.join()
 
 
 def _port(server: subprocess.Popen[bytes]) -> int:

@@ -34,7 +34,8 @@ NEVER_FOR_A_COMPILE = HEAVY | {
     *("traceback", "typing_extensions", "urllib.parse", "uuid", "zlib"),
 }
 FACES = [
-    *("llbuild", "llbuild.cli", "llbuild.exporter", "llbuild.frontend", "llbuild.frontend.dockerfile", "llbuild.image"),
+    *("llbuild", "llbuild.cli", "llbuild.cli.builds"),
+    *("llbuild.exporter", "llbuild.frontend", "llbuild.frontend.dockerfile", "llbuild.image"),
     *(
         "llbuild.llb",
         "llbuild.llb.layout",
@@ -91,7 +92,7 @@ from llbuild.platforms import Platform
 
 class Known:
     def file(self, context, path):
-        if context == "context":
+        if (context, path) != ("dockerfile", "Dockerfile"):
             raise NoSuchFile
         return SHAPES["usual"]().encode()
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llbuild.patterns import IgnoreList, clean_path, compile_match, has_wildcards
+from llbuild.patterns import (
+    IgnoreList,
+    _goes_astray,
+    _regex,
+    _translate,
+    _Walk,
+    clean_path,
+    compile_match,
+    has_wildcards,
+)
 
 MATCH = [  # as in Go's own tests, path/filepath/match_test.go: (pattern, name, matches)
     ("abc", "abc", True),
@@ -92,6 +103,17 @@ LISTS = [  # (lines, path, excluded); facts: moby/patternmatcher's tests, and tr
     (["a", "!a/b", "a*"], "a/b", False),  # moby: `a*` is not tried on a, which `a` matched; so b does not inherit it
     (["a.c"], "abc", False),
     (["a[^b]c"], "a/c", True),  # a class matches '/' in a list
+    (["*[^a]*b"], "x/b", True),
+    (["*[^a]*b"], "b", False),
+    (["**/a/**/b/**/c"], "x/a/b/y/z/c", True),
+    (["**/a/**/b/**/c"], "x/a/y/c", False),
+    (["**/a*/**/b"], "aa/x/b/c", True),
+    (["**/**/**"], "a/b", True),
+    (["a**b**c"], "ax/bx/c", True),  # `**` inside of names: nothing, or anything up to a slash
+    (["a**b**c"], "axbxc", False),
+    (["a**b**c"], "a/x/b/c", True),
+    (["**/[^a]/**/b"], "x/b", True),
+    (["***/x"], "a/b/x", True),
     (["x\\*"], "x*", True),
     (["x\\*"], "xy", False),
     (["[a-c]"], "b", True),
@@ -216,6 +238,48 @@ def test_what_is_included_again_in_an_excluded_folder_was_foreseen(lines: list[t
     parent = path.rpartition("/")[0]
     if parent and ignore.excludes(parent) and not ignore.excludes(path):
         assert ignore.may_include_below(parent)
+
+
+PIECES = st.lists(st.sampled_from(["a", "b", "/", "*", "**", "**/", "?", "[^a]", "[a-c]", "\\*"]), max_size=9)
+
+
+@given(PIECES.map("".join), st.text("abc/", max_size=12))
+def test_a_pattern_matches_the_same_paths_however_it_is_matched(pattern: str, path: str) -> None:
+    """As one plain regular expression, as one that does not go back, and all ways at once."""
+    pieces = _translate(pattern, deep=True)
+    want = re.fullmatch("".join(pieces), path, re.DOTALL) is not None
+    assert _Walk(pieces).fullmatch(path) == want
+    if not _goes_astray(pieces):
+        assert (re.fullmatch(_regex(pieces), path, re.DOTALL) is not None) == want
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *(
+            "**/**/**/**/**/**/**/**/x",
+            "**/a/**/a/**/a/**/a/**/a/**/b",
+            "a**a**a**a**a**a**b",
+            "**/*a*/**/*a*/**/*a*/b",
+        ),
+        *("*a*a*a*a*a*a*b", "*" * 5000 + "b", "**/" * 5000 + "b", "a**" * 500 + "b", "[^b]*" * 500 + "c", "?" * 5000),
+    ],
+)
+def test_no_pattern_tries_ways_by_the_million(pattern: str) -> None:
+    for path in ("a/" * 150 + "c", "a" * 250, "aa/" * 80 + "c"):
+        assert not IgnoreList([pattern]).excludes(path)
+
+
+def test_a_list_of_many_lines_costs_little_until_it_is_used() -> None:
+    ignore = IgnoreList([f"dir{number}/**/*.o" for number in range(2000)] + ["**/x"] * 50_000)
+    assert ignore.excludes("dir7/a/b.o")
+    assert not ignore.excludes("dirx/a/b.o")
+    assert ignore.excludes("a/x")
+
+
+def test_the_number_of_slow_patterns_is_bounded() -> None:
+    with pytest.raises(ValueError, match="more than 1000 patterns"):
+        IgnoreList([f"a**{number}**b**c" for number in range(1001)])
 
 
 @given(st.lists(st.text(max_size=8), max_size=4), st.text(min_size=1, max_size=8))

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _PACKAGES = {
     "buildah": "buildah",
+    "chromium": "chromium",
     "docker-registry": "docker-registry",
     "mmdebstrap": "mmdebstrap",
     "podman": "podman",

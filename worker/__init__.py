@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 from ..faces import lazy_face
 
 if TYPE_CHECKING:
+    from .adoption import adopt_layers as adopt_layers
+    from .cache_mounts import MountSeed as MountSeed
+    from .cache_mounts import PackedMount as PackedMount
+    from .cache_mounts import cache_ids as cache_ids
     from .cacheholds import CacheHolds as CacheHolds
     from .client import Client as Client
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
     from .contexts import Contexts as Contexts
     from .execcaches import unwanted_caches as unwanted_caches
+    from .forms import LayerForm as LayerForm
+    from .forms import LayerForms as LayerForms
     from .identity import Identity as Identity
     from .identity import resolve_user as resolve_user
     from .prober import Prober as Prober
@@ -34,11 +40,17 @@ _HOME = {
     "ContentStore": "content",
     "Contexts": "contexts",
     "Identity": "identity",
+    "LayerForm": "forms",
+    "LayerForms": "forms",
     "LayerRecords": "records",
     "LocalWorker": "worker",
+    "MountSeed": "cache_mounts",
+    "PackedMount": "cache_mounts",
     "Prober": "prober",
     "Stacks": "stacks",
     "StoredImage": "content",
+    "adopt_layers": "adoption",
+    "cache_ids": "cache_mounts",
     "enter_user_namespace": "userns",
     "note_image_layers": "stacks",
     "resolve_user": "identity",
@@ -52,11 +64,17 @@ __all__ = [
     "ContentStore",
     "Contexts",
     "Identity",
+    "LayerForm",
+    "LayerForms",
     "LayerRecords",
     "LocalWorker",
+    "MountSeed",
+    "PackedMount",
     "Prober",
     "Stacks",
     "StoredImage",
+    "adopt_layers",
+    "cache_ids",
     "enter_user_namespace",
     "note_image_layers",
     "resolve_user",

@@ -78,6 +78,7 @@ class CacheHolds:
 
     def __init__(self, folder: Path, locks: Path, *, layers: LayerStore) -> None:
         """folder: of the caches. locks: the file to lock in, made when the first cache is used."""
+        self.root = folder
         self._folder = os.fspath(folder)
         self._locks = locks
         self._layers = layers

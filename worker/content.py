@@ -80,10 +80,10 @@ class ContentStore:
         except OSError as error:
             raise StoreError(f"cannot read {self.path(digest)}: {error.strerror}") from error
 
-    def read(self, digest: Digest) -> bytes:
+    def read(self, digest: Digest, *, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
         """A config or a manifest, verified. Raises NotFoundError and CorruptError."""
         with self.open(digest) as file:
-            data = file.read(MAX_DOCUMENT_BYTES + 1)
+            data = file.read(limit + 1)
         actual = hashlib.new(digest.algorithm, data).hexdigest()
         if actual != digest.hex:
             raise _corrupt(digest, f"{digest.algorithm}:{actual}")

@@ -5,32 +5,26 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING
 
-from ..llb import CacheOptions, ExecOp, MountType
+from ..llb import CacheOptions, MountType
+from .cache_mounts import cache_ids, mount_id
 from .cacheholds import CacheUse, FirstContents, cache_name
 from .snapshot import MergedTree, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..llb import Definition, Mount
+    from ..llb import Definition, ExecOp
     from .snapshot import LayerStore, Snapshot
 
 __all__ = ["cache_uses", "unwanted_caches"]
 
 
-def cache_id(mount: Mount) -> str:
-    """What a cache mount is called; without an id of its own, by where it is mounted."""
-    return mount.cache.id if mount.cache and mount.cache.id else mount.dest
-
-
 def unwanted_caches(definitions: Iterable[Definition]) -> set[str]:
     """The ids of caches of steps that ignore earlier results: to BuildKit, what is in them is one."""
-    ids = set()
+    ids: set[str] = set()
     for definition in definitions:
         ignoring = {digest for digest, said in definition.metadata if said.ignore_cache}
-        for vertex in definition.vertices:
-            if vertex.digest in ignoring and isinstance(vertex.op, ExecOp):
-                ids |= {cache_id(mount) for mount in vertex.op.mounts if mount.mount_type is MountType.CACHE}
+        ids.update(cache_ids(vertex for vertex in definition.vertices if vertex.digest in ignoring))
     return ids
 
 
@@ -46,7 +40,7 @@ def cache_uses(
         if mount.mount_type is not MountType.CACHE:
             continue
         options = mount.cache or CacheOptions()
-        name = cache_id(mount)
+        name = mount_id(mount)
         first, described = None, ""
         if mount.input >= 0:
             folders = [layers.folder(layer) for layer in inputs[mount.input].layers]

@@ -29,6 +29,7 @@ class Prober:
         self.content = content
         self.records = records
         self.contexts = contexts
+        self.lost: set[str] = set()  # layers that a record says can be had, and that this build could not get
         self._read: dict[tuple[SourceOp, tuple[FileCopy, ...]], Contents] = {}
 
     def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:
@@ -47,6 +48,8 @@ class Prober:
         missing = [layer for layer in ref if not self.layers.has(LayerId(layer))]
         if not missing:
             return True
+        if not self.lost.isdisjoint(missing):
+            return False
         known = self.records.get(missing)
         return all(layer in known and self._can_be_had(known[layer]) for layer in missing)
 

@@ -1,10 +1,11 @@
 """What is known about each layer: its diffID, its blob, where it can be had again.
 
     layers(id, created, diff_id, unpacked_bytes, digest, media_type, size_bytes, origin)
+    forms(layer, form, digest, media_type, size_bytes)      the layer's blobs in other compressions
 
 `id` is the layer's name in refs and in the layer store; `created` RFC 3339; `diff_id` and the blob's
-columns are empty until the layer was packed; `origin` is the image reference its blob can be fetched
-from, "" for layers made here.
+columns are empty until the layer was packed; `origin` is the identifier of an image (or a cache) that its blob can be
+fetched from, "" for layers made here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..image import Descriptor, LayerBlob
 from ..values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..database import Database
     from .content import ContentStore
@@ -27,13 +28,17 @@ __all__ = ["SCHEMA", "LayerRecord", "LayerRecords", "now", "ready_blob"]
 
 SCHEMA = Schema(
     "layers",
-    1,
+    2,
     (
         """CREATE TABLE IF NOT EXISTS layers (
             id TEXT PRIMARY KEY, created TEXT NOT NULL, diff_id TEXT NOT NULL, unpacked_bytes INTEGER NOT NULL,
             digest TEXT NOT NULL, media_type TEXT NOT NULL, size_bytes INTEGER NOT NULL, origin TEXT NOT NULL
         ) WITHOUT ROWID""",
         "CREATE INDEX IF NOT EXISTS layers_by_diff_id ON layers (diff_id)",
+        """CREATE TABLE IF NOT EXISTS forms (
+            layer TEXT NOT NULL, form TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,
+            size_bytes INTEGER NOT NULL, PRIMARY KEY (layer, form)
+        ) WITHOUT ROWID""",
     ),
 )
 _BATCH = 500
@@ -68,6 +73,36 @@ class LayerRecords:
             rows = self._database.query(query, batch)
             found.update((row[0], _read(row)) for row in rows)
         return found
+
+    def form(self, layer: str, form: str) -> Descriptor | None:
+        """The layer's blob in a compression that is not its own."""
+        query = "SELECT media_type, digest, size_bytes FROM forms WHERE layer = ? AND form = ?"
+        rows = self._database.query(query, (layer, form))
+        return Descriptor(media_type=rows[0][0], digest=Digest(rows[0][1]), size_bytes=rows[0][2]) if rows else None
+
+    def put_form(self, layer: str, form: str, blob: Descriptor) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO forms VALUES (?, ?, ?, ?, ?)",
+            (layer, form, blob.digest, blob.media_type, blob.size_bytes),
+        )
+
+    def adopt(self, found: Sequence[LayerRecord], here: Callable[[LayerRecord], bool]) -> set[str]:
+        """Take in where layers can be had; the names of those that are now known by it.
+
+        here: whether a layer needs to be had from nowhere. What is here stays as it is. A layer that is known by that
+        name with another diff id is not adopted: one of the two is not what it says.
+        """
+        known = self.get(record.id for record in found)
+        adopted = set()
+        with self._database.transaction():
+            for record in found:
+                own = known.get(record.id)
+                if own is not None and own.diff_id not in (None, record.diff_id):
+                    continue
+                adopted.add(record.id)
+                if own is None or ((own.origin, own.blob) != (record.origin, record.blob) and not here(own)):
+                    self.put(record)
+        return adopted
 
     def put(self, record: LayerRecord) -> None:
         blob = record.blob

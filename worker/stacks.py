@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import StoreError, first_error
+from ..errors import CorruptError, LostLayerError, SourceError, raise_first
 from ..image import Descriptor, LayerBlob
 from ..values import replace
 from .records import LayerRecord, now, ready_blob
@@ -56,7 +56,8 @@ def note_image_layers(records: LayerRecords, layers: LayerStore, origin: str, im
         if name is None:
             name = image_layer_id(diff_id)
             record = records.get([name]).get(name)
-            if record is None or not record.origin:
+            # Where it was to be had before may be gone, or a cache that holds it in another form.
+            if record is None or record.origin != origin:
                 records.put(
                     replace(record or LayerRecord(id=name, created=""), diff_id=diff_id, blob=blob, origin=origin)
                 )
@@ -127,7 +128,7 @@ class Stacks:
         known = self._records.get(missing)
         for layer in missing:
             if layer not in known:
-                raise StoreError(f"layer {layer} is gone from the state folder", hint="build with --no-cache")
+                raise LostLayerError(f"layer {layer} is gone from the state folder", ref=layer, layer=layer)
         return [known[layer] for layer in missing]
 
     async def _unpack(self, record: LayerRecord, report: Report) -> None:
@@ -136,7 +137,11 @@ class Stacks:
                 return
             blob = await self._fetched(record, report)
             report(f"extracting {blob.digest.short}", 0, blob.size_bytes)
-            await run_blocking(self._extract, record, blob)
+            try:
+                await run_blocking(self._extract, record, blob)
+            except CorruptError as error:
+                await run_blocking(self._content.remove, blob.digest)
+                raise _lost(record, error.message) from error
             report(f"extracting {blob.digest.short}", blob.size_bytes, blob.size_bytes)
             self._here.add(record.id)
 
@@ -148,21 +153,43 @@ class Stacks:
             with self._content.open(blob.digest) as stream:
                 extracted = extract_layer(stream, active.fs, userxattr=self._layers.userxattr)
             if record.diff_id is not None and extracted.diff_id != record.diff_id:
-                raise StoreError(f"layer {blob.digest} unpacks to {extracted.diff_id}, its image says {record.diff_id}")
+                raise CorruptError(
+                    f"layer {blob.digest} unpacks to {extracted.diff_id}, its image says {record.diff_id}",
+                    expected=record.diff_id,
+                    actual=extracted.diff_id,
+                )
             self._layers.commit(active, LayerId(record.id))
         except BaseException:
             self._layers.discard(active)
             raise
         self._records.put(replace(record, unpacked_bytes=extracted.size_bytes))
 
+    async def fetch(self, records: Sequence[LayerRecord], report: Report) -> None:
+        """Bring the blobs of these layers into the content store. Raises LostLayerError."""
+        await _all([partial(self._fetched, record, report) for record in records])
+
     async def _fetched(self, record: LayerRecord, report: Report) -> Descriptor:
-        assert record.blob is not None, f"image layer {record.id} without a blob"
+        """Raises LostLayerError: of a passing reason (`transient`), or because it is not what it should be."""
+        if record.blob is None:
+            raise _lost(record, "its files are gone, and it was never packed")
         if not await run_blocking(self._content.has, record.blob.digest, record.blob.size_bytes):
-            await self._images.fetch_layer(record.origin, record.blob, report)
+            if not record.origin:
+                raise _lost(record, f"its blob {record.blob.digest} is gone")
+            try:
+                await self._images.fetch_layer(record.origin, record.blob, report)
+            except SourceError as error:
+                raise _lost(record, error.message, transient=error.transient) from error
         return record.blob
 
     async def _fetched_blob(self, record: LayerRecord, report: Report) -> LayerBlob:
-        blob = await self._fetched(record, report)
+        try:
+            blob = await self._fetched(record, report)
+        except LostLayerError:
+            # Imported, unpacked, and gone where it came from. An image's layer stays what its image says it is.
+            ours = record.diff_id is None or record.id != image_layer_id(record.diff_id)
+            if not ours or not await run_blocking(self._layers.has, LayerId(record.id)):
+                raise
+            return await run_blocking(self._pack, replace(record, blob=None, origin=""))
         assert record.diff_id is not None, "a layer of an image has one"
         return LayerBlob(diff_id=record.diff_id, descriptor=blob, created=record.created)
 
@@ -185,11 +212,15 @@ class Stacks:
             yield
 
 
-async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, None]]]) -> None:
+def _lost(record: LayerRecord, why: str, *, transient: bool = False) -> LostLayerError:
+    return LostLayerError(why, ref=record.origin or record.id, layer=record.id, transient=transient)
+
+
+async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, object]]]) -> None:
     """Await all of them at once; the first error stops the others and is raised as it is."""
     try:
         async with anyio.create_task_group() as group:
             for call in calls:
                 group.start_soon(call)
     except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+        raise_first(errors)

@@ -9,6 +9,7 @@ from ..errors import LlbuildError
 from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, MountType, PassthroughOp, SourceOp
 from ..platforms import host_platform
 from ..values import replace
+from .cache_mounts import CacheMounts, cache_ids
 from .client import NoClient
 from .execop import ExecTools, run_exec_op
 from .executor import CgroupSpec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .cacheholds import CacheHolds
     from .client import Client
     from .executor import Executor
+    from .forms import LayerForms
     from .reporter import Reporter
     from .snapshot import Contents, FolderTree
     from .source import ImageSource
@@ -58,6 +60,7 @@ class LocalWorker(Prober):
     ) -> None:
         """client: who is asked for secrets and ssh agents; None: there are none. cgroup: limits of every process."""
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
+        self.lost = prober.lost
         self._images = images
         self._tools = ExecTools(
             layers=self.layers,
@@ -68,6 +71,7 @@ class LocalWorker(Prober):
         )
         self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
         self._locals: dict[str, SourceOp] = {}
+        self.mounts = CacheMounts(caches.root, layers=self.layers, content=self.content, images=images)
 
     async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
         resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
@@ -105,6 +109,12 @@ class LocalWorker(Prober):
         """The layers of a result as blobs in the content store, bottom first: what an exporter needs."""
         return await self._stacks.blobs(await self._mounted(ref), reporter.progress)
 
+    def forms(self) -> LayerForms:
+        """The layers of results as blobs of any compression: what a cache exporter needs."""
+        from .forms import LayerForms  # with what packs layers: only for who exports them
+
+        return LayerForms(layers=self.layers, content=self.content, records=self.records, stacks=self._stacks)
+
     async def tree(self, ref: Ref, reporter: Reporter) -> MergedTree:
         """The files of a result, for reading."""
         return self._merged_tree(await self._unpacked(ref, reporter))
@@ -115,7 +125,9 @@ class LocalWorker(Prober):
             self._locals[name] = op
             return (name,)
         resolved = await self._images.resolve(op.identifier, vertex.platform or host_platform(), _mode(op))
-        return await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
+        ref = await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
+        self.lost.difference_update(ref)  # there is a place to have them from again
+        return ref
 
     async def _file(self, op: FileOp, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
         sources: list[Snapshot | FolderTree] = []
@@ -134,6 +146,9 @@ class LocalWorker(Prober):
         self, vertex: Vertex, inputs: Sequence[Ref], reporter: Reporter, resources: LinuxResources | None
     ) -> tuple[Ref, ...]:
         assert isinstance(vertex.op, ExecOp)
+        for name in cache_ids([vertex]):
+            if failure := await self.mounts.prepare(name, reporter.progress):
+                reporter.log(2, f"{failure}\n".encode())
         snapshots = [await self._unpacked(ref, reporter) for ref in inputs]
         contents = {
             number: await self._identity(inputs[mount.input], mount.selector)

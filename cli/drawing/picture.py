@@ -162,7 +162,12 @@ def _settle(nodes: Sequence[Node], definition: Definition) -> list[Node]:
 
 def _critical(definition: Definition, ran: Mapping[Digest, Step]) -> dict[Digest, Digest]:
     """The vertices that decided how long the build took, each with the one before it; itself for the first."""
-    durations = {digest: step.duration_s for digest, step in ran.items() if step.started is not None}
+    failed = any(step.outcome is Outcome.FAILED for step in ran.values())
+    durations = {
+        digest: step.duration_s
+        for digest, step in ran.items()
+        if step.started is not None and not (failed and step.outcome is Outcome.CANCELED)  # which nothing waited for
+    }
     path = critical_path(definition, durations) if durations else []
     return {digest: path[max(0, place - 1)] for place, digest in enumerate(path)}
 

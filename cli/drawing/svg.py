@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .picture import Link, Node, Picture
     from .svg_texts import Key
 
-__all__ = ["render_svg"]
+__all__ = ["inline_svg", "render_svg"]
 
 _PAD_PX = 12.0
 _NARROWEST_PX = 120.0
@@ -32,6 +32,11 @@ _NO_CHAR = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 def render_svg(picture: Picture) -> str:
     """The whole document. What does not fit into a box is in its tooltip."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{inline_svg(picture)}'
+
+
+def inline_svg(picture: Picture) -> str:
+    """The same as an element of an HTML page, to which its style then applies as well."""
     labels = [make_label(node) for node in picture.nodes]
     layout = _layout(picture, labels)
     keys = legend_of(picture)
@@ -41,7 +46,6 @@ def render_svg(picture: Picture) -> str:
     height = layout.height + top
     return "".join(
         [
-            '<?xml version="1.0" encoding="UTF-8"?>\n',
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{_px(width)}" height="{_px(height)}"',
             f' viewBox="0 0 {_px(width)} {_px(height)}" role="img">\n',
             f"<title>{_text(title)}</title>\n<style>{STYLE}</style>\n{_TIPS}",

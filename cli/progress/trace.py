@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from codecs import IncrementalDecoder
 
     from ...digest import Digest
-    from ...solver import Event
+    from ...solver import BuildLog, Event
 
 __all__ = ["CANCELED", "Line", "OutputLines", "Trace", "VertexState", "offset"]
 
@@ -131,11 +131,12 @@ class VertexState:
 
 
 class Trace:
-    """All vertices seen so far, in order of appearance."""
+    """All vertices seen so far, in order of appearance, and what they printed."""
 
-    __slots__ = ("canceled", "completed_count", "failed", "vertices")
+    __slots__ = ("canceled", "completed_count", "failed", "log", "vertices")
 
     def __init__(self) -> None:
+        self.log: BuildLog | None = None  # None: nothing was printed
         self.vertices: dict[Digest, VertexState] = {}
         self.completed_count = 0
         self.failed = False  # some vertex ended with an error of its own
@@ -157,10 +158,12 @@ class Trace:
                 vertex.needed = event.needed
                 self._complete(vertex, event.at)
             case VertexStarted():
+                self._restart(vertex)
                 vertex.started = event.at
             case VertexMissed():
                 vertex.reason = single_line(event.reason)
             case VertexLog():
+                self._log().add(event)
                 lines = vertex.streams.setdefault(event.stream, OutputLines()).feed(event.data, event.at)
             case VertexProgress():
                 first = vertex.progress.get(event.id, (event.at, event))[0]
@@ -175,6 +178,22 @@ class Trace:
                 self._complete(vertex, event.at)
         vertex.tail.extend(lines)
         return vertex, lines
+
+    def _restart(self, vertex: VertexState) -> None:
+        """It may have ended before: as a stored result that turned out to be lost, or for the lack of one."""
+        if vertex.completed is None:
+            return
+        self.completed_count -= 1
+        vertex.completed, vertex.cached, vertex.error = None, False, ""
+        self.failed = any(other.error and not other.canceled for other in self.vertices.values())
+        self.canceled = any(other.canceled for other in self.vertices.values())
+
+    def _log(self) -> BuildLog:
+        if self.log is None:
+            from ...solver import BuildLog
+
+            self.log = BuildLog()
+        return self.log
 
     def _complete(self, vertex: VertexState, at: float) -> None:
         if vertex.completed is None:

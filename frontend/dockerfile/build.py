@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, SourceError
+from ...platforms import normalize_platform
 from ..contract import NoSuchFile
 from ..syntax import SYNTAX_ARGUMENT, asks_for_labs
 from .expander import Expander
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ...span import Span
     from ..contract import Lookup, ResolvedImage
     from .directives import Directives
-    from .drafts import SourceDraft
+    from .drafts import Draft
     from .lint import Linter
     from .options import Options
     from .stage import StageState
@@ -55,7 +56,7 @@ class Build:
         self.lint: Linter
         self.waiting = False  # some lookup has not answered yet
         self.links = 0
-        self.context: SourceDraft
+        self.context: Draft
         self.excludes: tuple[str, ...] = ()  # its .dockerignore
         self.context_paths: set[str] = set()
         self._ignored: IgnoreList | None = None
@@ -67,7 +68,14 @@ class Build:
             return ""
         from datetime import UTC, datetime  # only with SOURCE_DATE_EPOCH
 
-        return datetime.fromtimestamp(self.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(self.epoch, UTC).isoformat().replace("+00:00", "Z")
+
+    @property
+    def timestamp(self) -> int:
+        """The time of files that the build makes, in nanoseconds; -1 leaves it as it is."""
+        if self.epoch is None:
+            return -1
+        return (self.epoch * 10**9 + (1 << 63)) % (1 << 64) - (1 << 63)  # wraps as Go's does, beyond the year 2262
 
     @property
     def ignored(self) -> IgnoreList | None:
@@ -91,7 +99,7 @@ class Build:
     def image(self, ref: str, platform: Platform, at: Span) -> ResolvedImage | None:
         """None: not known yet, asked for."""
         try:
-            found = self.lookup.image(ref, platform)
+            found = self.lookup.image(ref, normalize_platform(platform))
         except SourceError as error:
             raise DockerfileError(error.message, at=at, hint=error.hint) from error
         self.waiting |= found is None

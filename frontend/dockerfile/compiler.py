@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, LlbuildError, SourceError, UsageError
 from ...llb import FileMkdir, Metadata, SourceFile, marshal
+from ...platforms import Platform, normalize_platform
 from ...values import replace
 from ..contract import Compiled, MoreNeeded, NoSuchFile, PlatformResult
 from . import instructions as ins
 from .build import Build
-from .contexts import local_attrs, remote_context
+from .contexts import local_attrs, main_context
 from .copying import apply_copy
 from .drafts import FileDraft, SourceDraft, finish
 from .ignorefile import parse_ignore_file
@@ -28,7 +29,6 @@ from .run import apply_run, step_label
 from .support import NOT_YET
 
 if TYPE_CHECKING:
-    from ...platforms import Platform
     from ...span import Span
     from ..contract import Lookup, Request
     from .imagedraft import ImageDraft
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Compilation", "compile_request", "find_dockerfile", "prepare"]
 
 CHECK_ARGUMENT = "BUILDKIT_DOCKERFILE_CHECK"
+EPOCH = "SOURCE_DATE_EPOCH"
 
 
 def compile_request(request: Request, lookup: Lookup, *, not_yet: frozenset[str] = NOT_YET) -> Compiled:
@@ -119,7 +120,15 @@ def _ignored(options: Options, lookup: Lookup) -> tuple[str, ...] | None:
             break
     if None in answers:
         return None
-    return parse_ignore_file(answers[-1] or b"")
+    patterns = parse_ignore_file(answers[-1] or b"")
+    if any("[" in pattern or "\\" in pattern or pattern == "!" for pattern in patterns):  # only these can be malformed
+        from ...patterns import IgnoreList
+
+        try:
+            IgnoreList(patterns)
+        except ValueError as error:
+            raise UsageError(f"{path}: {error}") from None
+    return patterns
 
 
 class Compilation:
@@ -147,18 +156,12 @@ class Compilation:
             not_yet=not_yet,
         )
         self.build.lint, self.build.excludes = lint, excludes
-        self.build.context = self._context(options, excludes, not_yet)
+        self.build.context = (
+            main_context(options, not_yet) if options.context else self._local_context(options, excludes)
+        )
 
-    def _context(self, options: Options, excludes: tuple[str, ...], not_yet: frozenset[str]) -> SourceDraft:
-        """The build context. Which of its files are wanted is known when all stages have been run through."""
-        if options.context:
-            draft = remote_context(options.context, "[internal] load remote build context")
-            if draft is None:
-                raise UsageError(f"option context: {options.context!r} is neither a git repository nor a URL")
-            feature = "a git build context" if draft.identifier.startswith("git://") else "a build context from a URL"
-            if feature in not_yet:
-                raise UsageError(f"{feature} is not supported yet: {options.context}")
-            return draft
+    def _local_context(self, options: Options, excludes: tuple[str, ...]) -> SourceDraft:
+        """The client's folder. Which of its files are wanted is known when all stages have been run through."""
         return SourceDraft(
             identifier="local://context",
             attrs=lambda: local_attrs(options, "context", "context", excludes, self.build.context_paths),
@@ -176,7 +179,8 @@ class Compilation:
         check_defaults(build, self.global_args, stages)
         for instruction in self.global_args:
             _declare(build, instruction)
-        _read_epoch(build, stages[-1].start.at)
+        if build.options.build_args.get(EPOCH) is not None or EPOCH in build.global_args:
+            _read_epoch(build, self.global_args, stages)
         register_stages(build, stages, self.global_args)
         self.target = find_target(build)
         plan_stages(build)
@@ -198,6 +202,7 @@ class Compilation:
         image.labels.update(build.options.labels)
         if build.explicit_target:
             image.platform = _image_platform(build.target, image.platform)
+        image.platform = normalize_platform(image.platform)
         definition = marshal(finish(target.draft), (self.source,))
         return PlatformResult(platform=build.target, definition=definition, image=image.freeze())
 
@@ -214,30 +219,19 @@ def _declare(build: Build, instruction: ins.Arg) -> None:
             build.global_args[key] = value
 
 
-def _read_epoch(build: Build, at: Span) -> None:
-    name = "SOURCE_DATE_EPOCH"
-    text = build.options.build_args.get(name, build.global_args.get(name, ""))
-    if not text:
-        return
-    digits = text[1:] if text[0] in "+-" else text
-    if not (digits.isascii() and digits.isdecimal()):
-        if text.isidentifier():
-            build.demand("SOURCE_DATE_EPOCH from a context or stage", at)
-        raise DockerfileError(f"SOURCE_DATE_EPOCH is a number of seconds, not {text!r}", at=at)
-    if len(digits) > 11 or not -62135596800 <= int(text) <= 253402300799:
-        raise DockerfileError(f"SOURCE_DATE_EPOCH {text} is no time between the years 1 and 9999", at=at)
-    build.epoch = int(text)
-    text = str(build.epoch)
-    for values in (build.options.build_args, build.global_args):
-        if name in values:
-            values[name] = text
+def _read_epoch(build: Build, global_args: list[ins.Arg], stages: list[ins.Stage]) -> None:
+    from .epoch import read_epoch
+
+    declared = (arg.key for instruction in global_args for arg in instruction.args)
+    place = next((key.at for key in declared if key.text == EPOCH), stages[-1].start.at)
+    read_epoch(build, stages, place)
 
 
 def _run_through(build: Build, state: StageState) -> None:
     """All commands of a stage, triggers of its base first."""
     image = state.image
     assert image is not None
-    state.platform = state.platform or build.target
+    state.platform = state.platform or Platform()  # unknown after a context that is no image took a stage's place
     if not any(item.partition("=")[0] == "PATH" for item in image.env) and state.platform.os != "windows":
         image.env.append("PATH=" + default_path_env(state.platform.os))
     for item in image.env:
@@ -278,8 +272,7 @@ def _workdir(build: Build, state: StageState, planned: Planned, command: ins.Wor
     build.expander.charge(4 * len(path), command.at)  # a relative one grows line by line
     if path != "/":
         owner = parse_owner(image.user, -1 if state.draft is None else 0) if image.user else None
-        stamp = -1 if build.epoch is None else build.epoch * 10**9
-        action = FileMkdir(path=clean(path), mode=0o755, make_parents=True, owner=owner, timestamp=stamp)
+        action = FileMkdir(path=clean(path), mode=0o755, make_parents=True, owner=owner, timestamp=build.timestamp)
         title = build.expander.display(command.text, state.env, command.at)
         metadata = Metadata(name=step_label(build, state, planned, title), spans=(command.at,))
         state.draft = FileDraft(base=state.draft, steps=[(action, None)], metadata=metadata)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import DockerfileError, SourceError
+from ...errors import DockerfileError, SourceError, UsageError
 from ...image import parse_reference
-from ...llb import Metadata
+from ...llb import FileCopy, Metadata
+from ...platforms import normalize_platform
 from ...values import frozen
-from .drafts import SourceDraft
+from .drafts import FileDraft, SourceDraft
 from .gofmt import go_json
 from .ignorefile import parse_ignore_file
 from .paths import join
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from ...platforms import Platform
     from ...span import Span
     from .build import Build
+    from .drafts import Draft
     from .options import Options
 
 __all__ = [
+    "RESERVED_NAMES",
     "Loaded",
     "NamedContext",
     "find_context",
@@ -31,9 +34,13 @@ __all__ = [
     "image_attrs",
     "load_context",
     "local_attrs",
+    "main_context",
     "read_reference",
     "remote_context",
 ]
+
+
+RESERVED_NAMES = frozenset({"scratch", "context"})  # no context replaces these
 
 
 @frozen(kw_only=False)
@@ -62,10 +69,10 @@ def read_reference(text: str, at: Span, what: str = "") -> Reference:
 
 def find_context(options: Options, name: str, platform: Platform, at: Span) -> NamedContext | None:
     """The context of that name, if one was given. `scratch` and `context` cannot be replaced."""
-    if not options.contexts or name.lower() in ("scratch", "context"):
+    if not options.contexts or name.lower() in RESERVED_NAMES:
         return None
     plain = read_reference(name, at).familiar().removesuffix(":latest")
-    for key in (f"{plain}::{full_platform(platform)}", plain):
+    for key in (f"{plain}::{full_platform(normalize_platform(platform))}", plain):
         source = options.contexts.get(key)
         if source is not None:
             return NamedContext(key, source)
@@ -112,27 +119,25 @@ def _image(build: Build, context: NamedContext, ref: str, platform: Platform, at
 
 
 def _oci_layout(build: Build, context: NamedContext, platform: Platform, at: Span) -> Loaded | None:
+    """A folder or archive of this machine by its path, or a store of the client by a name."""
+    place = context.source.removeprefix("oci-layout:").removeprefix("//")
+    local = place.startswith("/")
+    if not local and not read_reference(place, at, f"build context {context.key}: ").digest:
+        raise DockerfileError(f"build context {context.key}: {place!r} names no digest", at=at)
     found = build.image(context.source, platform, at)
     if found is None:
         return None
-    store = context.source.removeprefix("oci-layout:").removeprefix("//").partition("@")[0]
+    store = place.partition("@")[0]
+    attrs: dict[str, str] = {}
+    identifier = f"oci-layout://{store}@{found.digest}"
+    if not local:
+        folder, colon, tag = store.rpartition(":")
+        attrs["oci.store"] = folder if colon and "/" not in tag else store
+        if build.options.session_id:
+            attrs["oci.session"] = build.options.session_id
+        identifier = f"oci-layout://{read_reference(context.key.partition('::')[0], at).name}@{found.digest}"
     metadata = Metadata(name=f"[context {context.key}] OCI load from client", spans=(at,))
-    if store.startswith("/"):  # a folder or archive of this machine; a client's store has a name instead
-        pinned = f"oci-layout://{store}@{found.digest}"
-        return Loaded(SourceDraft(identifier=pinned, attrs=dict, platform=platform, metadata=metadata), found.config)
-    folder, colon, tag = store.rpartition(":")
-    if colon and "/" not in tag:
-        store = folder
-    attrs = {"oci.store": store}
-    if build.options.session_id:
-        attrs["oci.session"] = build.options.session_id
-    name = read_reference(context.key.partition("::")[0], at).name
-    draft = SourceDraft(
-        identifier=f"oci-layout://{name}@{found.digest}",
-        attrs=lambda: attrs,
-        platform=platform,
-        metadata=metadata,
-    )
+    draft = SourceDraft(identifier=identifier, attrs=lambda: attrs, platform=platform, metadata=metadata)
     return Loaded(draft, found.config)
 
 
@@ -165,12 +170,38 @@ def _remote(build: Build, context: NamedContext, at: Span) -> SourceDraft:
     return draft
 
 
-def remote_context(url: str, name: str) -> SourceDraft | None:
-    """A git repository or a file behind a URL; None when the text is neither. Raises GitRefError."""
-    from .gitref import parse_git_ref  # urllib is not cheap, and few builds need it
+def main_context(options: Options, not_yet: frozenset[str]) -> Draft:
+    """The remote build context that option `context` names. Raises UsageError."""
+    from .gitref import GitRefError
 
-    git = parse_git_ref(url)
+    url = options.context
+    try:
+        draft = remote_context(url, "[internal] load remote build context", main=options)
+    except GitRefError as error:
+        raise UsageError(f"option context: {error}") from None
+    if draft is None:
+        raise UsageError(f"option context: {url!r} is neither a git repository nor a URL")
+    feature = "a git build context" if draft.identifier.startswith("git://") else "a build context from a URL"
+    if feature in not_yet:
+        raise UsageError(f"{feature} is not supported yet: {url}")
+    if options.context_subdir is None:
+        return draft
+    folder = FileCopy(src=join("/", options.context_subdir), dest="/", dir_copy_contents=True)
+    return FileDraft(base=None, steps=[(folder, draft)], metadata=Metadata())
+
+
+def remote_context(url: str, name: str, *, main: Options | None = None) -> SourceDraft | None:
+    """A git repository or a file behind a URL; None when the text is neither. Raises GitRefError.
+
+    main: the options of the build whose main context this is; some are about it.
+    """
+    from .gitref import parse_git_ref  # not cheap, and few builds need it
+
+    git = parse_git_ref(url, as_context=True)
     if git is not None:
+        if main is not None:
+            git.keep_git_dir = main.keep_git_dir or git.keep_git_dir
+            git.mtime = git.mtime or ("commit" if main.build_args.get("SOURCE_DATE_EPOCH") else "")
         name = f"[internal] load git source {url}"
         return SourceDraft(identifier=git.identifier, attrs=git.attrs, platform=None, metadata=Metadata(name=name))
     if not url.startswith(("http://", "https://")):

@@ -193,7 +193,7 @@ def _is_remote(text: str) -> bool:
 
 def _may_be_git(text: str) -> bool:
     """Cheap: only then is the git parser loaded."""
-    if "://" not in text and not ("@" in text and ":" in text):
+    if "://" not in text and not ("@" in text and ":" in text) and not text.startswith("github.com/"):
         return False
     from .remote import is_git
 

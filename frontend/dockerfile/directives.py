@@ -13,6 +13,7 @@ from .words import SPACES
 __all__ = ["Directive", "DirectiveReader", "Directives"]
 
 _KEYS = ("syntax", "escape", "check")
+_BLANKS = "\t\n\f\r "  # fewer than around instructions
 
 
 @frozen(kw_only=False)
@@ -51,9 +52,11 @@ class DirectiveReader:
         """Whether `comment` (from its `#` on) is a directive; physical line `number`."""
         if self.done:
             return False
-        key, equals, value = comment[1:].lstrip(SPACES).partition("=")
-        key, value = key.rstrip(SPACES).lower(), value.strip(SPACES)
-        if not equals or not value or key not in _KEYS:
+        key, _, raw = comment[1:].lstrip(SPACES).partition("=")
+        key = key.rstrip(_BLANKS)
+        # Of nothing but blanks the last one is the value, as in BuildKit, where a value is a character at least.
+        value = raw.strip(_BLANKS) or raw[-1:]
+        if not value or not key.isascii() or (key := key.lower()) not in _KEYS:
             self.done = True
             return False
         if key in self.result.found:

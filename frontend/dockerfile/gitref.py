@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs
 
+from .gourl import split_url
+from .integer import read_bool
 from .paths import join
 
 __all__ = ["GitRef", "GitRefError", "parse_git_ref"]
 
-_SCHEME = re.compile(r"([a-zA-Z0-9]+)://")
+_BAD = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SCP = re.compile(r"([a-zA-Z0-9-_]+)@([a-zA-Z0-9-.]+):([^?#]*)(?:\?([^#]*))?(?:#(.*))?")
 _SWITCHES = frozenset({"submodules", "keep-git-dir", "fetch-by-commit"})
 _KEYS = _SWITCHES | {"ref", "tag", "branch", "subdir", "checksum", "commit", "mtime"}
-_TRUTHS = {"": True, "1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 
 
 class GitRefError(ValueError):
@@ -61,45 +62,57 @@ class GitRef:
             attrs["git.checksum"] = self.checksum
         if self.submodules is False:
             attrs["git.skipsubmodules"] = "true"
-        if self.mtime and self.mtime != "checkout":
+        if self.mtime:
             attrs["git.mtime"] = self.mtime
         if self.fetch_by_commit:
             attrs["git.fetchbycommit"] = "true"
         return attrs
 
 
-def parse_git_ref(text: str) -> GitRef | None:
-    """None when the text is no git source. Raises GitRefError when it is one with a wrong query."""
-    if text.startswith(("./", "../", "github.com/")):
+def parse_git_ref(text: str, *, as_context: bool = False) -> GitRef | None:
+    """None when the text is no git source. Raises GitRefError when it is one with a wrong query.
+
+    as_context: `github.com/owner/name`, which elsewhere is a path, names a repository, too.
+    """
+    if text.startswith(("./", "../")):
         return None
-    scheme = _SCHEME.match(text)
-    if scheme is None:
-        match = _SCP.fullmatch(text)
-        if match is None:
-            return None
-        user, host, path, query, fragment = match.groups("")
-        found = GitRef(f"{user}@{host}:{path}", scheme="ssh", host=host, path=path)
-    else:
-        if scheme[1].lower() not in ("http", "https", "ssh", "git"):
-            return None
-        try:
-            parts = urlsplit(text)
-        except ValueError:
-            return None
-        if parts.scheme in ("http", "https") and not unquote(parts.path).endswith(".git"):
-            return None
-        host, query, fragment = parts.netloc.rpartition("@")[2], parts.query, parts.fragment
-        bare = urlunsplit(parts._replace(query="", fragment=""))
-        found = GitRef(bare, scheme=parts.scheme, host=host, path=unquote(parts.path))
-    if fragment:
-        found.ref, _, subdir = unquote(fragment).partition(":")
-        found.subdir = join("/", subdir).removeprefix("/")
-    if query:
-        _read_query(found, query)
+    short = text.startswith("github.com/")
+    if not short and "://" not in text:
+        return _from_scp(text)
+    url = split_url("https://" + text if short else text)
+    if url is None or url.scheme not in ("http", "https", "ssh", "git"):
+        return None
+    if url.scheme in ("http", "https") and not url.path.endswith(".git") and not short:
+        return None
+    found = GitRef(url.bare, scheme=url.scheme, host=url.host, path=url.path)
+    _read_fragment(found, url.fragment)
+    # Go leaves out what it cannot read of a URL's query.
+    _read_query(found, "&".join(pair for pair in url.query.split("&") if ";" not in pair and not _BAD.search(pair)))
+    return None if short and not as_context else found
+
+
+def _from_scp(text: str) -> GitRef | None:
+    """`user@host:path`."""
+    match = _SCP.fullmatch(text)
+    if match is None:
+        return None
+    user, host, path, query, fragment = match.groups("")
+    if _BAD.search(query) or ";" in query:
+        return None
+    found = GitRef(f"{user}@{host}:{path}", scheme="ssh", host=host, path=path)
+    _read_fragment(found, fragment)
+    _read_query(found, query)
     return found
 
 
+def _read_fragment(found: GitRef, fragment: str) -> None:
+    found.ref, _, subdir = fragment.partition(":")
+    found.subdir = join("/", subdir).removeprefix("/") if subdir else ""
+
+
 def _read_query(found: GitRef, query: str) -> None:
+    if not query:
+        return
     values = {}
     for key, (value, *more) in parse_qs(query, keep_blank_values=True, max_num_fields=100).items():
         if more:
@@ -120,7 +133,7 @@ def _read_query(found: GitRef, query: str) -> None:
     if found.subdir not in ("", subdir):
         raise GitRefError(f"the git URL names two folders, {found.subdir} and {subdir}")
     found.subdir = subdir
-    found.checksum = values.get("commit", values.get("checksum", ""))
+    found.checksum = values.get("checksum", values.get("commit", ""))
     found.mtime = values.get("mtime", "")
     if found.mtime not in ("", "checkout", "commit"):
         raise GitRefError(f"mtime is checkout or commit, not {found.mtime!r}")
@@ -141,7 +154,7 @@ def _truth(values: dict[str, str], key: str) -> bool | None:
     value = values.get(key)
     if value is None:
         return None
-    truth = _TRUTHS.get(value.lower())
+    truth = read_bool(value) if value else True
     if truth is None:
         raise GitRefError(f"{key} is true or false, not {value!r}")
     return truth

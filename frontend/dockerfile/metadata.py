@@ -134,14 +134,15 @@ def _process(build: Build, state: StageState, image: ImageDraft, command: ins.Cm
 
 def _expose(build: Build, state: StageState, image: ImageDraft, command: ins.Expose) -> None:
     ports: list[str] = []
-    for word in command.ports:
-        for text in build.expander.fields(word, state.env):
-            try:
-                port = split_port(text)
-                check_port(build.lint, command, word, text, port)
-                ports.extend(port.ports())
-            except ValueError as error:
-                raise DockerfileError(f"EXPOSE: {error}", at=word.at) from None
+    # Variables of all of them first: a word that cannot be expanded is found before a port is looked at.
+    expanded = [(word, build.expander.fields(word, state.env)) for word in command.ports]
+    for word, text in ((word, text) for word, texts in expanded for text in texts):
+        try:
+            port = split_port(text)
+            check_port(build.lint, command, word, text, port)
+            ports.extend(port.ports())
+        except ValueError as error:
+            raise DockerfileError(f"EXPOSE: {error}", at=word.at) from None
         build.expander.charge(16 * len(ports), word.at)
     image.exposed_ports.update(ports)
     image.commit(f"EXPOSE {go_list(ports)}", build.created)

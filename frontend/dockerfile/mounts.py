@@ -116,8 +116,8 @@ def mount_origin(word: Word) -> str:
 def read_mounts(build: Build, state: StageState, planned: Planned, command: Run) -> RunMounts:
     """Raises DockerfileError at the flag that is wrong."""
     found = RunMounts()
-    for word, origin in zip(command.mounts, planned.sources, strict=True):
-        spec = _read(build, word, state.env)
+    specs = [_read(build, word, state.env) for word in command.mounts]
+    for spec, origin in zip(specs, planned.sources, strict=True):
         if spec.kind == "secret":
             _secret(found, spec)
         elif spec.kind == "ssh":

@@ -11,6 +11,7 @@ from ...platforms import parse_platform
 from ...values import frozen
 from .csvfields import split_csv
 from .integer import read_bool, read_int
+from .suggest import did_you_mean
 
 if TYPE_CHECKING:
     from ...platforms import Platform
@@ -20,6 +21,10 @@ __all__ = ["Options", "read_options"]
 
 _NETWORKS = {"": NetMode.SANDBOX, "sandbox": NetMode.SANDBOX, "host": NetMode.HOST, "none": NetMode.NONE}
 _RESOLVE_MODES = ("", "default", "pull", "local")
+_ULIMITS = (
+    *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"),
+    *("rttime", "sigpending", "stack"),
+)
 _CPUSET = r"[0-9]{1,9}(-[0-9]{1,9})?(,[0-9]{1,9}(-[0-9]{1,9})?)*"
 
 
@@ -36,6 +41,8 @@ class Options:
     session_id: str = ""
     shared_keys: dict[str, str]
     context: str = ""  # a remote main context; "" is the client's folder
+    context_subdir: str | None = None  # of a remote one
+    keep_git_dir: bool = False  # of a git one
     dockerfile_local: str = "dockerfile"
     platforms: tuple[Platform, ...] = ()  # asked for; () is "that of the build"
     multi_platform: bool = False
@@ -60,6 +67,7 @@ class Options:
 def read_options(request: Request) -> Options:
     """Raises UsageError naming the option and what it takes."""
     get = request.option
+    _refuse_dead(request)
     build_args = request.options_under("build-arg")
     platforms = tuple(_platform(text) for text in (get("platform") or "").split(",") if text)
     no_cache = get("no-cache")
@@ -73,6 +81,8 @@ def read_options(request: Request) -> Options:
         session_id=request.session_id,
         shared_keys=request.options_under("sharedkey:localdir"),
         context=get(get("contextkey") or "context") or "",
+        context_subdir=get("contextsubdir"),
+        keep_git_dir=read_bool(build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "")) or False,
         dockerfile_local=get("dockerfilekey") or "dockerfile",
         platforms=platforms,
         multi_platform=_multi_platform(request, len(platforms)),
@@ -88,6 +98,13 @@ def read_options(request: Request) -> Options:
         proxy=_proxy(build_args),
         cache_namespace=build_args.get("BUILDKIT_CACHE_MOUNT_NS", ""),
     )
+
+
+def _refuse_dead(request: Request) -> None:
+    """What once switched file operations off; a client that still says so would get another image than it expects."""
+    dead = "build-arg:BUILDKIT_DISABLE_FILEOP"
+    if request.option("override-copy-image") or read_bool(request.option(dead) or ""):
+        raise UsageError(f"override-copy-image and {dead} are gone: COPY and ADD need no image")
 
 
 def _platform(text: str) -> Platform:
@@ -149,7 +166,7 @@ def _address(text: str) -> str:
     from ipaddress import IPv6Address, ip_address  # rare, and not cheap to import
 
     try:
-        address = ip_address(text)
+        address = ip_address("" if "%" in text else text)  # a zone means nothing in another machine
     except ValueError:
         raise UsageError(f"option add-hosts: {text!r} is not an IP address") from None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
@@ -164,6 +181,9 @@ def _ulimits(text: str) -> tuple[Ulimit, ...]:
         soft, colon, hard = values.partition(":")
         if not equals:
             raise UsageError(f"option ulimit: {item!r} is not NAME=SOFT[:HARD]")
+        if name not in _ULIMITS:
+            hint = did_you_mean(name, _ULIMITS) or "there are " + ", ".join(_ULIMITS)
+            raise UsageError(f"option ulimit: {name!r} is no limit", hint=hint)
         low = _number(f"ulimit {name}", soft, least=-1)
         high = _number(f"ulimit {name}", hard, least=-1) if colon else low
         if high != -1 and (low > high or low == -1):
@@ -182,7 +202,7 @@ def _resources(request: Request) -> LinuxResources | None:
 
     def cpus(name: str) -> str:
         text = request.option(name) or ""
-        if text and not re.fullmatch(_CPUSET, text):
+        if text and not (re.fullmatch(_CPUSET, text) and all(map(_ascends, text.split(",")))):
             raise UsageError(f"option {name} is a list like 0-3,7; not {text!r}")
         return text
 
@@ -196,6 +216,11 @@ def _resources(request: Request) -> LinuxResources | None:
         cpuset_mems=cpus("cpusetmems"),
     )
     return None if resources == LinuxResources() else resources
+
+
+def _ascends(part: str) -> bool:
+    first, dash, last = part.partition("-")
+    return not dash or int(first) <= int(last)
 
 
 def _proxy(build_args: dict[str, str]) -> ProxyEnv | None:

@@ -22,7 +22,7 @@ from .source import BLANKS, MAX_LINE, MAX_WORDS, Line, Word, decode_source
 from .words import SPACES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .arguments import Arguments
 
@@ -31,6 +31,7 @@ __all__ = ["MAX_INSTRUCTIONS", "Document", "Node", "parse", "parse_trigger"]
 MAX_INSTRUCTIONS = 50_000  # bounds memory; an image has room for some hundred layers
 _SURROGATE = re.compile("[\udc80-\udcff]")
 # A run of characters that mean themselves in a flag, whatever the escape character is.
+_INNER_BYTES = bytes(range(0x80, 0xC0))  # those of a letter in UTF-8 that are not its first
 _PLAIN = re.compile(rf"[^{SPACES}'\"\\`]+")
 
 
@@ -107,7 +108,10 @@ def parse_trigger(text: str, at: Span, escape: str = "\\") -> Node:
     """Parse the one instruction of an ONBUILD trigger; every place in it is `at`, the child's FROM."""
     reader = _Reader(text, at.path)
     reader.directives.result.escape = escape
-    nodes = list(reader.nodes())
+    try:
+        nodes = list(reader.nodes())
+    except DockerfileError as error:
+        raise DockerfileError(f"in the ONBUILD trigger {text!r}: {error.message}", at=at, hint=error.hint) from None
     if len(nodes) != 1:
         raise DockerfileError(f"an ONBUILD trigger must be one instruction, found {text!r}", at=at)
     for node in nodes:
@@ -167,6 +171,7 @@ class _Reader:
             raise DockerfileError(
                 f"the line is longer than {MAX_LINE} bytes",
                 at=Span(self.path, self.number),
+                other_lines=(self.number - 1,),  # BuildKit counts the lines that it has done with
                 hint="split it with continuations, or put the data in a file of the build context",
             )
         return raw
@@ -175,7 +180,7 @@ class _Reader:
         """Join the continuation lines that follow `text`, the first piece."""
         text, more = self._trim(text)
         if not more:
-            return Line(self.path, _without_surrogates(text), (0,), (self.number,), indent, self.number), False
+            return self._line(text, (0,), (self.number,), indent), False
         pieces, starts, lines = [text], array("I", [0]), array("I", [self.number])
         size, blank = len(text), False
         while more and self.more:
@@ -192,7 +197,12 @@ class _Reader:
             lines.append(self.number)
             size += len(text)
         joined = "".join(pieces)
-        return Line(self.path, _without_surrogates(joined), starts, lines, indent, self.number), blank
+        return self._line(joined, starts, lines, indent), blank
+
+    def _line(self, text: str, starts: Sequence[int], lines: Sequence[int], indent: int) -> Line:
+        line = Line(self.path, _without_surrogates(text), starts, lines, indent, self.number)
+        line.replaced = line.text != text
+        return line
 
     def _trim(self, text: str) -> tuple[str, bool]:
         """The text without its continuation mark, and whether it had one."""
@@ -270,24 +280,53 @@ def _read_node(line: Line, start: int, escape: str) -> Node:
 def _read_flags(line: Line, at: int, end: int, escape: str) -> tuple[tuple[Word, ...], int]:
     """The words that begin with `--`, quotes and escapes taken off, and where the rest begins."""
     text = line.text
-    flags: list[Word] = []
+    if text.isascii():
+        cuts, rest = _cut_flags(text, at, end, escape)
+    else:
+        # BuildKit reads flags byte by byte: a letter beyond ASCII becomes several, some of which may be blanks.
+        data = text[at:end].encode()
+        cuts, rest = _cut_flags(data.decode("latin-1"), 0, len(data), escape)
+        cuts, rest = _in_letters(cuts, rest, data, at)
+    if len(cuts) > MAX_WORDS:
+        raise too_many_words(line.at)
+    flags = (Word(word, line, start, stop, exact=word == text[start:stop]) for word, start, stop in cuts)
+    return tuple(flags), rest
+
+
+def _in_letters(
+    cuts: list[tuple[str, int, int]], rest: int, data: bytes, start: int
+) -> tuple[list[tuple[str, int, int]], int]:
+    """Offsets in UTF-8, ascending, as offsets in the text that has `data` from `start` on."""
+    known, letters = 0, start
+
+    def place(offset: int) -> int:
+        nonlocal known, letters
+        letters += len(data[known:offset].translate(None, _INNER_BYTES))
+        known = offset
+        return letters
+
+    return [(word, place(first), place(last)) for word, first, last in cuts], place(rest)
+
+
+def _cut_flags(text: str, at: int, end: int, escape: str) -> tuple[list[tuple[str, int, int]], int]:
+    """Each flag with where it stands, and where the rest begins."""
+    flags: list[tuple[str, int, int]] = []
     while True:
         while at < end and text[at] in SPACES:
             at += 1
         if not text.startswith("--", at, end):
-            return tuple(flags), at
-        word, closed = _read_flag(line, at, end, escape)
-        at = word.end
-        if word.text == "--" and closed:
-            return tuple(flags), at
-        flags.append(word)
+            return flags, at
+        word, stop, closed = _cut_flag(text, at, end, escape)
+        if word == "--" and closed:
+            return flags, stop
+        flags.append((word, at, stop))
+        at = stop
         if len(flags) > MAX_WORDS:
-            raise too_many_words(word.at)
+            return flags, at  # who makes words of them refuses so many
 
 
-def _read_flag(line: Line, start: int, end: int, escape: str) -> tuple[Word, bool]:
-    """One word from `start` on, and whether its quotes are closed."""
-    text, at = line.text, start
+def _cut_flag(text: str, at: int, end: int, escape: str) -> tuple[str, int, bool]:
+    """One word from `at` on, where it ends, and whether its quotes are closed."""
     out: list[str] = []
     quote = ""
     while at < end:
@@ -314,5 +353,4 @@ def _read_flag(line: Line, start: int, end: int, escape: str) -> tuple[Word, boo
             char = text[at]
             at += 1
         out.append(char)
-    said = "".join(out)
-    return Word(said, line, start, at, exact=len(said) == at - start), not quote
+    return "".join(out), at, not quote

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from . import instructions as ins
-from .flags import Flag, read_flags
+from .flags import Flag, Flags, read_flags
 from .lint import check_description, check_keywords
 from .readcopy import read_add, read_copy
 from .readhealth import read_healthcheck
@@ -136,10 +136,10 @@ def _run(node: Node) -> ins.Run:
         words=_texts(node),
         shell=not node.arguments.json,
         heredocs=node.heredocs,
-        mounts=flags.words("mount"),
-        network=flags.word("network"),
-        security=flags.word("security"),
         devices=tuple(_devices(flags.words("device"))),
+        mounts=_mounts(flags.words("mount")),
+        network=_choice(flags, "network", ("default", "none", "host")),
+        security=_choice(flags, "security", ("sandbox", "insecure")),
     )
 
 
@@ -148,6 +148,26 @@ def _devices(words: tuple[Word, ...]) -> Iterator[CdiDevice]:
         from .devices import read_device
 
         yield from map(read_device, words)
+
+
+def _mounts(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Their keys and values wait for variables; what must hold before that is checked here."""
+    if words:
+        from .mounts import mount_origin
+
+        for word in words:
+            mount_origin(word)
+    return words
+
+
+def _choice(flags: Flags, name: str, known: tuple[str, ...]) -> Word | None:
+    word = flags.word(name)
+    if word is not None and word.text not in known:
+        *others, last = known
+        expected = f"{', '.join(others)} or {last}"
+        hint = did_you_mean(word.text, known)
+        raise DockerfileError(f"--{name} is {expected}, not {word.text!r}", at=word.at, hint=hint)
+    return word
 
 
 def _cmd(node: Node) -> ins.Cmd:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from ...errors import DockerfileError
 from ...llb import Metadata
 from .drafts import SourceDraft
 from .gitref import GitRefError, parse_git_ref
+from .gourl import split_url
 
 if TYPE_CHECKING:
     from .instructions import Add
     from .source import Word
 
-__all__ = ["git_draft", "http_draft", "is_git"]
+__all__ = ["file_name", "git_draft", "http_draft", "is_git"]
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 
@@ -47,14 +47,16 @@ def git_draft(command: Add, word: Word, text: str, checksum: str, label: str) ->
     return draft, git.checksum
 
 
+def file_name(text: str) -> str:
+    """The last part of a URL's path; what the file is called that is had from there."""
+    url = split_url(text)
+    name = "" if url is None else url.path.rstrip("/").rpartition("/")[2]
+    return "__unnamed__" if name in ("", ".") else name
+
+
 def http_draft(command: Add, word: Word, text: str, checksum: str, label: str) -> tuple[SourceDraft, str]:
     """The file's source, and the name it has there: the last part of the URL's path."""
-    try:
-        name = unquote(urlsplit(text).path).rstrip("/").rpartition("/")[2]
-    except ValueError:
-        name = ""
-    if name in ("", "."):
-        name = "__unnamed__"
+    name = file_name(text)
     attrs = {"http.filename": name}
     if checksum:
         if not _DIGEST.fullmatch(checksum):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
 from ...llb import Metadata
-from ...platforms import parse_platform
+from ...platforms import normalize_platform, parse_written_platform
 from ...values import replace
 from . import instructions as ins
-from .contexts import find_context, image_attrs, load_context, read_reference
+from .contexts import RESERVED_NAMES, find_context, image_attrs, load_context, read_reference
 from .drafts import SourceDraft
 from .imagedraft import ImageDraft, empty_image
 from .integer import read_int
@@ -52,6 +52,7 @@ def register_stages(build: Build, stages: list[ins.Stage], global_args: list[ins
         state = StageState(base, start.at, stage=stage)
         state.platform = _stage_platform(build, start)
         if stage.name:
+            _check_name(stage.name, start)
             wanted = state.platform or build.target
             state.named_context = find_context(build.options, stage.name, wanted, start.at)
         state.name = stage.name
@@ -67,6 +68,12 @@ def register_stages(build: Build, stages: list[ins.Stage], global_args: list[ins
     build.expander.unset = None
 
 
+def _check_name(name: str, start: ins.From) -> None:
+    """A context may take the stage's place, so that its name must be one for a context: an image reference."""
+    if not name.isalnum() and name not in RESERVED_NAMES:
+        read_reference(name, start.at, f"{name!r} cannot name a stage: ")
+
+
 def _stage_platform(build: Build, start: ins.From) -> Platform | None:
     word = start.platform
     if word is None or not word.text:
@@ -77,7 +84,7 @@ def _stage_platform(build: Build, start: ins.From) -> Platform | None:
     if not expansion.text:
         raise DockerfileError(f"the platform {word.text} is empty", at=word.at, hint=hint)
     try:
-        return parse_platform(expansion.text)
+        return parse_written_platform(expansion.text)
     except ValueError as error:
         raise DockerfileError(f"--platform: {error}", at=word.at, hint=hint) from None
 
@@ -161,9 +168,15 @@ def resolve_stages(build: Build, target: StageState, *, all_stages: bool = False
     """
     while True:
         reachable = {*build.stages.states} if all_stages else build.stages.reachable(target)
-        for state in list(build.stages.states):
+        failure: DockerfileError | None = None
+        for state in build.stages.states:
             if state.base is None and not state.dispatched and not state.resolved:
-                _resolve(build, state, reachable=state in reachable)
+                try:
+                    _resolve(build, state, reachable=state in reachable)
+                except DockerfileError as error:
+                    failure = error  # of several BuildKit, too, mostly names the last
+        if failure is not None:
+            raise failure
         if build.waiting:
             return reachable
         if not any([_take_triggers(build, state) for state in reachable]):  # noqa: C419  every stage must take its own
@@ -193,8 +206,7 @@ def _resolve(build: Build, state: StageState, *, reachable: bool) -> None:
                 _stand_on(state, loaded.draft, loaded.config or empty_image(platform), platform)
                 if loaded.config is not None:
                     _enter(state, loaded.config)
-                    state.state_platform = platform
-                state.state_platform = platform
+                state.state_platform = normalize_platform(platform)
                 state.resolved = True
         else:
             _from_image(build, state, reference, platform)
@@ -237,7 +249,7 @@ def _enter(state: StageState, config: ImageConfig) -> None:
     working_dir = config.config.working_dir
     state.cwd = working_dir if working_dir.startswith("/") else "/" + working_dir
     if config.platform.architecture and config.platform.os:
-        state.state_platform = config.platform
+        state.state_platform = normalize_platform(config.platform)
 
 
 def _from_image(build: Build, state: StageState, reference: Reference, platform: Platform) -> None:
@@ -267,7 +279,7 @@ def _from_image(build: Build, state: StageState, reference: Reference, platform:
         platform=platform,
         metadata=Metadata(name=title, spans=(state.at,), description=(("com.docker.dockerfile.v1.command", text),)),
     )
-    state.platform = state.state_platform = platform
+    state.platform, state.state_platform = platform, normalize_platform(platform)
 
 
 def _detected(config: ImageConfig, target: Platform, build_platform: Platform) -> Platform:

@@ -9,7 +9,6 @@ from ...errors import DockerfileError
 from ...llb import ExecOp, FileMkfile, Metadata, Mount, MountType, NetMode, SecurityMode, TmpfsOptions
 from .drafts import ExecDraft, FileDraft
 from .heredoc import parse_heredoc
-from .suggest import did_you_mean
 from .words import SPACES
 
 if TYPE_CHECKING:
@@ -34,10 +33,9 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
     state.paths.add("/")  # a process may read any file
     network, security = _network(build, state, command), _security(build, command)
     args, title, script = _command_line(state, command)
+    _check_text(command, script)
     if command.shell:
         args = (*image.default_shell, " ".join(args))
-    if not args:
-        raise DockerfileError("RUN has no program to run", at=command.at, hint='write RUN ["program", "argument"]')
     if command.devices:
         _demand_devices(build, command)
     extras = _mounts(build, state, planned, command)
@@ -76,8 +74,14 @@ def apply_run(build: Build, state: StageState, planned: Planned, command: Run) -
         description=(("com.docker.dockerfile.v1.command", command.text),),
     )
     line = _history_text(build, state, command, args)
+
+    def finish(mounts: tuple[Mount, ...]) -> ExecOp:
+        if not args:  # everything else that is wrong is said before
+            raise DockerfileError("RUN has no program to run", at=command.at, hint='write RUN ["program", "argument"]')
+        return make(mounts=mounts)
+
     state.draft = ExecDraft(
-        lambda mounts: make(mounts=mounts),
+        finish,
         state.draft,
         mounts=mounts,
         extra=list(extras.tail) if extras else [],
@@ -108,6 +112,13 @@ def _command_line(state: StageState, command: Run) -> tuple[tuple[str, ...], str
         )
         return (_PIPES + first.name,), title, script
     return (_utf8(body),), title, None
+
+
+def _check_text(command: Run, script: FileDraft | None) -> None:
+    """Arguments are text. A script is a file, and holds any bytes."""
+    bodies = () if script is not None else command.heredocs
+    if command.shell and (command.node.line.replaced or any(_utf8(body.content) != body.content for body in bodies)):
+        raise DockerfileError("RUN holds bytes that are no UTF-8", at=command.at, hint="save the file as UTF-8")
 
 
 def _is_heredoc_alone(command: Run) -> bool:
@@ -174,12 +185,6 @@ def _network(build: Build, state: StageState, command: Run) -> NetMode:
     word = command.network
     if word is None:
         return state.network
-    if word.text not in _NETWORKS:
-        raise DockerfileError(
-            f"--network is default, none or host, not {word.text!r}",
-            at=word.at,
-            hint=did_you_mean(word.text, _NETWORKS),
-        )
     wanted = _NETWORKS[word.text]
     if wanted is not None:
         build.demand("RUN --network", word.at)
@@ -190,12 +195,6 @@ def _security(build: Build, command: Run) -> SecurityMode:
     word = command.security
     if word is None:
         return SecurityMode.SANDBOX
-    if word.text not in _SECURITIES:
-        raise DockerfileError(
-            f"--security is sandbox or insecure, not {word.text!r}",
-            at=word.at,
-            hint=did_you_mean(word.text, _SECURITIES),
-        )
     if word.text == "insecure":
         build.demand("RUN --security=insecure", word.at)
     return _SECURITIES[word.text]

@@ -31,7 +31,7 @@ class Line:
     piece stood `indent` characters in; every other one from the first column on.
     """
 
-    __slots__ = ("indent", "last", "lines", "path", "pinned", "starts", "text")
+    __slots__ = ("indent", "last", "lines", "path", "pinned", "replaced", "starts", "text")
 
     def __init__(
         self, path: str, text: str, starts: Sequence[int], lines: Sequence[int], indent: int, last: int
@@ -42,6 +42,7 @@ class Line:
         self.lines = lines
         self.indent = indent
         self.last = last  # physical line, heredoc bodies included
+        self.replaced = False  # bytes that were not UTF-8 became U+FFFD
         self.pinned: Span | None = None  # an ONBUILD trigger's every place is the FROM that runs it
 
     @property

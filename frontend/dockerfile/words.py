@@ -282,6 +282,8 @@ class _Machine:
                 modifier = "//"
         frame.name, frame.modifier = name, modifier
         stack.append(frame)
+        if self.split:  # BuildKit's one buffer for fields serves the operand too: what stood before it is gone
+            self.field = []
 
     def _close(self, stack: list[_Frame]) -> None:
         """A level has met its end: its value goes to the level around it."""

@@ -56,3 +56,18 @@ def test_offsets_keep_their_width() -> None:
         "4000.0",
         "0.000",
     ]
+
+
+def test_a_vertex_that_starts_again_has_not_ended() -> None:
+    """A stored result turned out to be lost, and whatever failed for the lack of it is done once more."""
+    trace = Trace()
+    for event in [queued("a", "A"), cached("a", 0), queued("b", "B", "a"), started("b", 1), completed("b", 2, "lost")]:
+        trace.update(event)
+    assert (trace.completed_count, trace.failed) == (2, True)
+    for event in [started("a", 3), started("b", 3)]:
+        trace.update(event)
+    assert (trace.completed_count, trace.failed) == (0, False)
+    assert not trace.vertices[digest("a")].cached
+    for event in [completed("a", 4), completed("b", 4)]:
+        trace.update(event)
+    assert (trace.completed_count, trace.failed) == (2, False)

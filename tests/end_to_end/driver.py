@@ -88,7 +88,7 @@ def _take(status: dict[str, Any], steps: dict[str, Step]) -> None:
     for vertex in status.get("vertexes") or ():
         step = steps.setdefault(vertex["digest"], Step(digest=vertex["digest"]))
         step.name = vertex.get("name") or step.name
-        step.cached = vertex.get("cached", False) or step.cached
+        step.cached = vertex.get("cached", False)  # what was cached may turn out to be lost, and run
         step.error = vertex.get("error") or step.error
         if vertex.get("started"):
             step.started = datetime.fromisoformat(vertex["started"])

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,3 +115,21 @@ def test_a_limit_that_an_ordinary_user_cannot_set_is_refused(nobodys: Llbuild, h
     outcome = nobodys.build("--resource", "memory=64m", "--cgroup-parent", "/llbuild-tests", context, exit_code=1)
     assert "cannot limit a step's memory" in outcome.stderr
     assert "hint: run as root, or in a cgroup that is yours" in outcome.stderr
+
+
+def test_an_ordinary_users_cache_travels_with_its_mounts(nobodys: Llbuild, home: Path) -> None:
+    context = home / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM busybox\n")
+    nobodys.build("-o", f"type=oci,tar=false,dest={home / 'base'}", context)
+    (context / "Dockerfile").write_text(
+        "FROM base\nRUN rm /bin/vi && echo made > /made\n"
+        "RUN --mount=type=cache,id=pip,target=/pip cat /pip/* > /seen; echo one > /pip/wheel\n"
+    )
+    base, cache = f"--build-context=base=oci-layout://{home / 'base'}", home / "cache"
+    nobodys.build(base, "--cache-to", f"type=local,dest={cache},mode=max,mounts=true", context)
+    second = replace(nobodys, root=home / "second")
+    assert second.build(base, "--cache-from", f"type=local,src={cache}", "-t", "x", context).ran() == []
+    again = second.build(base, "--no-cache", "--cache-from", f"type=local,src={cache}", "-t", "x", context)
+    assert len(again.ran()) == 2
+    assert second("run", "x", "cat", "/made", "/seen").stdout == "made\none\n"

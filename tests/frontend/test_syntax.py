@@ -24,6 +24,19 @@ from llbuild.frontend.syntax import asks_for_labs
         ("\ufeff# syntax=recipe\n", "recipe"),
         ("# just a comment\n# syntax=recipe\n", "dockerfile"),
         ("\n# syntax=recipe\n", "dockerfile"),
+        (" # syntax=recipe\n", "dockerfile"),
+        ("# other=1\n# syntax=recipe\n", "dockerfile"),
+        ("# check=a\n# check=b\n# syntax=recipe\n", "dockerfile"),
+        ("# escape=`\n// syntax=recipe\n", "dockerfile"),
+        ("# syntax=\n", "dockerfile"),
+        ("# syntax= \n", "dockerfile"),
+        ("#!/usr/bin/env x\n// syntax=recipe --strict\n", "recipe"),
+        ('{"syntax": "recipe", "steps": [1, {"a": null}]}', "recipe"),
+        ('\ufeff\n {\n "other": "x",\n "syntax": "docker/dockerfile:1"}\n', "dockerfile"),
+        ('{"syntax": "recipe"', "dockerfile"),
+        ('{"syntax": 1}', "dockerfile"),
+        ('{"a": ' * 100_000, "dockerfile"),
+        ('["syntax"]', "dockerfile"),
     ],
 )
 def test_the_line_names_a_plugin(text: str, want: str) -> None:
@@ -34,6 +47,12 @@ def test_an_image_is_refused_at_its_place() -> None:
     with pytest.raises(DockerfileError, match="the frontend image 'other/thing:1' cannot be run") as caught:
         frontend_named(b"# escape=\\\n# syntax=other/thing:1\n", "app/Dockerfile")
     assert str(caught.value.at) == "app/Dockerfile:2:10"
+
+
+def test_an_image_in_json_is_refused_too() -> None:
+    with pytest.raises(DockerfileError, match="the frontend image 'other/thing:1' cannot be run") as caught:
+        frontend_named(b'{"syntax": "other/thing:1"}', "build.json")
+    assert str(caught.value.at) == "build.json:1:1"
 
 
 def test_without_a_file_a_syntax_names_the_same_plugins() -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ class FakeRegistry:
     answers: dict[str, Answer] = field(default_factory=dict)  # by path, without the query
     requests: list[str] = field(default_factory=list)  # METHOD PATH?QUERY
     authorizations: list[str] = field(default_factory=list)
+    forms: list[dict[str, str]] = field(default_factory=list)  # bodies of POST requests
 
 
 @contextmanager
@@ -41,6 +43,9 @@ def serve_fake_registry() -> Iterator[FakeRegistry]:
         def do_GET(self) -> None:
             registry.requests.append(f"{self.command} {self.path}")
             registry.authorizations.append(self.headers.get("Authorization", ""))
+            if self.command == "POST":
+                form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                registry.forms.append(dict(parse_qsl(form)))
             answer = registry.answers.get(self.path.partition("?")[0], Answer(status=404))
             if answer.token and self.headers.get("Authorization") != f"Bearer {answer.token}":
                 answer = Answer(status=401, headers=answer.headers)
@@ -54,12 +59,12 @@ def serve_fake_registry() -> Iterator[FakeRegistry]:
                 self.send_header("Connection", "close")
                 self.close_connection = True
             self.end_headers()
-            if self.command == "GET":
+            if self.command != "HEAD":
                 self.wfile.write(answer.body)
             if answer.length is not None:
                 self.close_connection = True
 
-        do_HEAD = do_GET  # noqa: N815  http.server's name for it
+        do_HEAD = do_POST = do_GET  # noqa: N815  http.server's names for them
 
         def log_message(self, *words: object) -> None:
             pass

@@ -124,7 +124,7 @@ ANSWERS = [
     (Answer(status=401), "{ref}: access denied by 127.0.0.1"),
     (Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'}), "{ref}: access denied by 127.0.0.1"),
     (Answer(status=403, body=answer_error("DENIED", "")), "{ref}: access denied by 127.0.0.1 (DENIED)"),
-    (Answer(status=429, headers={"Retry-After": "7"}), "{ref}: 127.0.0.1 limits the rate of pulls"),
+    (Answer(status=429, headers={"Retry-After": "7"}), "{ref}: 127.0.0.1 limits the rate of requests"),
     (Answer(status=503), "{ref}: 127.0.0.1 answered 503"),
     (Answer(status=304), "{ref}: 127.0.0.1 answered 304"),
     (Answer(body=b" " * (5 << 20)), "{ref}: the registry answered with more than 4096 KiB"),

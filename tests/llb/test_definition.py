@@ -233,6 +233,16 @@ def vertices_of(definition: Definition) -> list[dict[str, object]]:
     return found
 
 
+def nested_definitions(depth: int) -> bytes:
+    """Build ops in the definitions of build ops, put together by hand: our own encoder would not go so deep."""
+    mark = "here"
+    op = {"build": {"builder": 0, "definition": mark}}
+    one = msgpack.packb({"vertices": [{"digest": "blake3:1", "op": op}]})
+    head, _, tail = one.partition(msgpack.packb(mark))
+    inner: bytes = head * depth + msgpack.packb({}) + tail * depth
+    return b"\x82\xa3llb\x01" + inner[1:]
+
+
 def broken_definitions() -> list[tuple[str, bytes, str]]:
     good = sample()
     vertices = vertices_of(good)
@@ -257,6 +267,11 @@ def broken_definitions() -> list[tuple[str, bytes, str]]:
         ("twice", rewritten(good, vertices=[vertices[0], *vertices]), "twice"),
         ("out of order", rewritten(good, vertices=vertices[::-1]), "stands before its input"),
         ("cycle", encode_definition(Definition(vertices=(cyclic, other), root=Edge(other.digest))), "has a cycle"),
+        ("said twice", rewritten(good, metadata=[[vertices[0]["digest"], {}]] * 2), "spoken of twice"),
+        ("said of nothing", rewritten(good, metadata=[[one, {}]]), "something is said of a vertex that is not there"),
+        ("nested", nested_definitions(9), "more than 8 definitions inside each other"),
+        ("nested for ever", nested_definitions(120), "more than 8 definitions inside each other"),
+        ("hollow", b"\x82\xa3llb\x01\xa8vertices\xdd\x00\x01\x00\x00" + b"\x80" * (1 << 16), "more maps and arrays"),
         (
             "changed op",
             rewritten(good, vertices=[{**vertices[0], "op": {"source": {"identifier": "local://x"}}}, *vertices[1:]]),

@@ -6,10 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.database import Database, open_database
-from llbuild.digest import blake3_digest, sha256_digest
-from llbuild.errors import NotFoundError
+from llbuild.digest import Digest, blake3_digest, sha256_digest
+from llbuild.errors import BuildWarning, NotFoundError
 from llbuild.llb import Definition, Metadata, SourceFile, encode_definition, image, scratch
-from llbuild.solver import HISTORY_SCHEMA, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
+from llbuild.solver import (
+    HISTORY_SCHEMA,
+    BuildDetails,
+    BuildRecord,
+    BuildStatus,
+    BuildSummary,
+    History,
+    LogChunk,
+    Outcome,
+    Step,
+    StepLog,
+)
+from llbuild.span import Span
 from llbuild.values import replace
 
 if TYPE_CHECKING:
@@ -60,7 +72,31 @@ def whole() -> BuildRecord:
             Step(vertex=EXPORT, outcome=Outcome.EXECUTED, name="exporting", started=T0, completed=T0),
         ),
         definitions=(graph,),
+        details=BuildDetails(
+            frontend="dockerfile",
+            options=(("build-arg:A", "é"), ("no-cache", "")),
+            version="1.2.3",
+            cpus=8,
+            limit=3,
+            warnings=(
+                BuildWarning(
+                    rule="Rule",
+                    message="change it",
+                    at=Span("Dockerfile", 2, 1, 3),
+                    url="https://x",
+                    description="why",
+                    focus=Span("Dockerfile", 2, 5, 2, 9),
+                ),
+                BuildWarning(rule="Other", message="nowhere"),
+            ),
+            report="error: make failed\n",
+            sources=(SourceFile(path="Dockerfile", data=b"\xff"),),
+        ),
     )
+
+
+def printed(text: bytes, vertex: Digest = MAKE) -> StepLog:
+    return StepLog(vertex=vertex, head=(LogChunk(1, T0 + 1, text),))
 
 
 def test_what_was_recorded_is_read_back(database: Database) -> None:
@@ -126,7 +162,7 @@ def test_only_the_newest_builds_are_kept_with_their_graphs_and_numbers_are_never
     numbers = [history.record(build(definition(f"make {number // 2}"), number=number)) for number in range(100)]
     assert numbers == list(range(1, 101))
     assert [summary.id for summary in history.summaries()] == [100, 99, 98, 97, 96]
-    for table in ("builds", "graphs", "definitions"):
+    for table in ("builds", "details", "graphs", "definitions"):
         ((count,),) = database.query(f"SELECT count(*) FROM {table}")
         assert count <= 5 + 16, table
     for summary in history.summaries():
@@ -153,3 +189,61 @@ def test_where_nothing_was_built_that_is_said(database: Database, wanted: str) -
 def test_the_bytes_kept_are_a_definition_as_others_read_it(database: Database) -> None:
     History(database).record(build(definition()))
     assert database.query("SELECT data FROM definitions") == [(encode_definition(definition()),)]
+
+
+def test_logs_are_read_when_asked_for_of_all_steps_or_of_one(database: Database) -> None:
+    history = History(database)
+    cut = StepLog(
+        vertex=EXPORT, head=(LogChunk(2, T0 + 0.5, b"a"),), tail=(LogChunk(1, T0 + 2, b"z"),), dropped_bytes=9
+    )
+    history.record(whole(), [printed(b"cc -o x\n"), cut])
+    build = history.load("last").summary
+    assert history.logs(build) == (printed(b"cc -o x\n"), cut)
+    assert history.logs(build, EXPORT) == (cut,)
+    assert history.logs(build, blake3_digest(b"silent")) == ()
+
+
+def test_of_the_logs_the_newest_that_fit_are_kept(database: Database) -> None:
+    history = History(database, kept_log_bytes=200)
+    noise = [bytes(blake3_digest(b"%d" % number).hex, "ascii") * 2 for number in range(6)]
+    for text in noise:
+        history.record(build(), [printed(text)])
+    history.record(build())
+    kept = [number for number in range(1, 8) if history.logs(history.load(str(number)).summary)]
+    assert kept == [5, 6]
+    assert len(history.summaries()) == 7
+    assert [row[0] for row in database.query("SELECT build FROM details WHERE log_bytes > 0")] == kept
+
+
+def test_a_silent_build_leaves_nothing_among_the_logs(database: Database) -> None:
+    History(database).record(whole())
+    assert database.query("SELECT count(*) FROM logs") == [(0,)]
+
+
+def test_removed_builds_are_gone_with_all_that_was_theirs_and_leave_no_number_behind(database: Database) -> None:
+    history = History(database)
+    for number in range(3):
+        history.record(build(definition(f"make {number}")), [printed(b"x")])
+    history.remove([3, 1, 77])
+    assert [summary.id for summary in history.summaries()] == [2]
+    for table in ("builds", "details", "logs", "graphs", "definitions"):
+        assert database.query(f"SELECT count(*) FROM {table}") == [(1,)], table
+    assert history.record(build()) == 4
+    history.remove([])
+    history.remove([2, 4])
+    assert history.record(build()) == 5
+    history.remove([5])
+    history.remove([5])
+    assert history.record(build()) == 6
+
+
+def test_what_an_older_llbuild_recorded_is_still_read(database: Database) -> None:
+    history = History(database)
+    history.record(build(definition()))
+    database.execute("DELETE FROM details")
+    assert history.load("last").details == BuildDetails()
+
+
+def test_a_build_knows_its_build_files_wherever_they_are_kept(database: Database) -> None:
+    kept = replace(build(definition()), details=BuildDetails(sources=(SourceFile(path="a", data=b"1"),)))
+    assert {path: source.data for path, source in kept.sources().items()} == {"a": b"1", "Dockerfile": b"FROM x"}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .extract import extract_layer as extract_layer
     from .measure import files_size as files_size
     from .pack import PackedLayer as PackedLayer
+    from .pack import convert_layer as convert_layer
     from .pack import pack_layer as pack_layer
     from .rootfs import pack_tree as pack_tree
     from .tarreader import TarLimits as TarLimits
@@ -29,6 +30,7 @@ _HOME = {
     "ExtractedLayer": "extract",
     "PackedLayer": "pack",
     "TarLimits": "tarreader",
+    "convert_layer": "pack",
     "extract_layer": "extract",
     "files_size": "measure",
     "is_archive": "archive",
@@ -45,6 +47,7 @@ __all__ = [
     "ExtractedLayer",
     "PackedLayer",
     "TarLimits",
+    "convert_layer",
     "extract_layer",
     "files_size",
     "is_archive",

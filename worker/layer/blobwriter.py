@@ -44,11 +44,11 @@ class BlobWriter:
     `sink` is called in order and never twice at a time, but perhaps from another thread than the caller's.
     """
 
-    def __init__(self, sink: Sink, compression: Compression) -> None:
+    def __init__(self, sink: Sink, compression: Compression, level: int | None = None) -> None:
         self.tar_bytes = 0
         self.blob_bytes = 0
         self._sink = sink
-        self._compressor = new_compressor(compression)
+        self._compressor = new_compressor(compression, level)
         self._tar_hash = hashlib.sha256()
         self._blob_hash = hashlib.sha256()
         self._stages: tuple[Stage[Buffer], Stage[Buffer], Stage[bytes]] | None = None

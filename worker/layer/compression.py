@@ -56,11 +56,18 @@ class _Plain:
         return b""
 
 
-def new_compressor(compression: Compression) -> Compressor:
-    """A fresh stream. Equal input gives equal bytes: no time, name or thread count gets into them."""
+def new_compressor(compression: Compression, level: int | None = None) -> Compressor:
+    """A fresh stream. Equal input gives equal bytes: no time, name or thread count gets into them.
+
+    level: 0-9 of gzip, 1-22 of zstd; None: what does well in little time.
+    """
     match compression:
         case Compression.NONE:
             return _Plain()
+        case Compression.GZIP if level is not None:
+            import zlib  # ISA-L has no such levels: it is made for speed
+
+            return zlib.compressobj(level, zlib.DEFLATED, _GZIP_WRAPPER)
         case Compression.GZIP:
             from isal import isal_zlib
 
@@ -69,7 +76,7 @@ def new_compressor(compression: Compression) -> Compressor:
         case Compression.ZSTD:
             from zstandard import ZstdCompressor
 
-            return ZstdCompressor(level=_ZSTD_LEVEL).compressobj()
+            return ZstdCompressor(level=level or _ZSTD_LEVEL).compressobj()
 
 
 def load_packers() -> None:

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 from ...values import frozen
 from .blobwriter import BlobWriter
+from .decompress import iter_decompressed
 from .tarstream import TarStream
 from .treewalk import TreeWriter
 
 if TYPE_CHECKING:
+    from typing import IO
+
     from ...digest import Digest
     from .blobwriter import Sink
     from .compression import Compression
 
-__all__ = ["PackedLayer", "pack_layer"]
+__all__ = ["PackedLayer", "convert_layer", "finish_layer", "pack_layer"]
 
 
 @frozen
@@ -32,14 +35,28 @@ class PackedLayer:
     media_type: str
 
 
-def pack_layer(folder: str, sink: Sink, compression: Compression) -> PackedLayer:
+def pack_layer(
+    folder: str, sink: Sink, compression: Compression, level: int | None = None, *, overlay: bool = True
+) -> PackedLayer:
     """Write the layer in `folder` as a blob to `sink`, which takes bytes in order, perhaps from another thread.
 
     The folder itself is no member: its mode and owner belong to the root of the stack, as in BuildKit's layers.
-    Sockets are left out. Raises StoreError when a file changes or cannot be read while it is being packed.
+    Sockets are left out. overlay=False: the folder is an ordinary one, where nothing means a deletion.
+    Raises StoreError when a file changes or cannot be read while it is being packed.
     """
-    with BlobWriter(sink, compression) as blob:
-        TreeWriter(TarStream(blob.write), overlay=True).write(folder)
+    with BlobWriter(sink, compression, level) as blob:
+        TreeWriter(TarStream(blob.write), overlay=overlay).write(folder)
+        return finish_layer(blob, compression)
+
+
+def convert_layer(stream: IO[bytes], sink: Sink, compression: Compression, level: int | None = None) -> PackedLayer:
+    """Write a layer blob in another compression: the tar inside stays as it is, byte by byte.
+
+    Raises CorruptError when the blob is damaged.
+    """
+    with BlobWriter(sink, compression, level) as blob:
+        for chunk in iter_decompressed(stream):
+            blob.write(chunk)
         return finish_layer(blob, compression)
 
 

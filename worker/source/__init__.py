@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
+    from .caches import FoundCache as FoundCache
+    from .caches import load_folder_cache as load_folder_cache
+    from .caches import load_registry_cache as load_registry_cache
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
     from .images import ImageSource as ImageSource
@@ -15,12 +18,24 @@ if TYPE_CHECKING:
 
 # Lazy (PEP 562): a cached build resolves its images from the store and loads no event loop.
 _HOME = {
+    "FoundCache": "caches",
     "ImageSource": "images",
     "OciLayoutSource": "oci_layout",
     "ResolvedImage": "resolved",
+    "load_folder_cache": "caches",
+    "load_registry_cache": "caches",
     "parse_identifier": "identifier",
     "resolve_local": "identifier",
 }
-__all__ = ["ImageSource", "OciLayoutSource", "ResolvedImage", "parse_identifier", "resolve_local"]
+__all__ = [
+    "FoundCache",
+    "ImageSource",
+    "OciLayoutSource",
+    "ResolvedImage",
+    "load_folder_cache",
+    "load_registry_cache",
+    "parse_identifier",
+    "resolve_local",
+]
 
 __getattr__ = lazy_face(__name__, _HOME)

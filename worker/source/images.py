@@ -113,7 +113,7 @@ class ImageSource:
             await run_blocking(ingest.write, chunk)
             report(f"downloading {layer.digest.short}", ingest.size_bytes, layer.size_bytes)
 
-        await self._registry().blob(reference, layer, write)
+        await self.registry().blob(reference, layer, write)
         try:
             await run_blocking(ingest.commit, layer.digest)
         except CorruptError as error:
@@ -125,14 +125,14 @@ class ImageSource:
 
     async def _target(self, reference: Reference) -> Descriptor:
         """What the registry says the reference points at; the document is in the store afterwards."""
-        client = self._registry()
+        client = self.registry()
         if reference.digest is None and (digest := await client.digest(reference)) is not None:
             # A HEAD is no pull (Docker Hub counts those), and most of the time nothing has changed.
             known = await run_blocking(descriptor_of, self._store, digest)
             if known is not None:
                 return known
         document = await client.manifest(reference)
-        await self._keep(document.descriptor, document.data)
+        await self.keep(document.descriptor, document.data)
         known = await run_blocking(descriptor_of, self._store, document.descriptor.digest)
         assert known is not None, "it was just written"
         return known
@@ -147,11 +147,13 @@ class ImageSource:
                 return missing.descriptor
 
         while isinstance(found := await run_blocking(load), Descriptor):
-            data = await self._registry().document(reference, found)
-            await self._keep(found, data)
+            data = await self.registry().document(reference, found)
+            await self.keep(found, data)
         return found
 
-    async def _keep(self, descriptor: Descriptor, data: bytes) -> None:
+    async def keep(self, descriptor: Descriptor, data: bytes) -> None:
+        """Store a document that was fetched, under its digest."""
+
         def write() -> None:
             with self._begin(descriptor.digest) as ingest:
                 ingest.write(data)
@@ -159,7 +161,8 @@ class ImageSource:
 
         await run_blocking(write)
 
-    def _registry(self) -> RegistryClient:
+    def registry(self) -> RegistryClient:
+        """The one client of this build; closed with this."""
         if self._client is None:
             from ...image import RegistryClient  # with httpx, 90 ms: only for who asks a registry
 

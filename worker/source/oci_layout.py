@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from ...errors import CorruptError, SourceError
 from ...image import MAX_DOCUMENT_BYTES, blob_name, decode_layout
 from .archive import read_members
-from .resolved import MissingBlobError, load_image, read_stored
+from .resolved import load_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
     from ...digest import Digest
-    from ...image import Descriptor, LayoutEntry
+    from ...image import Descriptor
     from ...platforms import Platform
     from ..content import ContentStore
     from .archive import Member
@@ -47,23 +47,21 @@ class OciLayoutSource:
 
         ref: what to call it in the result and in errors. Raises SourceError.
         """
-        target = self._target(name).descriptor
+        return load_image(self.document, self.target(name), platform, ref=ref)
 
-        def load(descriptor: Descriptor) -> bytes:
-            try:
-                return read_stored(self._store, descriptor)
-            except MissingBlobError:
-                self._copy(descriptor, limit=MAX_DOCUMENT_BYTES)
-                return read_stored(self._store, descriptor)
-
-        return load_image(load, target, platform, ref=ref)
+    def document(self, descriptor: Descriptor, *, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
+        """A manifest or a config, which is in the store afterwards. Raises SourceError."""
+        if not self._store.has(descriptor.digest, descriptor.size_bytes):
+            self._copy(descriptor, limit=limit)
+        return self._store.read(descriptor.digest, limit=limit)
 
     def fetch_layer(self, layer: Descriptor, report: Report | None = None) -> None:
         """Copy a layer into the store, unless it is there. Raises SourceError."""
         if not self._store.has(layer.digest, layer.size_bytes):
             self._copy(layer, limit=layer.size_bytes, report=report)
 
-    def _target(self, name: str) -> LayoutEntry:
+    def target(self, name: str) -> Descriptor:
+        """What the index lists under a tag, a full name or a digest; "" when it lists but one. Raises SourceError."""
         with self._open("index.json") as (file, size):
             data = file.read(min(size, MAX_DOCUMENT_BYTES + 1))
         entries = decode_layout(data, ref=self.path)
@@ -72,7 +70,7 @@ class OciLayoutSource:
         else:
             found = list(entries)
         if len({entry.descriptor.digest for entry in found}) == 1:
-            return found[0]
+            return found[0].descriptor
         there = ", ".join(sorted({entry.best_name or str(entry.descriptor.digest) for entry in entries}))
         what = f"{len(found)} images" if found else "no image"
         raise SourceError(

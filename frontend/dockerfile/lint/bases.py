@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ....errors import SourceError
 from ....image import parse_reference
-from ....platforms import parse_platform
+from ....platforms import parse_written_platform
 from ..platformargs import full_platform
 from ..words import WordError, expand
 
@@ -84,7 +84,7 @@ def check_platform(build: Build, start: ins.From, word: Word, value: Expansion) 
     if found or value.missing:
         return
     try:
-        platform = parse_platform(value.text)
+        platform = parse_written_platform(value.text)
     except ValueError:
         return  # an error of its own
     # A stage that says in its name which platform it is for means it.

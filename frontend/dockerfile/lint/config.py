@@ -6,6 +6,7 @@ replaces that line, or in a comment above an instruction, which adds to it.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from ....errors import DockerfileError, UsageError
@@ -54,9 +55,10 @@ def _after_shebang(source: SourceFile) -> Directive | None:
     if not source.data.startswith(b"#!"):
         return None
     reader = DirectiveReader(source.path)
-    for number, line in enumerate(source.data.decode("utf-8", "replace").split("\n")[1:], 2):
-        if not line.startswith("#") or not reader.feed(line, number):
-            break
+    with contextlib.suppress(DockerfileError):  # what is wrong there is only a comment to the parser
+        for number, line in enumerate(source.data.decode("utf-8", "replace").split("\n")[1:], 2):
+            if not line.startswith("#") or not reader.feed(line, number):
+                break
     return reader.result.check
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llbuild.digest import Digest
-from llbuild.frontend import Compiled, NoSuchFile, PlatformResult, Request, ResolvedImage
+from llbuild.frontend import Compiled, NoSuchFile, NoTime, PlatformResult, Request, ResolvedImage
 from llbuild.frontend.dockerfile.compiler import compile_request
 from llbuild.image import ContainerConfig, History, ImageConfig, parse_reference
 from llbuild.llb import Definition, ExecOp, FileOp, Op, SourceOp, Vertex
@@ -36,6 +36,7 @@ class MemoryLookup:
 
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
     images: dict[str, ImageConfig] = field(default_factory=dict)
+    times: dict[str, int] = field(default_factory=dict)  # of git and HTTP sources
     asked: list[str] = field(default_factory=list)
     slow: bool = False  # answer None to everything that is asked for the first time
 
@@ -46,6 +47,13 @@ class MemoryLookup:
             return self.files[context, path]
         except KeyError:
             raise NoSuchFile from None
+
+    def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int | None:
+        if self._first(f"{identifier} {sorted(attrs.items())}"):
+            return None
+        if identifier not in self.times:
+            raise NoTime
+        return self.times[identifier]
 
     def image(self, ref: str, platform: Platform) -> ResolvedImage | None:
         if self._first(f"{ref} {platform}"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from llbuild.errors import DockerfileError, LlbuildError, SourceError, UsageError
-from llbuild.tests.frontend.dockerfile.kit import MemoryLookup, compile_one
+from llbuild.tests.frontend.dockerfile.kit import BASE, MemoryLookup, compile_one
+from llbuild.values import replace
 
 # Everything below "FROM a" stands on line 2.
 INSTRUCTIONS = [
@@ -216,6 +217,10 @@ def test_a_missing_dockerfile_is_no_crash() -> None:
         ({"multi-platform": "x"}, "option multi-platform is true or false, not 'x'"),
         ({"memory": "0"}, "option memory is a number, at least 1; not '0'"),
         ({"cpusetcpus": "a"}, "option cpusetcpus is a list like 0-3,7; not 'a'"),
+        ({"ulimit": "nofiles=5"}, "option ulimit: 'nofiles' is no limit"),
+        ({"cpusetmems": "2-1"}, "option cpusetmems is a list like 0-3,7; not '2-1'"),
+        ({"add-hosts": "a=fe80::1%eth0"}, "option add-hosts: 'fe80::1%eth0' is not an IP address"),
+        ({"build-arg:BUILDKIT_DISABLE_FILEOP": "1"}, "override-copy-image and build-arg:BUILDKIT_DISABLE_FILEOP are"),
         ({"context": "nowhere"}, "option context: 'nowhere' is neither a git repository nor a URL"),
         ({"context": "https://x/y.git"}, "a git build context is not supported yet: https://x/y.git"),
     ],
@@ -232,3 +237,57 @@ def test_a_variable_that_doubles_is_stopped() -> None:
     text = "FROM a\nENV A=" + "x" * 60_000 + "\n" + "".join(f"ENV B{n}=$A\n" for n in range(2000))
     with pytest.raises(LlbuildError, match="this file expands to more than"):
         compile_one(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("FROM a\nRUN --mount= x\nRNU y\n", "2:13"),  # what is wrong with flags is found line by line
+        ("FROM a\nRUN --mount=from=$X,target=/t x\nRNU y\n", "2:13"),
+        ("FROM a\nRUN --security=x y\nRNU y\n", "2:16"),
+        ("FROM a:\nFROM b:\n", "2:6"),  # of several wrong images the last is named
+        ("FROM a AS b..c\n", "1:1"),  # a context may take the place of a stage, and so its name
+        ("FROM a AS b-\n", "1:1"),
+    ],
+)
+def test_of_several_mistakes_the_one_is_named_that_buildkit_names(text: str, place: str) -> None:
+    assert str(failure(text)).startswith(f"Dockerfile:{place}: ")
+
+
+def test_a_malformed_ignore_pattern_is_explained() -> None:
+    for line in ("a[", "!"):
+        with pytest.raises(UsageError, match=r"^\.dockerignore: "):
+            compile_one("FROM a\n", None, MemoryLookup({("context", ".dockerignore"): line.encode()}))
+
+
+def test_a_trigger_that_cannot_be_parsed_is_explained_at_the_from_that_runs_it() -> None:
+    base = replace(BASE, config=replace(BASE.config, on_build=("ENV A",)))
+    with pytest.raises(DockerfileError, match="in the ONBUILD trigger 'ENV A': ") as caught:
+        compile_one("FROM a\nFROM b\n", None, MemoryLookup(images={"docker.io/library/b:latest": base}))
+    assert caught.value.at.line == 2
+
+
+def test_a_store_of_the_client_needs_a_digest() -> None:
+    with pytest.raises(DockerfileError, match="build context b: 'n:1' names no digest"):
+        compile_one("FROM b\n", {"context:b": "oci-layout://n:1"})
+
+
+LONG = "a" * 60_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ENV A={LONG}\n" + "RUN x\n" * 20_000,
+        f"ENV A={LONG}\n" + "RUN $A\n" * 2000,
+        f"ENV A={LONG}\n" + ("ENV B=${A//a" + "?" * 2900 + "b/}\n") * 20,
+        f'SHELL ["{LONG}"]\n' + "CMD x\n" * 2000,
+        f"USER {LONG}\n" + "RUN x\n" * 20_000,
+        "WORKDIR " + "a/" * 500 + "\n" + ("WORKDIR " + "a/" * 500 + "\n") * 500,
+        "COPY" + " a" * 20_000 + f" \\\n/{LONG}",
+        "".join(f"ARG a{number}=x\nRUN x\n" for number in range(5000)),
+    ],
+)
+def test_what_adds_up_to_too_much_is_stopped(text: str) -> None:
+    with pytest.raises(LlbuildError, match="expands to more than 64 MiB"):
+        compile_one("FROM a\n" + text)

@@ -20,6 +20,10 @@ from llbuild.frontend.dockerfile.gitref import GitRefError, parse_git_ref
         ("ssh://git@h/b", "git://h/b", "ssh://git@h/b"),
         ("https://h/b.git?tag=v1&subdir=x", "git://h/b.git#refs/tags/v1:x", "https://h/b.git"),
         ("https://h/b.git?branch=main", "git://h/b.git#refs/heads/main", "https://h/b.git"),
+        ("HTTPS://h/b.git?ref=v1&%zz", "git://h/b.git#v1", "https://h/b.git"),  # what is no pair is passed over
+        ("https://h/b.git?", "git://h/b.git", "https://h/b.git?"),
+        ("https://h/é.git", "git://h/é.git", "https://h/%C3%A9.git"),
+        ("https://h/a%20b.git", "git://h/a b.git", "https://h/a%20b.git"),
     ],
 )
 def test_a_git_source_is_recognised(text: str, identifier: str, remote: str) -> None:
@@ -29,10 +33,29 @@ def test_a_git_source_is_recognised(text: str, identifier: str, remote: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["a", "./a.git", "https://h/a", "ftp://h/a.git", "github.com/a/b", "a@b", "https://[/b.git", "C:\\a.git"]
+    "text",
+    [
+        "a",
+        "./a.git",
+        "https://h/a",
+        "ftp://h/a.git",
+        "github.com/a/b",
+        "a@b",
+        "https://[/b.git",
+        "C:\\a.git",
+        "ssh://h:2;2/b.git",
+    ],
 )
 def test_anything_else_is_none(text: str) -> None:
     assert parse_git_ref(text) is None
+
+
+def test_a_name_at_github_is_a_repository_only_as_a_context() -> None:
+    git = parse_git_ref("github.com/a/b#v1:sub", as_context=True)
+    assert git is not None
+    assert (git.identifier, git.remote) == ("git://github.com/a/b#v1:sub", "https://github.com/a/b")
+    with pytest.raises(GitRefError, match="unknown"):  # elsewhere it is a path, but not with such a query
+        parse_git_ref("github.com/a/b?x=1")
 
 
 def test_the_query_sets_attributes() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llbuild.errors import DockerfileError
 from llbuild.frontend.dockerfile.parser import MAX_INSTRUCTIONS, Node, parse, parse_trigger
-from llbuild.frontend.dockerfile.source import MAX_LINE, Word
+from llbuild.frontend.dockerfile.source import MAX_LINE, MAX_WORDS, Word
 from llbuild.span import Span
 
 
@@ -72,7 +72,18 @@ def test_directives_are_read_until_something_else_comes() -> None:
     assert directives.syntax.at == Span("D", 1)
 
 
-@pytest.mark.parametrize("text", ["\n# escape=`\nRUN a", "# hello\n# escape=`\nRUN a", "RUN b\n# escape=`\nRUN a"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "\n# escape=`\nRUN a",
+            "# hello\n# escape=`\nRUN a",
+            "RUN b\n# escape=`\nRUN a",
+            "# escape=\n# escape=`\nRUN a",
+        ),
+        *("#!/bin/x\n# escape=`\nRUN a", "# esca pe=`\nRUN a", "# e\u017fcape=`\nRUN a", "# escape\u2003=`\nRUN a"),
+    ],
+)
 def test_a_late_directive_is_a_comment(text: str) -> None:
     assert parse(text.encode(), "D").directives.escape == "\\"
 
@@ -195,6 +206,7 @@ def test_a_trigger_stands_where_it_is_run() -> None:
         ("", "D:1:1: the Dockerfile is empty"),
         ("# a\n\n", "D:2:1: the file holds no instruction"),
         ("# escape=x\nFROM a", "D:1:1: 'x' cannot be the escape character"),
+        ("# escape= \nFROM a", "D:1:1: ' ' cannot be the escape character"),
         ("# escape=`\n# escape=`\nFROM a", "D:2:1: only one escape directive is allowed; the first is on line 1"),
         ("FROM a\nCMD [1]", "D:2:5: a JSON array must hold strings only"),
         ('CMD ["a", {"b": null}]', "D:1:5: a JSON array must hold strings only"),
@@ -216,8 +228,41 @@ def test_the_number_of_instructions_is_bounded() -> None:
     assert str(caught.value) == "D:50001:1: the file holds more than 50,000 instructions"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ENV" + " \\\n a=b" * (MAX_WORDS + 1),
+        "ARG" + " \\\n a" * (MAX_WORDS + 1),
+        "CMD [" + '\\\n"a",' * MAX_WORDS + '"b"]',
+        "RUN" + " \\\n --a" * (MAX_WORDS + 1) + " b",
+        "FROM a\n" + ("COPY" + " a" * 5000 + "\n") * 20,
+    ],
+)
+def test_the_number_of_words_is_bounded(text: str) -> None:
+    with pytest.raises(DockerfileError, match="the instructions hold more than 100,000 words"):
+        nodes(text)
+
+
+def test_the_number_of_heredocs_of_an_instruction_is_bounded() -> None:
+    with pytest.raises(DockerfileError, match="one instruction opens more than 1,000 heredocs"):
+        nodes("RUN" + " <<a" * 1001)
+
+
+def test_a_long_line_of_a_heredoc_is_refused_too() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        nodes("RUN <<E\n" + "x" * (MAX_LINE + 1) + "\nE")
+    assert str(caught.value) == f"D:2:1: the line is longer than {MAX_LINE} bytes"
+
+
 def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
     assert only(b"LABEL a=caf\xe9\xe9").arguments.pairs[0].value.text == "caf\ufffd\ufffd"
+
+
+def test_flags_are_read_byte_by_byte() -> None:
+    (node,) = parse("RUN --mount=target=/é --network=none\u00a0x é".encode(), "Dockerfile").nodes
+    assert [flag.text for flag in node.flags] == ["--mount=target=/\u00c3\u00a9", "--network=none\u00c2"]
+    assert node.arguments.rest.text == "x é"
+    assert node.arguments.rest.at.column == 38
 
 
 def test_a_deep_onbuild_needs_no_stack() -> None:

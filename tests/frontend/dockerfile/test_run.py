@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from llbuild.errors import DockerfileError
 from llbuild.llb import (
     CdiDevice,
     ExecOp,
@@ -93,3 +94,14 @@ def test_devices_are_given_by_name_in_the_experimental_channel() -> None:
     options = {"build-arg:BUILDKIT_SYNTAX": "docker/dockerfile:labs"}
     (run,) = execs(compile_one("FROM a\nRUN --device=v/c x", options, everything=True).definition)
     assert run.cdi_devices == (CdiDevice(name="v/c", optional=True),)
+
+
+@pytest.mark.parametrize("text", [b"RUN caf\xe9", b"RUN <<E\ncaf\xe9\nE", b"RUN <<E sh\n\xe9\nE"])
+def test_a_command_must_be_text(text: bytes) -> None:
+    with pytest.raises(DockerfileError, match="bytes that are no UTF-8"):
+        compile_one(b"FROM a\n" + text)
+
+
+@pytest.mark.parametrize("text", [b"FROM a\nRUN <<E\n#!/x\ncaf\xe9\nE", b"# \xe9\nFROM a\nRUN x \\\n# \xe9\ny"])
+def test_a_script_and_a_comment_may_hold_any_bytes(text: bytes) -> None:
+    assert execs(compile_one(text).definition)

@@ -127,6 +127,10 @@ def test_a_word_splits_into_fields(word: str, want: list[str]) -> None:
     assert split_fields(word, ENV) == want
 
 
+def test_an_operator_drops_what_stood_before_it_in_its_field() -> None:
+    assert split_fields("1 8${A:+0} 9$A", {"A": "x"}) == ["1", "0", "9x"]
+
+
 def test_nesting_needs_no_stack() -> None:
     depth = 100_000
     assert expand("${x:-" * depth + "deep" + "}" * depth, {}).text == "deep"

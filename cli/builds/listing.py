@@ -1,4 +1,4 @@
-"""`llbuild builds`: the builds made here, newest first, and how they ended."""
+"""`llbuild builds ls`: the builds made here, newest first, and how they ended."""
 
 from __future__ import annotations
 
@@ -7,28 +7,36 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .catalogue import split_name
-from .listing import add_format, render_json, wants_json
-from .parser import CommandParser, read_globals, start_log
-from .progress.rawjson import rfc3339
-from .state import open_history
-from .tables import render_table
-from .text import clip
-from .units import age, human_duration
+from ..catalogue import split_name
+from ..listing import add_format, render_json, wants_json
+from ..parser import CommandParser, read_globals, start_log
+from ..progress.rawjson import rfc3339
+from ..state import open_history
+from ..tables import render_table
+from ..text import clip
+from ..units import age, human_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..solver import BuildSummary
+    from ...solver import BuildSummary
 
-__all__ = ["build_title", "render_builds", "run"]
+__all__ = ["build_title", "render_builds", "run", "summary_fields"]
 
 _NAME_WIDTH = 50
 
 
 def run(argv: Sequence[str]) -> int:
     """List them."""
-    parser = CommandParser("builds", "List the builds made here, newest first.", usage="llbuild builds [flags]")
+    from .command import COMMANDS
+
+    parser = CommandParser(
+        "builds ls",
+        "List the builds made here, newest first.",
+        usage="llbuild builds [ls] [flags]",
+        epilog=f"Other commands: {', '.join(name for name in COMMANDS if name != 'ls')}."
+        " 'llbuild builds COMMAND --help' explains one.",
+    )
     add_format(parser)
     found = parser.parse(argv)
     options = read_globals(found, os.environ)
@@ -41,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
 def render_builds(builds: Sequence[BuildSummary], *, as_json: bool = False, now: float | None = None) -> str:
     """The list, as a table or as a JSON array."""
     if as_json:
-        return render_json([_fields(build) for build in builds])
+        return render_json([summary_fields(build) for build in builds])
     present = time.time() if now is None else now
     headings = ("ID", "STARTED", "NAME", "STATUS", "CACHED", "EXECUTED", "DURATION")
     return render_table(headings, [_cells(build, present) for build in builds])
@@ -67,7 +75,8 @@ def _cells(build: BuildSummary, now: float) -> tuple[str, ...]:
     )
 
 
-def _fields(build: BuildSummary) -> dict[str, object]:
+def summary_fields(build: BuildSummary) -> dict[str, object]:
+    """A build as JSON has it."""
     return {
         "id": build.id,
         "started": rfc3339(build.started),

@@ -1,0 +1,215 @@
+"""What may be fed any bytes: a function for each reader of outside data, with what must hold whatever comes in.
+
+A target returns when the bytes were refused with an error of ours, and raises AssertionError when a promise is broken.
+Anything else that escapes is a crash.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from llbuild.errors import DefinitionError, DockerfileError, LlbuildError
+from llbuild.frontend.dockerfile.ignorefile import parse_ignore_file
+from llbuild.frontend.dockerfile.parser import Node, parse
+from llbuild.frontend.dockerfile.reader import read_stages
+from llbuild.frontend.dockerfile.shellglob import GlobError, replace_pattern, trim_prefix, trim_suffix
+from llbuild.frontend.dockerfile.words import MAX_WORD, WordError, expand, split_fields
+from llbuild.frontend.syntax import frontend_named
+from llbuild.llb import decode_definition, encode_definition, validate
+from llbuild.patterns import IgnoreList
+from llbuild.proto import decode_buildkit, encode_buildkit
+from llbuild.tests.frontend.dockerfile.kit import compile_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from llbuild.frontend.dockerfile.source import Word
+    from llbuild.span import Span
+
+__all__ = ["TARGETS", "check_places"]
+
+
+def dockerfile(data: bytes) -> None:
+    """Places lie in the file and hold the text they stand for; reading twice gives the same."""
+    try:
+        document = parse(data, "D")
+    except DockerfileError as error:
+        _check_span(error.at, _lines(data))
+        return
+    check_places(data, document.nodes)
+    assert [_dump(node) for node in document.nodes] == [_dump(node) for node in parse(data, "D").nodes]
+    try:
+        read_stages(document)
+    except DockerfileError as error:
+        _check_span(error.at, _lines(data))
+
+
+def check_places(data: bytes, nodes: list[Node]) -> None:
+    """Instructions follow each other; every word lies in its instruction, and what stands at its place is the word."""
+    lines = _lines(data)
+    assert all(before.line.last < after.line.first for before, after in pairwise(nodes))
+    for node in nodes:
+        _check_span(node.line.at, lines)
+        for word in _words(node):
+            _check_span(word.at, lines)
+            assert node.line.first <= word.at.line <= word.at.last_line <= node.line.last
+            if word.exact and word.text and word.at.line == word.at.end_line:
+                assert lines[word.at.line - 1][word.at.column - 1 : word.at.end_column - 1] == word.text
+
+
+def _lines(data: bytes) -> list[str]:
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    return re.sub("[\udc80-\udcff]", "\ufffd", text).split("\n")
+
+
+def _check_span(at: Span, lines: list[str]) -> None:
+    assert 1 <= at.line <= at.last_line <= len(lines)
+    assert 1 <= at.column <= len(lines[at.line - 1]) + 1
+    assert at.end_column <= len(lines[at.last_line - 1]) + 2  # what is missing at the end of a line stands behind it
+    assert not at.end_column or (at.line, at.column) <= (at.end_line, at.end_column)
+
+
+def _words(node: Node) -> Iterator[Word]:
+    inner = node.trigger or node
+    arguments = inner.arguments
+    yield from (node.keyword, inner.keyword, *inner.flags, arguments.rest, *arguments.words)
+    yield from (word for pair in arguments.pairs for word in (pair.key, pair.value))
+    yield from (heredoc.word for heredoc in inner.heredocs)
+
+
+def _dump(node: Node) -> list[object]:
+    return [*map(repr, _words(node)), node.comments, node.blank_in_continuation, [doc.text for doc in node.heredocs]]
+
+
+def compiling(data: bytes) -> None:
+    """What compiles is a graph that holds together."""
+    try:
+        compiled = compile_all(data, {"build-arg:B": "x y", "label:l": "v"}, everything=True)
+    except LlbuildError:
+        return
+    for result in compiled.results:
+        validate(result.definition)
+
+
+def words(data: bytes) -> None:
+    """First a byte of switches, then variables up to a NUL, one a line, then the word."""
+    switches = data[0] if data else 0
+    env_text, _, text = data[1:].decode("utf-8", "replace").rpartition("\0")
+    env = dict(line.partition("=")[::2] for line in env_text.split("\n"))
+    escape = "`" if switches & 1 else "\\"
+    quotes, keep_quotes, keep_unset, keep_escapes = (bool(switches >> bit & 1) for bit in range(1, 5))
+    try:
+        found = expand(text, env, escape=escape, quotes=quotes, keep_quotes=keep_quotes, keep_unset=keep_unset)
+        assert found.found <= env.keys()
+        assert not found.missing & env.keys()
+        assert len(found.text) <= len(text) + MAX_WORD
+        again = expand(text, env, escape=escape, quotes=quotes, keep_quotes=keep_quotes, keep_unset=keep_unset)
+        assert found == again
+    except WordError as error:
+        _check_offset(error, text)
+    try:
+        fields = split_fields(
+            text, env, escape=escape, keep_quotes=keep_quotes, keep_unset=keep_unset, keep_escapes=keep_escapes
+        )
+        assert all(fields)
+    except WordError as error:
+        _check_offset(error, text)
+
+
+def _check_offset(error: WordError, text: str) -> None:
+    assert 0 <= error.offset <= len(text)
+
+
+def globs(data: bytes) -> None:
+    """Two lines: a pattern and a value. Against Go's regular expressions, as Python's say it, where those are quick."""
+    pattern, _, value = data.decode("utf-8", "replace").partition("\n")
+    try:
+        shortest, longest = (trim_prefix(value, pattern, greedy=greedy) for greedy in (False, True))
+        replaced = replace_pattern(value, pattern, "<>", every=False, limit=MAX_WORD)
+    except GlobError:
+        return
+    assert value.endswith(shortest)
+    assert value.endswith(longest)
+    assert len(longest) <= len(shortest)
+    assert all(value.startswith(trim_suffix(value, pattern, greedy=greedy)) for greedy in (False, True))
+    if pattern.count("*") > 3 or len(value) > 60:
+        return
+    lazy, greedy = (_regex(pattern, star) for star in ("*?", "*"))
+    assert shortest == re.sub(rf"\A(?:{lazy})", "", value, count=1)
+    assert longest == re.sub(rf"\A(?:{greedy})", "", value, count=1)
+    assert replaced == re.sub(greedy, "<>", value, count=1)
+
+
+def _regex(pattern: str, star: str) -> str:
+    """The pattern as a regular expression; a guard before `/` and `}` guards nothing here."""
+    out = []
+    for piece in re.findall(r"\\.|[^\\]", pattern, re.DOTALL):
+        if piece in ("\\/", "\\}"):
+            out.append(piece[1])
+        elif piece in ("*", "?"):
+            out.append(f".{star}" if piece == "*" else ".")
+        else:
+            out.append(re.escape(piece[-1]))
+    return "".join(out)
+
+
+def ignorefile(data: bytes) -> None:
+    """A list as a whole says what its lines say one after the other, of every path that the file itself names."""
+    try:
+        lines = parse_ignore_file(data)
+        ignore = IgnoreList(lines)
+    except (LlbuildError, ValueError):
+        return
+    names = [*re.findall(r"[^*?!\\\n]+", data[:500].decode("utf-8", "replace"))[:4], "a", "a/b", "aaaa/a/aa/b"]
+    for name in names:
+        path = "/".join(part for part in name.split("/") if part)
+        if path:
+            excluded, included = ignore.excludes(path), ignore.may_include_below(path)
+            assert excluded == IgnoreList(lines).excludes(path)
+            assert isinstance(included, bool)
+            if not ignore.has_exceptions and len(lines) <= 8:
+                assert excluded == any(IgnoreList([line]).excludes(path) for line in lines)
+
+
+def definition(data: bytes) -> None:
+    """What can be read is written again, and the bytes then are the definition's own."""
+    try:
+        found = decode_definition(data)
+    except DefinitionError:
+        return
+    packed = encode_definition(found)
+    assert decode_definition(packed) == found
+    assert encode_definition(decode_definition(packed)) == packed
+
+
+def buildkit(data: bytes) -> None:
+    """The same for BuildKit's form."""
+    try:
+        found = decode_buildkit(data)
+    except DefinitionError:
+        return
+    packed = encode_buildkit(found)
+    assert encode_buildkit(decode_buildkit(packed)) == packed
+
+
+def syntax(data: bytes) -> None:
+    try:
+        name = frontend_named(data, "D")
+    except DockerfileError as error:
+        _check_span(error.at, _lines(data))
+        return
+    assert name == frontend_named(data, "D")
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "dockerfile": dockerfile,
+    "compile": compiling,
+    "words": words,
+    "globs": globs,
+    "ignorefile": ignorefile,
+    "definition": definition,
+    "buildkit": buildkit,
+    "syntax": syntax,
+}

@@ -1,0 +1,111 @@
+"""A registry that takes uploads and misbehaves on demand: whatever it got is there to be looked at."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SPEAKS = re.compile(r"digest=sha256(?:%3A|:)([0-9a-f]{64})")
+
+
+@dataclass(kw_only=True)
+class UploadRegistry:
+    """`break_after`: bytes of the next PATCH after which the connection is cut; -1: never. `chunks`: knows PATCH."""
+
+    address: str = ""
+    break_after: int = -1
+    chunks: bool = True
+    keeps_broken: bool = True  # what came before the cut
+    least_chunk: str = ""
+    busy: int = 0  # how many requests are still answered with 503
+    blobs: dict[str, bytes] = field(default_factory=dict)  # by hex
+    partial: bytes = b""
+    requests: list[str] = field(default_factory=list)
+
+
+class _Server(ThreadingHTTPServer):
+    registry: UploadRegistry
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.note()
+        self.answer(200 if self.path.rpartition(":")[2] in self.server.registry.blobs else 404)
+
+    def do_POST(self) -> None:
+        self.note()
+        if self.server.registry.busy:
+            self.server.registry.busy -= 1
+            self.answer(503)
+            return
+        self.server.registry.partial = b""
+        headers = {"OCI-Chunk-Min-Length": self.server.registry.least_chunk} if self.server.registry.least_chunk else {}
+        self.answer(202, Location="/v2/tool/upload?state=a%3D", **headers)
+
+    def do_GET(self) -> None:
+        self.note()
+        self.answer(204, Location="/v2/tool/upload?state=c", Range=f"0-{max(0, len(self.server.registry.partial) - 1)}")
+
+    def do_PATCH(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.note(self.headers["Content-Range"])
+        if not self.server.registry.chunks:
+            self.rfile.read(length)
+            self.answer(405)
+            return
+        if self.server.registry.break_after >= 0:
+            came = self.rfile.read(self.server.registry.break_after)
+            self.server.registry.partial += came if self.server.registry.keeps_broken else b""
+            self.server.registry.break_after = -1
+            self.close_connection = True
+            return
+        self.server.registry.partial += self.rfile.read(length)
+        self.answer(202, Location="/v2/tool/upload?state=b", Range=f"0-{len(self.server.registry.partial) - 1}")
+
+    def do_PUT(self) -> None:
+        self.note(self.headers["Content-Length"])
+        self.server.registry.partial += self.rfile.read(int(self.headers["Content-Length"]))
+        wanted = _SPEAKS.search(self.path)
+        assert wanted is not None
+        self.server.registry.blobs[wanted[1]] = self.server.registry.partial
+        self.answer(201)
+
+    def note(self, more: str = "") -> None:
+        self.server.registry.requests.append(
+            f"{self.command} {self.path.partition('?')[0].rpartition('/')[2][:9]} {more}".strip()
+        )
+
+    def answer(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@contextmanager
+def serve_upload_registry() -> Iterator[UploadRegistry]:
+    """Runs until the end of the `with` block."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    registry = server.registry = UploadRegistry(address=f"127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield registry
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,144 @@
+"""Layers as blobs in a chosen compression: what a cache export hands out.
+
+A layer has one blob that images are made of; others are made on demand, kept beside it, and remembered.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..blocking import run_blocking
+from ..errors import CorruptError, LostLayerError, raise_first
+from ..image import Descriptor, LayerBlob
+from ..values import frozen, replace
+from .layer import Compression, convert_layer, pack_layer
+from .records import LayerRecord, now, ready_blob
+from .snapshot import LayerId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
+    from .content import ContentStore
+    from .layer import PackedLayer
+    from .records import LayerRecords
+    from .snapshot import LayerStore
+    from .stacks import Report, Stacks
+
+    Sink: TypeAlias = Callable[[bytes | memoryview], object]
+
+__all__ = ["LayerForm", "LayerForms"]
+
+_PACKERS = os.cpu_count() or 1
+_OF_MEDIA_TYPE = {"gzip": Compression.GZIP, "zstd": Compression.ZSTD}
+
+
+@frozen
+class LayerForm:
+    """How layers are compressed that are not packed yet; with `force`, all of them.
+
+    level: of the compression, None for what it does by itself.
+    """
+
+    compression: Compression = Compression.GZIP
+    level: int | None = None
+    force: bool = False
+
+    def __str__(self) -> str:
+        return self.compression.value + ("" if self.level is None else f":{self.level}")
+
+    def fits(self, blob: Descriptor) -> bool:
+        """Whether a blob that is there will do."""
+        if not self.force:
+            return True
+        kind = blob.media_type.rpartition("+")[2].rpartition(".")[2]
+        return self.level is None and _OF_MEDIA_TYPE.get(kind, Compression.NONE) is self.compression
+
+
+class LayerForms:
+    """Blobs of layers, found or made. Belongs to one event loop."""
+
+    def __init__(self, *, layers: LayerStore, content: ContentStore, records: LayerRecords, stacks: Stacks) -> None:
+        self._layers = layers
+        self._content = content
+        self._records = records
+        self._stacks = stacks
+
+    async def blobs(self, layers: Sequence[str], form: LayerForm, report: Report) -> dict[str, LayerBlob]:
+        """A blob for every layer, by its name. One that can be fetched and will do is described, not fetched.
+
+        Raises LostLayerError.
+        """
+        found, rest = await run_blocking(self._find, layers, form)
+        far = [record for record in rest if record.blob is not None]
+        await self._stacks.fetch(far, report)
+        limiter = anyio.CapacityLimiter(_PACKERS)
+
+        async def make(record: LayerRecord) -> None:
+            found[record.id] = await run_blocking(self._make, record, form, limiter=limiter)
+
+        try:
+            async with anyio.create_task_group() as group:
+                for record in rest:
+                    group.start_soon(make, record)
+        except BaseExceptionGroup as errors:
+            raise_first(errors)
+        return found
+
+    async def fetch(self, layers: Sequence[str], report: Report) -> None:
+        """Bring the layers' own blobs into the content store. Raises LostLayerError."""
+        known = await run_blocking(self._records.get, layers)
+        await self._stacks.fetch([known[layer] for layer in layers if layer in known], report)
+
+    def _find(self, layers: Sequence[str], form: LayerForm) -> tuple[dict[str, LayerBlob], list[LayerRecord]]:
+        """What there is, and the records of the layers for which a blob must be made."""
+        known = self._records.get(layers)
+        found: dict[str, LayerBlob] = {}
+        rest = []
+        for layer in dict.fromkeys(layers):
+            record = known.get(layer) or LayerRecord(id=layer, created=now())
+            if ready_blob(record, self._content) is None and not record.origin:
+                record = replace(record, blob=None)  # gone: it is packed again
+            blob = self._there(record, form)
+            if blob is None or record.diff_id is None:
+                rest.append(record)
+            else:
+                found[layer] = LayerBlob(diff_id=record.diff_id, descriptor=blob, created=record.created)
+        return found, rest
+
+    def _there(self, record: LayerRecord, form: LayerForm) -> Descriptor | None:
+        own = record.blob
+        if own is not None and form.fits(own) and (record.origin or self._content.has(own.digest, own.size_bytes)):
+            return own
+        made = self._records.form(record.id, str(form))
+        return made if made is not None and self._content.has(made.digest, made.size_bytes) else None
+
+    def _make(self, record: LayerRecord, form: LayerForm) -> LayerBlob:
+        if record.blob is None and not self._layers.has(LayerId(record.id)):
+            raise LostLayerError(f"layer {record.id} is gone", ref=record.id, layer=record.id)
+        with self._content.ingest(verify=False) as ingest:
+            try:
+                packed = self._packed(record, form, ingest.write)
+            except CorruptError as error:
+                raise LostLayerError(error.message, ref=record.origin or record.id, layer=record.id) from error
+            ingest.commit(packed.digest)
+        blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+        if record.blob is None and form == _PLAIN:
+            self._records.put(replace(record, diff_id=packed.diff_id, blob=blob, unpacked_bytes=packed.unpacked_bytes))
+        else:
+            self._records.put_form(record.id, str(form), blob)
+            if record.diff_id is None:
+                self._records.put(replace(record, diff_id=packed.diff_id, unpacked_bytes=packed.unpacked_bytes))
+        return LayerBlob(diff_id=packed.diff_id, descriptor=blob, created=record.created)
+
+    def _packed(self, record: LayerRecord, form: LayerForm, sink: Sink) -> PackedLayer:
+        if record.blob is not None:
+            with self._content.open(record.blob.digest) as stream:
+                return convert_layer(stream, sink, form.compression, form.level)
+        return pack_layer(self._layers.folder(LayerId(record.id)), sink, form.compression, form.level)
+
+
+_PLAIN = LayerForm()  # how layers are packed for images
