@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..values import frozen
 from .pairs import environment_pairs, value_pairs
+from .step_options import add_step_flags, read_step_options
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,6 +35,7 @@ class CompileOptions:
     no_cache: bool = False
     pull: bool = False
     frontend: str = ""  # "": as the build file says, else Dockerfile
+    step_options: Pairs = ()  # of the frontend, about processes
     frontend_options: Pairs = ()
 
 
@@ -48,6 +50,7 @@ def add_compile_flags(parser: CommandParser) -> None:
     parser.add_value("--platform", metavar="OS/ARCH", many=True, help="platform of the image (default: this one)")
     parser.add_flag("--no-cache", help="run everything again")
     parser.add_flag("--pull", help="ask registries for newer base images")
+    add_step_flags(parser)
     parser.add_value("--frontend", metavar="NAME", help="build language (default: what the file's syntax line says)")
     parser.add_value("--opt", metavar="KEY=VALUE", many=True, help="option of the frontend")
 
@@ -65,6 +68,7 @@ def read_compile_options(found: Namespace, environ: Mapping[str, str]) -> Compil
         no_cache=found.no_cache,
         pull=found.pull,
         frontend=found.frontend or "",
+        step_options=read_step_options(found),
         frontend_options=value_pairs("--opt", found.opt, "KEY=VALUE"),
     )
     if not options.context:

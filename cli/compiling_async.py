@@ -57,7 +57,7 @@ async def _ask(asking: Asking[Answer], state: State) -> Answer:
     assert prober is not None, "without one there are no questions"
     async with ImageSource(state.content) as images, state.remote_sources(prober.contexts.files) as remote:
         executor = SandboxExecutor(state.root)  # never started: no process makes a build context
-        worker = LocalWorker(prober, images=images, remote=remote, executor=executor, cache_mounts=state.cache_mounts)
+        worker = LocalWorker(prober, images=images, remote=remote, executor=executor, caches=state.caches)
         answers = Answers(images=images, remote=remote, worker=worker, cache=state.cache)
         return await complete(asking, answers, _unseen)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..worker import HandedFile
 
-__all__ = ["Place", "check_folder", "find_place", "is_remote"]
+__all__ = ["Place", "check_folder", "find_place", "is_remote", "is_ssh"]
 
 _REMOTE = re.compile(r"(?:https?|git|ssh)://|github\.com/|[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9.-]+:")
 _SESSION = "http://buildkit-session/"  # how BuildKit's client names what it holds itself; no such host is ever asked
@@ -46,6 +46,11 @@ class Place:
 def is_remote(text: str) -> bool:
     """Whether it is a git repository or a URL, and not a folder that is called so."""
     return _REMOTE.match(text) is not None and not os.path.isdir(text)
+
+
+def is_ssh(url: str) -> bool:
+    """Whether a remote context is reached by ssh."""
+    return is_remote(url) and (url.startswith("ssh://") or ("://" not in url and not url.startswith("github.com/")))
 
 
 def find_place(context: str, file: str) -> Place:

@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ..solver import make_plan, unresolved_sources
+from ..solver import check_entitlements, make_plan, unresolved_sources
 from .compiling import Compiling, open_lookup
 from .exports import export_image, image_outputs, tree_outputs
 from .job import Build, BuildResult
@@ -50,6 +50,8 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
 
 def _run(job: Build) -> BuildResult:
     compiled = job.compiling.attempt()
+    if compiled is not None:
+        check_entitlements([result.definition for result in compiled.results], job.options.allowed)
     plan = None if compiled is None else _plan(job, compiled)
     exports_cache = any(not target.inline for target in job.options.cache_to)
     if compiled is not None and plan is not None and plan.complete and not exports_cache:

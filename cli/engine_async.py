@@ -15,17 +15,21 @@ from ..solver import (
     RETRY_DELAYS_S,
     Flights,
     Limits,
+    check_entitlements,
     execute,
     make_plan,
     resolve_sources,
     retrying,
     unresolved_sources,
 )
-from ..worker import LocalWorker
-from ..worker.executor import SandboxExecutor
+from ..worker import LocalWorker, unwanted_caches
+from ..worker.executor import CgroupSpec, SandboxExecutor
 from ..worker.source import ImageSource
+from .client import CommandLineClient
 from .compiling_async import Answers, complete
+from .context import is_ssh
 from .exports import export_image, export_tree, image_outputs, tree_outputs
+from .given import AgentSource
 from .job import BuildResult
 from .lost import lost_layers, warn_of_loss
 from .phases import phase
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["run_build"]
 
 _REFRESH_S = 0.1
+_NETWORK_NOTICE = "[internal] steps use the network of this machine"
 
 
 def run_build(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
@@ -73,13 +78,23 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         images = await stack.enter_async_context(ImageSource(job.state.content))
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper)
-        remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files))
+        client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
+        remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files, client))
+        caches = job.state.caches
         worker = LocalWorker(
-            job.prober, images=images, remote=remote, executor=executor, cache_mounts=job.state.cache_mounts
+            job.prober,
+            images=images,
+            remote=remote,
+            executor=executor,
+            caches=caches,
+            client=client,
+            cgroup=CgroupSpec(resources=job.options.resources.linux, pids=job.options.resources.pids),
         )
         if compiled is None:
             answers = Answers(images=images, remote=remote, worker=worker, cache=job.state.cache)
             compiled = await complete(job.compiling, answers, job.display.display)
+            check_entitlements([result.definition for result in compiled.results], job.options.allowed)
+        caches.empty_first(unwanted_caches(result.definition for result in compiled.results))
         if _wants_caches(job, plan):
             await _import_caches(job, images, worker)
             plan = None
@@ -91,6 +106,9 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             if plan.runs_processes and not ready:
                 await stack.enter_async_context(executor)
                 ready = True
+                if plan.runs_on_the_machines_network:
+                    with phase(_NETWORK_NOTICE, job.display.display):
+                        pass
             try:
                 return await _perform(job, compiled, plan, worker, flights)
             except LlbuildError as error:
@@ -163,6 +181,14 @@ async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
     plan = await run_blocking(make_plan, graph, sources, worker, job.state.cache)
     await run_blocking(worker.contexts.remember)
     return plan
+
+
+def _agents(job: Build) -> tuple[AgentSource, ...]:
+    """What `--ssh` names; without it, a context behind ssh is reached with the agent at hand: as in docker."""
+    url = job.compiling.given.request.option("context") or ""
+    if job.options.agents or not is_ssh(url):
+        return job.options.agents
+    return (AgentSource(id="default"),)
 
 
 def _resolving(job: Build, op: SourceOp) -> AbstractContextManager[EventReporter]:

@@ -58,6 +58,7 @@ def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
         wanted["image-resolve-mode"] = "pull"
     for name, source in options.build_contexts:
         wanted[f"context:{name}"] = _named_context(name, source, folders)
+    wanted.update(options.step_options)
     wanted.update(options.frontend_options)
     filename = wanted.get("filename", "")
     remote = bool(wanted.get(wanted.get("contextkey") or "context")) and "dockerfilekey" not in wanted

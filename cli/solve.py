@@ -139,7 +139,7 @@ def _check(definition: Definition) -> None:
     said = definition.metadata_of()
     for vertex in definition.vertices:
         meta = said.get(vertex.digest, _NOTHING)
-        feature = "a limit of resources" if meta.resources is not None else unsupported(vertex.op)
+        feature = unsupported(vertex.op)
         if not feature:
             continue
         message = f"{feature} is not supported yet"

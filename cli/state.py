@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..database import Database, Schema
-    from ..worker import HandedFile
-    from ..worker.source import Credentials, RemoteSources
+    from ..worker import CacheHolds, Client, HandedFile
+    from ..worker.source import RemoteSources
 
 __all__ = ["State", "open_explanations", "open_history", "open_state"]
 
@@ -38,16 +38,17 @@ class State:
     cache: CacheStore
 
     @property
-    def cache_mounts(self) -> Path:
-        return self.root / "cache-mounts"
+    def caches(self) -> CacheHolds:
+        """The folders of cache mounts."""
+        from ..worker import CacheHolds
 
-    def remote_sources(self, handed: Mapping[str, HandedFile], credentials: Credentials | None = None) -> RemoteSources:
-        """For one build; `handed` are the client's files by URL."""
+        return CacheHolds(self.root / "cache-mounts", self.root / "locks" / "cache-mounts", layers=self.layers)
+
+    def remote_sources(self, handed: Mapping[str, HandedFile], client: Client | None = None) -> RemoteSources:
+        """For one build; `handed` are the client's files by URL, and `client` logs in."""
         from ..worker.source import RemoteSources
 
-        return RemoteSources(
-            self.root, self.layers, self.records, self.database, handed=handed, credentials=credentials
-        )
+        return RemoteSources(self.root, self.layers, self.records, self.database, handed=handed, client=client)
 
 
 def open_state(root: str) -> State:

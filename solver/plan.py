@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, VertexError
-from ..llb import ExecOp, FileCopy, SourceOp
+from ..llb import ExecOp, FileCopy, NetMode, SourceOp
 from ..values import frozen
 from .events import VertexCached, VertexQueued
 from .graph import load
@@ -63,6 +63,12 @@ class Plan:
     def runs_processes(self) -> bool:
         """Whether a process may have to run."""
         return any(isinstance(self.graph.vertices[digest].op, ExecOp) for digest in self.todo)
+
+    @property
+    def runs_on_the_machines_network(self) -> bool:
+        """Whether such a process did not ask for that, and gets it since there is no other to reach anything by."""
+        ops = (self.graph.vertices[digest].op for digest in self.todo)
+        return any(isinstance(op, ExecOp) and op.network is NetMode.SANDBOX for op in ops)
 
     def ref(self, edge: Edge) -> Ref:
         """The stored result of an edge that is among the hits."""

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from .cache_mounts import MountSeed as MountSeed
     from .cache_mounts import PackedMount as PackedMount
     from .cache_mounts import cache_ids as cache_ids
+    from .cacheholds import CacheHolds as CacheHolds
+    from .client import Client as Client
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
     from .contexts import Contexts as Contexts
     from .contexts import HandedFile as HandedFile
+    from .execcaches import unwanted_caches as unwanted_caches
     from .forms import LayerForm as LayerForm
     from .forms import LayerForms as LayerForms
     from .identity import Identity as Identity
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "SCHEMA": "records",
+    "CacheHolds": "cacheholds",
+    "Client": "client",
     "ContentStore": "content",
     "Contexts": "contexts",
     "HandedFile": "contexts",
@@ -52,9 +57,12 @@ _HOME = {
     "note_image_layers": "stacks",
     "resolve_user": "identity",
     "unsupported": "support",
+    "unwanted_caches": "execcaches",
 }
 __all__ = [
     "SCHEMA",
+    "CacheHolds",
+    "Client",
     "ContentStore",
     "Contexts",
     "HandedFile",
@@ -74,6 +82,7 @@ __all__ = [
     "note_image_layers",
     "resolve_user",
     "unsupported",
+    "unwanted_caches",
 ]
 
 __getattr__ = lazy_face(__name__, _HOME)

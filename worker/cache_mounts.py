@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,6 +17,7 @@ from ..errors import LlbuildError, StoreError
 from ..image import CacheMount, Descriptor
 from ..llb import ExecOp, MountType
 from ..values import frozen
+from .cacheholds import cache_name
 from .snapshot import set_owner
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def cache_ids(vertices: Iterable[Vertex]) -> list[str]:
 
 def cache_folder(root: Path, mount: str) -> Path:
     """Where the folder of this id is, or would be."""
-    return root / sha256(mount.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return root / cache_name(mount)
 
 
 class CacheMounts:

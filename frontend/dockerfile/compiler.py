@@ -66,7 +66,6 @@ def prepare(
     Raises MoreNeeded, and LlbuildError for what is wrong. Several platforms see the same file: the first is linted.
     """
     options = read_options(request)
-    _demand(options, not_yet)
     found = find_dockerfile(options, lookup)
     excludes = _ignored(options, lookup)
     path, data = found.path, found.data
@@ -90,13 +89,6 @@ def prepare(
     if any(compilation.build.waiting for compilation in compilations):
         raise MoreNeeded
     return compilations
-
-
-def _demand(options: Options, not_yet: frozenset[str]) -> None:
-    """Refuse options of the build that would be ignored."""
-    for given, feature in ((options.cgroup_parent, "a cgroup parent"), (options.resources, "a limit of resources")):
-        if given and feature in not_yet:
-            raise UsageError(f"{feature} is not supported yet")
 
 
 def _ignored(options: Options, lookup: Lookup) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
-from llbuild.tests.gitserver import GitServer, serve_git
+from llbuild.tests.gitserver import GitServer, serve_git, ssh_server
 from llbuild.tests.webserver import WebServer, serve_pages
 
 if TYPE_CHECKING:
@@ -331,3 +331,42 @@ def test_a_folder_that_is_called_like_a_url_is_a_folder(llbuild: Llbuild, tmp_pa
     folder.mkdir(parents=True)
     (folder / "Dockerfile").write_text("FROM busybox\n")
     llbuild("build", "github.com/me/it", cwd=tmp_path)
+
+
+# logging in
+
+
+def test_secrets_of_the_command_line_log_in(
+    llbuild: Llbuild, server: GitServer, repo: Repository, web: WebServer, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret\n")
+    server.login = "basic eC1hY2Nlc3MtdG9rZW46czNjcmV0"
+    url = web.put("/a", b"page", login="Bearer s3cret")
+    repo.commit(Dockerfile=f"FROM busybox\nADD {url} /page\nCOPY a /told\n")
+    lent = [
+        *("--secret", f"id=GIT_AUTH_TOKEN,src={token}"),
+        *("--secret", f"id=HTTP_AUTH_TOKEN_127.0.0.1,src={token}"),
+    ]
+    llbuild.build("-t", "x", *lent, repo.url)
+    assert llbuild("run", "x", "cat", "/told", "/page").stdout == "first\npage"
+    outcome = llbuild("build", repo.url, exit_code=1)
+    assert "access denied" in outcome.stderr
+    assert "hint: a private repository needs the secret GIT_AUTH_TOKEN" in outcome.stderr
+    assert not [path for path in llbuild.root.rglob("*") if path.is_file() and b"s3cret" in path.read_bytes()]
+
+
+@pytest.mark.needs_root
+def test_a_context_behind_ssh_is_reached_with_the_agent_at_hand(
+    llbuild: Llbuild, repo: Repository, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    with ssh_server(keys) as ssh:
+        url = f"{ssh.url}{repo.folder}"
+        llbuild.build("-t", "x", url, env={"SSH_AUTH_SOCK": ssh.agent})
+        assert told(llbuild) == "first\n"
+        repo.commit(Dockerfile=f"FROM busybox\nADD {url}#main:sub /src\n")
+        llbuild.build("--ssh", f"default={ssh.agent}", repo.url)
+        outcome = llbuild("build", repo.url, exit_code=1, env={"SSH_AUTH_SOCK": ssh.agent})
+        assert "no agent 'default' was given for it" in outcome.stderr

@@ -28,8 +28,8 @@ from llbuild.llb import (
     scratch,
 )
 from llbuild.platforms import Platform
-from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, VertexStarted, solve
-from llbuild.worker import SCHEMA, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
+from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, VertexStarted, VertexUsage, solve
+from llbuild.worker import SCHEMA, CacheHolds, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
 from llbuild.worker.executor import SandboxExecutor
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import DOWNLOADS_SCHEMA, ImageSource, RemoteSources
@@ -71,6 +71,7 @@ class Bench:
 class _Quiet:
     def log(self, stream: int, data: bytes) -> None: ...
     def progress(self, what: str, current: int, total: int) -> None: ...
+    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None: ...
 
 
 def _read(tree, path: str) -> dict[str, str]:  # type: ignore[no-untyped-def]
@@ -107,9 +108,8 @@ async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Be
         RemoteSources(root, prober.layers, prober.records, database, handed={}) as remote,
         SandboxExecutor(root) as executor,
     ):
-        worker = LocalWorker(
-            prober, images=images, remote=remote, executor=executor, cache_mounts=root / "cache-mounts"
-        )
+        caches = CacheHolds(root / "cache-mounts", root / "locks" / "cache-mounts", layers=prober.layers)
+        worker = LocalWorker(prober, images=images, remote=remote, executor=executor, caches=caches)
         yield Bench(worker, CacheStore(database), root)
     database.close()
 
@@ -123,6 +123,8 @@ async def test_a_process_leaves_what_it_wrote(bench: Bench) -> None:
     state = base().run("mkdir /made && echo one > /made/a && echo told").root
     assert await bench.files(state, "made") == {"a": "one\n"}
     assert bench.said == b"told\n"
+    (usage,) = (event for event in bench.events if isinstance(event, VertexUsage))
+    assert usage.max_rss_bytes > 0
 
 
 async def test_the_second_time_nothing_runs(bench: Bench) -> None:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from .caches import FoundCache as FoundCache
     from .caches import load_folder_cache as load_folder_cache
     from .caches import load_registry_cache as load_registry_cache
-    from .credentials import Credentials as Credentials
     from .http_records import DOWNLOADS_SCHEMA as DOWNLOADS_SCHEMA
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 # Lazy (PEP 562): a cached build resolves its images from the store and loads no event loop.
 _HOME = {
-    "Credentials": "credentials",
     "DOWNLOADS_SCHEMA": "http_records",
     "FoundCache": "caches",
     "ImageSource": "images",
@@ -37,7 +35,6 @@ _HOME = {
 }
 __all__ = [
     "DOWNLOADS_SCHEMA",
-    "Credentials",
     "FoundCache",
     "ImageSource",
     "OciLayoutSource",

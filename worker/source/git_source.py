@@ -6,8 +6,7 @@ Only the one commit is fetched, without its history, and only once: the mirror k
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -24,11 +23,9 @@ from .git_target import GitTarget, is_commit, parse_git
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from types import TracebackType
-    from typing import Self
 
     from ...llb import SourceOp
-    from .credentials import Credentials
+    from ..client import Client
     from .git_mirror import GitMirror
     from .git_submodules import Submodule
     from .newlayer import LayerMaker
@@ -52,24 +49,15 @@ class _Found:
 class GitSource:
     """For a whole build. Belongs to one event loop."""
 
-    def __init__(self, root: str, maker: LayerMaker, credentials: Credentials) -> None:
+    def __init__(self, root: str, maker: LayerMaker, client: Client) -> None:
         """root: the state folder, where mirrors lie."""
         self._root = root
         self._maker = maker
-        self._credentials = credentials
-        self._stack = AsyncExitStack()
+        self._client = client
         self._busy: dict[object, anyio.Lock] = {}
         self._found: dict[tuple[str, str], _Found] = {}
         self._layers: dict[SourceOp, str] = {}
         self._submodules = 0
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
 
     async def resolve(self, op: SourceOp, report: Report) -> str:
         """What the source stands for now: `GitTarget.resolved`. Raises SourceError."""
@@ -115,9 +103,9 @@ class GitSource:
         return found
 
     async def _ask(self, target: GitTarget) -> _Found:
-        git = await self._git(target)
         wanted = (target.ref, f"{target.ref}^{{}}") if target.ref else ("HEAD",)
-        told, default = _refs(await git.run("ls-remote", "--symref", "--", target.remote, *wanted))
+        async with self._git(target) as git:
+            told, default = _refs(await git.run("ls-remote", "--symref", "--", target.remote, *wanted))
         if target.ref in ("", "HEAD") and is_commit(told.get("HEAD", "")):
             return _Found(told["HEAD"], told["HEAD"], default)
         short = target.ref.removeprefix("refs/")
@@ -179,7 +167,7 @@ class GitSource:
 
     async def _register(self, target: GitTarget, folder: str, submodule: Submodule) -> None:
         """Write into a .git that stays what `git submodule init` would."""
-        git = (await self._git(target)).at(f"{folder}/.git", work_tree=folder)
+        git = GitCommand(shown=target.shown).at(f"{folder}/.git", work_tree=folder)
         section = f"submodule.{submodule.name}"
         await git.run("config", f"{section}.active", "true")
         await git.run("config", f"{section}.url", _target_of(submodule, target).shown)
@@ -187,22 +175,18 @@ class GitSource:
     @asynccontextmanager
     async def _mirror(self, target: GitTarget, found: _Found) -> AsyncIterator[GitMirror]:
         object_format = "sha256" if len(found.object) == 64 else "sha1"
-        async with open_mirror(self._root, await self._git(target), target.remote, object_format) as mirror:
+        async with (
+            self._git(target) as git,
+            open_mirror(self._root, git, target.remote, object_format) as mirror,
+        ):
             yield mirror
 
-    async def _git(self, target: GitTarget) -> GitCommand:
-        secrets = await run_blocking(login_settings, target, self._credentials)
-        known_hosts = await run_blocking(self._known_hosts, target.known_hosts) if target.known_hosts else ""
-        environment = await run_blocking(ssh_environment, target, self._credentials, known_hosts)
-        return GitCommand(shown=target.shown, secrets=secrets, environment=environment)
-
-    def _known_hosts(self, text: str) -> str:
-        """A file with this text, until the end of the build."""
-        file = tempfile.NamedTemporaryFile("w", prefix="llbuild-hosts-")  # noqa: SIM115  closed with the source
-        self._stack.callback(file.close)
-        file.write(text)
-        file.flush()
-        return file.name
+    @asynccontextmanager
+    async def _git(self, target: GitTarget) -> AsyncIterator[GitCommand]:
+        """git, as it may log in to the target, as long as the block lasts."""
+        async with ssh_environment(target, self._client) as environment:
+            secrets = await login_settings(target, self._client)
+            yield GitCommand(shown=target.shown, secrets=secrets, environment=environment)
 
 
 def _refs(listing: bytes) -> tuple[dict[str, str], str]:

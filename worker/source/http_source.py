@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ...llb import SourceOp
+    from ..client import Client
     from ..contexts import HandedFile
-    from .credentials import Credentials
     from .http_client import Answer, HttpClient
     from .http_file import HttpFile
     from .http_records import DownloadRecords
@@ -48,7 +48,7 @@ class HttpSource:
         self,
         maker: LayerMaker,
         records: DownloadRecords,
-        credentials: Credentials,
+        client: Client,
         *,
         handed: Mapping[str, HandedFile],
         silence_s: float = _SILENCE_S,
@@ -57,7 +57,7 @@ class HttpSource:
         silence_s: how long a server may say nothing before the connection counts as broken."""
         self._maker = maker
         self._records = records
-        self._credentials = credentials
+        self._lender = client
         self._handed = handed
         self._silence_s = silence_s
         self._stack = AsyncExitStack()
@@ -106,7 +106,7 @@ class HttpSource:
         stored = await run_blocking(self._stored, file)
         if stored is not None and stored.digest == file.checksum:
             return stored
-        headers = {**dict(file.headers), **_authorization(file, self._credentials)}
+        headers = {**dict(file.headers), **await _authorization(file, self._lender)}
         if stored is not None and file.checksum is None:
             headers |= {"If-None-Match": stored.etag} if stored.etag else {}
             headers |= {"If-Modified-Since": stored.modified} if stored.modified else {}
@@ -182,20 +182,20 @@ def _same_tag(given: str, known: str) -> bool:
     return bool(given) and given.removeprefix("W/") == known.removeprefix("W/")
 
 
-def _authorization(file: HttpFile, credentials: Credentials) -> dict[str, str]:
+async def _authorization(file: HttpFile, client: Client) -> dict[str, str]:
     """The header that logs in, where there is a secret for it. Raises SourceError when a named one is missing."""
     if file.auth_secret:
-        header = credentials.secret(file.auth_secret)
+        header = await client.secret(file.auth_secret)
         if header is None:
             raise SourceError(
                 f"{file.shown} is to be asked for with the secret {file.auth_secret!r}, which was not given",
                 ref=file.shown,
             )
         return {"Authorization": _text(header)}
-    header = credentials.secret(f"HTTP_AUTH_HEADER_{file.host}")
+    header = await client.secret(f"HTTP_AUTH_HEADER_{file.host}")
     if header is not None:
         return {"Authorization": _text(header)}
-    token = credentials.secret(f"HTTP_AUTH_TOKEN_{file.host}")
+    token = await client.secret(f"HTTP_AUTH_TOKEN_{file.host}")
     return {} if token is None else {"Authorization": f"Bearer {_text(token)}"}
 
 

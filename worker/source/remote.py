@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from .credentials import Credentials
+from ..client import NoClient
 from .http_records import DownloadRecords
 from .newlayer import LayerMaker
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...database import Database
     from ...llb import SourceOp
+    from ..client import Client
     from ..contexts import HandedFile
     from ..records import LayerRecords
     from ..snapshot import LayerStore
@@ -45,14 +46,16 @@ class RemoteSources:
         database: Database,
         *,
         handed: Mapping[str, HandedFile],
-        credentials: Credentials | None = None,
+        client: Client | None = None,
     ) -> None:
-        """root: the state folder. handed: by URL, files that the client has and no server."""
+        """root: the state folder. handed: by URL, files that the client has and no server.
+        client: is asked for what logs in; None: there is nothing.
+        """
         self._root = str(root)
         self._maker = LayerMaker(layers, records)
         self._records = DownloadRecords(database)
         self._handed = handed
-        self._credentials = credentials or Credentials()
+        self._client = client or NoClient()
         self._stack = AsyncExitStack()
         self._opened: dict[bool, HttpSource | GitSource] = {}  # by whether it is git
 
@@ -80,17 +83,17 @@ class RemoteSources:
         """Few builds have such sources: what they take is imported when there is one."""
         source = self._opened.get(op.scheme == "git")
         if source is None:
-            source = self._open_git() if op.scheme == "git" else self._open_http()
-            self._opened[op.scheme == "git"] = source
-            self._stack.push_async_exit(source)
+            source = self._opened[op.scheme == "git"] = self._open_git() if op.scheme == "git" else self._open_http()
         return source
 
     def _open_git(self) -> GitSource:
         from .git_source import GitSource as Git
 
-        return Git(self._root, self._maker, self._credentials)
+        return Git(self._root, self._maker, self._client)
 
     def _open_http(self) -> HttpSource:
         from .http_source import HttpSource as Http
 
-        return Http(self._maker, self._records, self._credentials, handed=self._handed)
+        source = Http(self._maker, self._records, self._client, handed=self._handed)
+        self._stack.push_async_exit(source)
+        return source

@@ -13,9 +13,11 @@ from llbuild.digest import sha256_digest
 from llbuild.errors import SourceError
 from llbuild.llb import SourceOp
 from llbuild.tests.webserver import WebServer, serve_pages
+from llbuild.tests.worker.source.clients import client_with
 from llbuild.worker import SCHEMA, HandedFile, LayerRecords
+from llbuild.worker.client import NoClient
 from llbuild.worker.snapshot import LayerStore
-from llbuild.worker.source import DOWNLOADS_SCHEMA, Credentials, pinned_key
+from llbuild.worker.source import DOWNLOADS_SCHEMA, pinned_key
 from llbuild.worker.source.git_target import parse_git
 from llbuild.worker.source.http_file import parse_http
 from llbuild.worker.source.http_records import DownloadRecords
@@ -25,6 +27,8 @@ from llbuild.worker.source.newlayer import LayerMaker
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
+
+    from llbuild.worker import Client
 
 pytestmark = pytest.mark.anyio
 
@@ -45,14 +49,10 @@ def _root(tmp_path: Path) -> Path:
     return root
 
 
-def secrets(known: Mapping[str, str]) -> Credentials:
-    return Credentials(secret=lambda name: known[name].encode() if name in known else None)
-
-
 @asynccontextmanager
 async def a_build(
     root: Path,
-    credentials: Credentials | None = None,
+    client: Client | None = None,
     *,
     handed: Mapping[str, HandedFile] | None = None,
     silence_s: float = 30,
@@ -61,8 +61,7 @@ async def a_build(
     database = open_database(root / "state.db", [SCHEMA, DOWNLOADS_SCHEMA])
     maker = LayerMaker(LayerStore(root, userxattr=os.geteuid() != 0), LayerRecords(database))
     records = DownloadRecords(database)
-    lent = credentials or Credentials()
-    async with HttpSource(maker, records, lent, handed=handed or {}, silence_s=silence_s) as source:
+    async with HttpSource(maker, records, client or NoClient(), handed=handed or {}, silence_s=silence_s) as source:
         yield source
     database.close()
 
@@ -75,9 +74,9 @@ def a_file(url: str, **attrs: str) -> SourceOp:
 def silent(what: str, current: int, total: int) -> None: ...
 
 
-async def fetched(root: Path, op: SourceOp, credentials: Credentials | None = None, *, silence_s: float = 30) -> Path:
+async def fetched(root: Path, op: SourceOp, client: Client | None = None, *, silence_s: float = 30) -> Path:
     """Download in a build of its own; the file."""
-    async with a_build(root, credentials, silence_s=silence_s) as source:
+    async with a_build(root, client, silence_s=silence_s) as source:
         found = await source.download(op, silent)
         (path,) = (root / "snapshots" / found.layer / "fs").iterdir()
         return path
@@ -252,10 +251,10 @@ async def test_nobody_listening_is_no_passing_trouble(root: Path) -> None:
     ],
 )
 async def test_secrets_log_in(
-    web: WebServer, root: Path, login: str, attrs: dict[str, str], known: dict[str, str]
+    web: WebServer, root: Path, tmp_path: Path, login: str, attrs: dict[str, str], known: dict[str, str]
 ) -> None:
     op = a_file(web.put("/a", b"hello", login=login), **attrs)
-    assert (await fetched(root, op, secrets(known))).read_bytes() == b"hello"
+    assert (await fetched(root, op, client_with(tmp_path, known))).read_bytes() == b"hello"
     with pytest.raises(SourceError, match=r"access denied|was not given") as caught:
         await fetched(root, a_file(web.url("/a"), perm="0640", **attrs))
     assert "t0ken" not in caught.value.message + caught.value.hint
