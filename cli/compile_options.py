@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..values import frozen
 from .pairs import environment_pairs, value_pairs
+from .step_options import add_step_flags, read_step_options
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -36,6 +37,7 @@ class CompileOptions:
     no_cache_filter: tuple[str, ...] = ()  # stages to run again
     pull: bool = False
     frontend: str = ""  # "": as the build file says, else Dockerfile
+    step_options: Pairs = ()  # of the frontend, about processes
     frontend_options: Pairs = ()
 
 
@@ -51,6 +53,7 @@ def add_compile_flags(parser: CommandParser) -> None:
     parser.add_flag("--no-cache", help="run everything again")
     parser.add_value("--no-cache-filter", metavar="STAGE", many=True, help="run these stages again; A,B or repeated")
     parser.add_flag("--pull", help="ask registries for newer base images")
+    add_step_flags(parser)
     parser.add_value("--frontend", metavar="NAME", help="build language (default: what the file's syntax line says)")
     parser.add_value("--opt", metavar="KEY=VALUE", many=True, help="option of the frontend")
     parser.set_defaults(pull=None)  # as the config file says
@@ -71,6 +74,7 @@ def read_compile_options(found: Namespace, environ: Mapping[str, str], defaults:
         no_cache_filter=_stages(found.no_cache_filter or ()),
         pull=defaults.pull if found.pull is None else found.pull,
         frontend=found.frontend or defaults.frontend,
+        step_options=read_step_options(found),
         frontend_options=value_pairs("--opt", found.opt, "KEY=VALUE"),
     )
     if not options.context:

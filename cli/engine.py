@@ -12,12 +12,11 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
-from ..solver import make_plan, unresolved_sources
-from .compiling import Compiling
+from ..solver import check_entitlements, make_plan, unresolved_sources
+from .compiling import Compiling, open_lookup
 from .exports import export_image, image_outputs, tree_outputs
 from .gc import collect_if_due
 from .job import Build, BuildResult
-from .lookup import KnownLookup, stored_images
 from .phases import phase
 from .record import remember_build
 from .state import open_state
@@ -67,13 +66,15 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
 
 
 def _begin(options: SolveOptions, given: BuildInput, state: State, display: Display, view: BuildView) -> Build:
-    lookup = KnownLookup(stored_images(state.content, given.mode), given.folders, stdin=given.stdin)
-    compiling = Compiling(given, lookup, view)
-    return Build(options=options, compiling=compiling, state=state, prober=state.prober(given.folders), display=display)
+    lookup, prober = open_lookup(given, state)
+    compiling = Compiling(given, lookup, view, prober)
+    return Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
 
 
 def _run(job: Build) -> BuildResult:
     compiled = job.compiling.attempt()
+    if compiled is not None:
+        check_entitlements([result.definition for result in compiled.results], job.options.allowed)
     plan = None if compiled is None else _plan(job, compiled)
     exports_cache = any(not target.inline for target in job.options.cache_to)
     if compiled is not None and plan is not None and plan.complete and not exports_cache:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
+from ..solver import ENTITLEMENTS
 from ..values import frozen
+from .given import AgentSource, SecretSource, parse_secret, unique_agents
 from .outputs import STDOUT, Output, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
+from .resources import StepResources, parse_resources
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,6 +37,10 @@ class SolveOptions:
     metadata_file: str = ""
     max_parallelism: int = 0  # 0: as the machine allows
     keep_going: bool = False  # after a failure, with what does not need it
+    secrets: tuple[SecretSource, ...] = ()
+    agents: tuple[AgentSource, ...] = ()
+    allowed: tuple[str, ...] = ()  # entitlements
+    resources: StepResources = StepResources()
 
     @property
     def quiet(self) -> bool:
@@ -57,9 +64,19 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_flag("-q", "--quiet", help="print the image's digest, nothing else")
     parser.add_value("--iidfile", metavar="FILE", help="write the image's digest to FILE")
     parser.add_value("--metadata-file", metavar="FILE", help="write the result's metadata to FILE (JSON)")
+    parser.add_value("--allow", metavar="RIGHT", many=True, help=f"what steps may ask for: {', '.join(ENTITLEMENTS)}")
+    parser.add_value(
+        "--resource", metavar="SPEC", many=True, help="what a step may take: memory=512m,cpus=1.5,pids=200"
+    )
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     parser.set_defaults(keep_going=None)  # as the config file says
+    parser.add_value(
+        "--secret", metavar="SPEC", many=True, help="id=ID[,src=FILE|,env=NAME]: secret for steps that ask"
+    )
+    parser.add_value(
+        "--ssh", metavar="SPEC", many=True, help="default|ID[=SOCKET|=KEY[,KEY]]: ssh agent for such steps"
+    )
 
 
 def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOptions:
@@ -77,6 +94,10 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         metadata_file=found.metadata_file or "",
         max_parallelism=_parallelism(found.max_parallelism) or config.max_parallelism,
         keep_going=config.keep_going if found.keep_going is None else found.keep_going,
+        secrets=tuple(map(parse_secret, found.secret or ())),
+        agents=unique_agents(found.ssh or ()),
+        allowed=_entitlements(found.allow or ()),
+        resources=parse_resources(found.resource or ()),
     )
     _check_agreement(options)
     return options
@@ -141,6 +162,14 @@ def _parallelism(text: str | None) -> int:
     if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 1_000_000:
         raise UsageError(f"--max-parallelism: expected a number from 1 up, found {text!r}")
     return int(text)
+
+
+def _entitlements(texts: Sequence[str]) -> tuple[str, ...]:
+    allowed = tuple(dict.fromkeys(word.strip() for text in texts for word in text.split(",")))
+    for word in allowed:
+        if word not in ENTITLEMENTS:
+            raise UsageError(f"--allow {word!r}{suggestion(word, ENTITLEMENTS)}: expected {' or '.join(ENTITLEMENTS)}")
+    return allowed
 
 
 def _check_agreement(options: SolveOptions) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..faces import lazy_face
 from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, Step
 from .derivations import Derivation, Derivations
+from .entitlements import ENTITLEMENTS, NETWORK_HOST, check_entitlements
 from .events import (
     Emit,
     Event,
@@ -20,6 +21,7 @@ from .events import (
     VertexProgress,
     VertexQueued,
     VertexStarted,
+    VertexUsage,
 )
 from .graph import Graph
 from .history import HISTORY_SCHEMA, History
@@ -48,7 +50,9 @@ _LAZY = {
 }
 
 __all__ = [
+    "ENTITLEMENTS",
     "HISTORY_SCHEMA",
+    "NETWORK_HOST",
     "RETRY_DELAYS_S",
     "SCHEMAS",
     "BuildDetails",
@@ -83,7 +87,9 @@ __all__ = [
     "VertexProgress",
     "VertexQueued",
     "VertexStarted",
+    "VertexUsage",
     "Worker",
+    "check_entitlements",
     "execute",
     "make_plan",
     "portable_records",

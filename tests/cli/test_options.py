@@ -107,7 +107,7 @@ def test_progress_comes_from_the_flag_or_the_environment(environ: dict[str, str]
         ("a b", "unexpected argument 'b'"),
         ("a b --zzz", "unknown flag '--zzz'"),
         ("--push .", "--push is not supported yet"),
-        (". --secret id=x", "--secret is not supported yet"),
+        (". --policy x", "--policy is not supported yet"),
         ("-t", "flag -t/--tag needs a value"),
         ("--no-cache=perhaps", "flag --no-cache takes no value other than true or false"),
         ("-t Hello", "--tag: 'Hello' is not an image reference: a repository name must be lower case"),

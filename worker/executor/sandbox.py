@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 
+from ...blocking import run_blocking
 from ...log import log
+from ...values import replace
 from .channel import KILL_TIMEOUT_S, StepChannel, exit_status
 from .request import encode_step
 from .spec import Stdio
 from .start import start_helper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from types import TracebackType
     from typing import Self
 
-    from .spec import ExecSpec, ExitStatus
+    from .cgroup import StepCgroup
+    from .spec import CgroupSpec, ExecSpec, ExitStatus
     from .start import HelperProcess
 
 __all__ = ["SandboxExecutor"]
 
 _READ_BYTES = 1 << 16
+_CGROUP_WAIT_S = 0.01  # the kernel takes that long to let go of the last process
 _PIPE_BYTES = 1 << 20  # more than a pipe holds unless asked to, pipe(7)
 
 
@@ -70,10 +74,35 @@ class SandboxExecutor:
             with StepChannel(self._helper) as channel:
                 await channel.start(encode_step(spec), (0, 1, 2))
                 return exit_status(await channel.wait())
-        return await _run_on_pipes(self._helper, spec, output or _discard)
+        if spec.cgroup is None:
+            return await _run_on_pipes(self._helper, spec, output or _discard, ())
+        async with _own_cgroup(spec.cgroup) as cgroup:
+            status = await _run_on_pipes(self._helper, spec, output or _discard, cgroup.folders)
+            kills, forks = await run_blocking(_counters, cgroup)
+            return replace(status, memory_kills=kills, forks_refused=forks)
 
 
-async def _run_on_pipes(helper: HelperProcess, spec: ExecSpec, output: Callable[[int, bytes], None]) -> ExitStatus:
+@asynccontextmanager
+async def _own_cgroup(spec: CgroupSpec) -> AsyncIterator[StepCgroup]:
+    from .cgroup import StepCgroup
+    from .cgroupfiles import hierarchies_here
+
+    cgroup = await run_blocking(lambda: StepCgroup(spec, hierarchies_here()))
+    try:
+        yield cgroup
+    finally:
+        with anyio.move_on_after(KILL_TIMEOUT_S, shield=True):
+            while not await run_blocking(cgroup.remove):  # noqa: ASYNC110  only the kernel knows
+                await anyio.sleep(_CGROUP_WAIT_S)
+
+
+def _counters(cgroup: StepCgroup) -> tuple[int, int]:
+    return cgroup.memory_kills(), cgroup.forks_refused()
+
+
+async def _run_on_pipes(
+    helper: HelperProcess, spec: ExecSpec, output: Callable[[int, bytes], None], cgroups: Sequence[str]
+) -> ExitStatus:
     with ExitStack() as closing:
         channel = closing.enter_context(StepChannel(helper))
         stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -82,7 +111,7 @@ async def _run_on_pipes(helper: HelperProcess, spec: ExecSpec, output: Callable[
             closing.callback(os.close, fd)
             os.set_blocking(fd, False)
         try:
-            await channel.start(encode_step(spec), (stdin, *writers))
+            await channel.start(encode_step(spec, cgroups), (stdin, *writers))
         finally:
             for fd in (stdin, *writers):
                 os.close(fd)
