@@ -10,7 +10,7 @@ from .. import __version__
 from ..errors import LlbuildError, StoreError, first_error
 from ..llb import SourceFile, redacted
 from ..log import log
-from ..solver import BuildDetails, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
+from ..solver import BuildDetails, BuildRecord, BuildStatus, BuildSummary, History, Outcome, ProcessUsage, Step
 from ..values import replace
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _end(cause: BaseException | None) -> tuple[BuildStatus, str]:
 
 def _step(state: VertexState, vertices: Container[Digest]) -> Step:
     outcome = _outcome(state)
-    ran = outcome not in {Outcome.CACHED, Outcome.UNNEEDED}
+    ran, used = outcome not in {Outcome.CACHED, Outcome.UNNEEDED}, state.usage
     return Step(
         vertex=state.digest,
         outcome=outcome,
@@ -132,6 +132,7 @@ def _step(state: VertexState, vertices: Container[Digest]) -> Step:
         started=state.started if ran else None,
         completed=state.completed if outcome is not Outcome.UNNEEDED else None,
         error=_storable(state.error),
+        usage=None if used is None else ProcessUsage(used.user_s, used.system_s, used.max_rss_bytes),
     )
 
 

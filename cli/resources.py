@@ -37,8 +37,10 @@ def parse_resources(texts: Sequence[str]) -> StepResources:
     for field in (field for text in texts for field in split_csv(text, flag="--resource")):
         key, equals, value = field.partition("=")
         if key not in _KEYS or not equals or not value:
-            hint = f"the keys are {', '.join(_KEYS)}"
-            raise UsageError(f"--resource {field!r}{suggestion(key, _KEYS)}: expected KEY=VALUE", hint=hint)
+            meant = "" if key in _KEYS else suggestion(key, _KEYS)
+            raise UsageError(
+                f"--resource {field!r}{meant}: expected KEY=VALUE", hint=f"the keys are {', '.join(_KEYS)}"
+            )
         found[key] = value
     period = _number(found, "cpu-period", least=1)
     quota = _number(found, "cpu-quota", least=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..faces import lazy_face
-from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, Step
+from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, ProcessUsage, Step
 from .derivations import Derivation, Derivations
 from .entitlements import ENTITLEMENTS, NETWORK_HOST, check_entitlements
 from .events import (
@@ -75,6 +75,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Prober",
+    "ProcessUsage",
     "Reason",
     "Ref",
     "Reporter",

@@ -19,6 +19,7 @@ from ..blocking import run_blocking
 from ..errors import BuildError, LlbuildError, VertexError, raise_first
 from ..llb import ExecOp, SourceOp
 from ..values import frozen
+from .entitlements import check_entitlements
 from .flights import Flights
 from .ledger import open_ledger
 from .performer import Performer
@@ -50,11 +51,15 @@ __all__ = ["Limits", "execute", "resolve_sources", "solve"]
 
 @frozen
 class Limits:
-    """How much runs at once, and how long one tries. Processes mostly wait, so many; copies keep a core busy each."""
+    """How much runs at once, how long one tries, and what steps may ask for.
+
+    Processes mostly wait, so many; copies keep a core busy each.
+    """
 
     execs: int = 64
     disk: int = 2 + (os.cpu_count() or 1)
     transfers: int = 8
+    allowed: tuple[str, ...] = ()  # `ENTITLEMENTS`; `execute` leaves it to whoever made the plan to look
     keep_going: bool = False  # after a failure, go on with what does not need it
     retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S  # before each further try of a source that fails in passing
 
@@ -74,6 +79,7 @@ async def solve(
     Raises VertexError (ExecError among them) for the first vertex that failed, or source that could not be resolved.
     """
     limits = limits or Limits()
+    check_entitlements(definitions, limits.allowed)
     graph, sources, unknown = unresolved_sources(definitions, worker)
     sources.update(await resolve_sources(unknown, worker, limits))
     plan = await run_blocking(make_plan, graph, sources, worker, store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,6 +31,7 @@ __all__ = ["agent_socket", "with_agents"]
 _T = TypeVar("_T")
 _DEFAULT_ID = "default"
 _BACKLOG = 64
+_MOST_CONVERSATIONS = 64  # at once; a step must not use up the files that this process may open
 
 
 async def with_agents(
@@ -121,19 +122,23 @@ def _listen(folder: str, path: str, options: SshOptions) -> socket.socket:
 async def _serve(
     group: TaskGroup, listener: socket.socket, forward: Callable[[socket.socket], Awaitable[None]]
 ) -> None:
+    room = anyio.Semaphore(_MOST_CONVERSATIONS)
     while True:
-        await anyio.wait_readable(listener)
-        try:
-            stream, _ = listener.accept()
-        except OSError:  # whoever asked has gone again
-            continue
+        await room.acquire()
+        stream: socket.socket | None = None
+        while stream is None:
+            await anyio.wait_readable(listener)
+            with suppress(BlockingIOError, ConnectionAbortedError):  # whoever asked has gone again
+                stream, _ = listener.accept()
         stream.settimeout(0)
-        group.start_soon(_answer, stream, forward)
+        group.start_soon(_answer, stream, forward, room)
 
 
-async def _answer(stream: socket.socket, forward: Callable[[socket.socket], Awaitable[None]]) -> None:
-    with stream:
-        try:
+async def _answer(
+    stream: socket.socket, forward: Callable[[socket.socket], Awaitable[None]], room: anyio.Semaphore
+) -> None:
+    try:
+        with stream, suppress(OSError):  # one side is gone; the other sees its stream end
             await forward(stream)
-        except OSError:
-            return  # one side is gone; the other sees its stream end
+    finally:
+        room.release()

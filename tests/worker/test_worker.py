@@ -17,6 +17,7 @@ from llbuild.llb import (
     Mount,
     MountType,
     ProxyEnv,
+    SecurityMode,
     SourceOp,
     State,
     TmpfsOptions,
@@ -165,6 +166,14 @@ async def test_the_difference_of_strangers_is_refused(bench: Bench) -> None:
     other = scratch().file(FileMkfile(path="/b", mode=0o644))
     with pytest.raises(LlbuildError, match="not built on the other"):
         await bench.files(diff(one, other))
+
+
+async def test_a_definition_gets_no_rights_that_nobody_gave_it(bench: Bench) -> None:
+    root = base()
+    assert root.output is not None
+    op = ExecOp(args=("true",), mounts=(Mount(dest="/", input=0, output=0),), security=SecurityMode.INSECURE)
+    with pytest.raises(LlbuildError, match="wants to run without confinement"):
+        await bench.files(root.with_output(add_vertex(op, [root.output])))
 
 
 async def test_cache_mounts_keep_what_processes_leave_in_them(bench: Bench) -> None:
