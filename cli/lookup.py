@@ -110,7 +110,7 @@ class KnownLookup:
 
     def result_file(self, definition: Definition, path: str, *, limit: int = 0) -> bytes | None:
         if self._results is None:
-            return self.file("dockerfile", path)
+            return self._imagined(path)
         question = FileQuestion(definition, path, limit)
         known = self._known(question)
         if known is None:
@@ -124,6 +124,15 @@ class KnownLookup:
                 raise _too_large(path)
             self.read[path] = known
         return known
+
+    def _imagined(self, path: str) -> bytes | None:
+        """What a URL brings is the build file."""
+        try:
+            return self.file("dockerfile", path)
+        except NoSuchFile:
+            if path != "context":
+                raise
+            return self.file("dockerfile", "Dockerfile")
 
     def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int | None:
         if self._results is None:

@@ -122,3 +122,13 @@ def test_why_a_download_was_built_on_again_is_told(
     web.put("/a", b"two")
     llbuild.build(folder)
     assert "/a: 1 of 1 file changed: a (content)" in llbuild("explain").stdout
+
+
+def test_a_definition_from_elsewhere_may_have_such_sources(
+    llbuild: Llbuild, context: Callable[..., Path], web: WebServer, tmp_path: Path
+) -> None:
+    folder = context(f"FROM busybox\nADD {web.put('/a', b'one')} /a\n")
+    for form in ("msgpack", "buildkit"):
+        llbuild("compile", "--format", form, "-o", tmp_path / form, folder)
+        llbuild("solve", "-t", "x", tmp_path / form)
+        assert llbuild("run", "x", "cat", "/a").stdout == "one"

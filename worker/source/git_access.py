@@ -10,6 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
+
 from ...blocking import run_blocking
 from ...errors import SourceError
 from ..agents import agent_socket
@@ -72,7 +74,7 @@ async def ssh_environment(target: GitTarget, client: Client) -> AsyncIterator[di
         return
     async with AsyncExitStack() as stack:
         folder = await run_blocking(tempfile.mkdtemp, "", "llbuild-ssh-")
-        stack.push_async_callback(run_blocking, remove_tree, folder)
+        stack.push_async_callback(_remove, folder)
         command = await run_blocking(_ssh_command, target, folder)
         found = {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"}
         if target.agent:
@@ -84,6 +86,11 @@ async def ssh_environment(target: GitTarget, client: Client) -> AsyncIterator[di
                 )
             found["SSH_AUTH_SOCK"] = await stack.enter_async_context(agent_socket(client, target.agent, folder))
         yield found
+
+
+async def _remove(folder: str) -> None:
+    with anyio.CancelScope(shield=True):
+        await run_blocking(remove_tree, folder)
 
 
 def _ssh_command(target: GitTarget, folder: str) -> str:
