@@ -70,7 +70,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         if compiled is None:
             compiled = await complete(job.compiling, images, job.display.display)
         await run_blocking(_sweep, job.state)
-        executor = SandboxExecutor(job.state.root, helper=helper)
+        executor = SandboxExecutor(job.state.root, helper=helper, seccomp=job.options.seccomp)
         worker = LocalWorker(job.prober, images=images, executor=executor, cache_mounts=job.state.cache_mounts)
         if _wants_caches(job, plan):
             await _import_caches(job, images, worker)

@@ -9,6 +9,7 @@ from ..values import frozen
 from .outputs import STDOUT, Output, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
+from .security import add_security_flag, wants_seccomp
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -33,6 +34,7 @@ class SolveOptions:
     iidfile: str = ""
     metadata_file: str = ""
     max_parallelism: int = 0  # 0: as the machine allows
+    seccomp: bool = True  # whether steps may make only the system calls of the default profile
 
     @property
     def quiet(self) -> bool:
@@ -57,6 +59,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value("--iidfile", metavar="FILE", help="write the image's digest to FILE")
     parser.add_value("--metadata-file", metavar="FILE", help="write the result's metadata to FILE (JSON)")
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
+    add_security_flag(parser)
 
 
 def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOptions:
@@ -71,6 +74,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         iidfile=found.iidfile or "",
         metadata_file=found.metadata_file or "",
         max_parallelism=_parallelism(found.max_parallelism),
+        seccomp=wants_seccomp(found.security_opt),
     )
     _check_agreement(options)
     return options

@@ -44,7 +44,7 @@ FACES = [
         "llbuild.worker",
         "llbuild.worker.executor",
     ),
-    *("llbuild.worker.layer", "llbuild.worker.snapshot", "llbuild.worker.source"),
+    *("llbuild.worker.layer", "llbuild.worker.seccomp", "llbuild.worker.snapshot", "llbuild.worker.source"),
 ]
 
 
