@@ -33,6 +33,7 @@ COMMANDS = {
     "inspect": (".inspect", "show an image's digest, config and layers as JSON"),
     "explain": (".explain", "say why the steps of a build ran, or did not have to"),
     "import": (".import_", "make an image from a root filesystem (folder or tar)"),
+    "info": (".info", "say what this machine has for builds, and what to enable for more"),
     "version": (".version", "print the version"),
 }
 # flags that may stand before the command, and whether they take a value
