@@ -1,33 +1,19 @@
-"""What a step may ask of the kernel. Its calls are made by this machine's Python, lent to the sandbox."""
+"""What a step may ask of the kernel."""
 
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.tests.worker.executor.conftest import Lab
-from llbuild.worker.executor import BindMount, SandboxExecutor
+from llbuild.worker.executor import SandboxExecutor
 
 if TYPE_CHECKING:
-    from llbuild.tests.worker.executor.conftest import Outcome
+    from pathlib import Path
 
 if os.uname().machine != "x86_64":
     pytest.skip("the numbers below are those of x86-64", allow_module_level=True)
-
-PYTHON = os.path.realpath(sys.executable)
-LENT = sorted({"/usr", "/lib", "/lib64", sys.base_prefix})
-CALLS = """
-import ctypes, errno, os
-libc = ctypes.CDLL(None, use_errno=True)
-libc.syscall.restype = ctypes.c_long
-def call(number, *args):
-    wide = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
-    result = libc.syscall(ctypes.c_long(number), *wide)
-    return errno.errorcode[ctypes.get_errno()] if result < 0 else result
-"""
 
 # What the kernel itself would answer to these is something else than EPERM, to root at least.
 REFUSED = {
@@ -59,23 +45,13 @@ REFUSED = {
 }
 
 
-def lent_python(lab: Lab) -> tuple[BindMount, ...]:
-    return tuple(BindMount(dest=path, source=path) for path in LENT if Path(path).is_dir())
-
-
-async def run_python(lab: Lab, script: str, **changes: object) -> Outcome:
-    return await lab.run_spec(
-        lab.spec("", args=(PYTHON, "-I", "-c", CALLS + script), mounts=lent_python(lab), **changes)
-    )
-
-
 async def test_calls_that_reach_past_a_container_are_refused(lab: Lab) -> None:
-    outcome = await run_python(lab, "\n".join(f"print({call})" for call in REFUSED.values()))
+    outcome = await lab.python("\n".join(f"print({call})" for call in REFUSED.values()))
     assert dict(zip(REFUSED, outcome.lines, strict=True)) == dict.fromkeys(REFUSED, "EPERM")
 
 
 async def test_unknown_calls_and_clone3_do_not_exist_so_that_programs_try_another_way(lab: Lab) -> None:
-    assert (await run_python(lab, "print(call(435, None, 0), call(5000))")).lines == ["ENOSYS ENOSYS"]
+    assert (await lab.python("print(call(435, None, 0), call(5000))")).lines == ["ENOSYS ENOSYS"]
 
 
 async def test_programs_of_32_bits_are_held_to_the_same(lab: Lab) -> None:
@@ -95,7 +71,7 @@ if os.wait()[1]:
 else:
     print(old(20) == os.getpid(), old(21), old(310, 0x10000000), old(359, 40))  # getpid, mount, unshare, socket
 """
-    outcome = await run_python(lab, script)
+    outcome = await lab.python(script)
     assert outcome.lines in (["True -1 -1 -1"], ["none"])
 
 
@@ -114,12 +90,12 @@ threads = [threading.Thread(target=print, args=("thread",)) for _ in range(3)]
 [thread.join() for thread in threads]
 print(subprocess.run(["/bin/true"]).returncode, call(135, 0xffffffff))
 """
-    assert (await run_python(lab, script)).lines == ["0", "True 0", "thread", "thread", "thread", "0 0"]
+    assert (await lab.python(script)).lines == ["0", "True 0", "thread", "thread", "thread", "0 0"]
 
 
 async def test_an_insecure_step_has_no_filter(lab: Lab) -> None:
     script = "print(call(250, 0, -3, 0) == 'EPERM', open('/proc/self/status').read().count('Seccomp:\\t0'))"
-    assert (await run_python(lab, script, insecure=True)).lines == ["False 1"]
+    assert (await lab.python(script, insecure=True)).lines == ["False 1"]
 
 
 async def test_a_filter_can_be_done_without(lab: Lab, tmp_path: Path) -> None:
