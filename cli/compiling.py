@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..frontend import MoreNeeded
 from ..values import replace
+from .config.values import Config
 from .lookup import KnownLookup, stored_images
 from .request import build_input
 from .stub_images import StubImages
@@ -80,20 +81,26 @@ def whole_input(
     return replace(given, request=request)
 
 
-def compile_input(given: BuildInput, images: StubImages | ContentStore, view: BuildView) -> Compiled:
+def compile_input(
+    given: BuildInput, images: StubImages | ContentStore, view: BuildView, config: Config | None = None
+) -> Compiled:
     """Compile, and nothing else.
 
-    Base images are looked up in the store, else asked of their registries; or `images` has all the answers.
-    Raises LlbuildError.
+    Base images are looked up in the store, else asked of their registries, of which `config` says how; or `images` has
+    all the answers. Raises LlbuildError.
     """
-    return _answer(Compiling(given, _lookup(given, images), view), images)
+    return _answer(Compiling(given, _lookup(given, images), view), images, config)
 
 
 def ask_frontend(
-    ask: Callable[[Request, Lookup], Answer], given: BuildInput, images: StubImages | ContentStore, view: BuildView
+    ask: Callable[[Request, Lookup], Answer],
+    given: BuildInput,
+    images: StubImages | ContentStore,
+    view: BuildView,
+    config: Config | None = None,
 ) -> Answer:
     """Another question than compiling, answered in the same way. Raises LlbuildError."""
-    return _answer(Asking(ask, given, _lookup(given, images), view), images)
+    return _answer(Asking(ask, given, _lookup(given, images), view), images, config)
 
 
 def _lookup(given: BuildInput, images: StubImages | ContentStore) -> KnownLookup:
@@ -102,11 +109,11 @@ def _lookup(given: BuildInput, images: StubImages | ContentStore) -> KnownLookup
     return KnownLookup(stored_images(images, given.mode), given.folders, stdin=given.stdin)
 
 
-def _answer(asking: Asking[Answer], images: StubImages | ContentStore) -> Answer:
+def _answer(asking: Asking[Answer], images: StubImages | ContentStore, config: Config | None) -> Answer:
     answer = asking.attempt()
     if answer is None:
         assert not isinstance(images, StubImages), "stub images leave no question open"
         from .compiling_async import ask_online
 
-        answer = ask_online(asking, images)
+        answer = ask_online(asking, images, config or Config())
     return answer

@@ -18,19 +18,21 @@ if TYPE_CHECKING:
     from ..solver import Emit, Event
     from ..worker import ContentStore
     from .compiling import Asking
+    from .config.values import Config
 
 __all__ = ["ask_online", "complete"]
 
 Answer = TypeVar("Answer")
 
 
-def ask_online(asking: Asking[Answer], content: ContentStore) -> Answer:
-    """An answer that no build follows. Raises LlbuildError."""
-    return anyio.run(_ask, asking, content)
+def ask_online(asking: Asking[Answer], content: ContentStore, config: Config) -> Answer:
+    """An answer that no build follows. `config` says how to ask. Raises LlbuildError."""
+    config.check_registries()
+    return anyio.run(_ask, asking, content, config)
 
 
-async def _ask(asking: Asking[Answer], content: ContentStore) -> Answer:
-    async with ImageSource(content) as images:
+async def _ask(asking: Asking[Answer], content: ContentStore, config: Config) -> Answer:
+    async with ImageSource(content, plain_http=config.plain_http) as images:
         return await complete(asking, images, _unseen)
 
 

@@ -20,13 +20,13 @@ from ..solver import (
     retrying,
     unresolved_sources,
 )
-from ..worker import LocalWorker
+from ..values import replace
+from ..worker import CacheMounts, LocalWorker
 from ..worker.executor import SandboxExecutor
 from ..worker.source import ImageSource
 from .compiling_async import complete
 from .exports import export_image, export_tree, image_outputs, tree_outputs
 from .job import BuildResult
-from .lost import lost_layers, warn_of_loss
 from .phases import phase
 
 if TYPE_CHECKING:
@@ -66,33 +66,28 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
-        images = await stack.enter_async_context(ImageSource(job.state.content))
+        config = job.options.globals.config
+        images = await stack.enter_async_context(ImageSource(job.state.content, plain_http=config.plain_http))
         if compiled is None:
             compiled = await complete(job.compiling, images, job.display.display)
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper, seccomp=job.options.seccomp)
-        worker = LocalWorker(job.prober, images=images, executor=executor, cache_mounts=job.state.cache_mounts)
+        worker = _worker(job, images, executor)
         if _wants_caches(job, plan):
             await _import_caches(job, images, worker)
             plan = None
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
-        ready, given_up = False, set[str]()
-        while True:
-            plan = plan or await _plan(job, compiled, worker)
-            if plan.runs_processes and not ready:
-                await stack.enter_async_context(executor)
-                ready = True
-            try:
-                return await _perform(job, compiled, plan, worker, flights)
-            except LlbuildError as error:
-                lost = lost_layers(error)
-                if not lost or lost <= given_up:
-                    raise
-                given_up |= lost
-                worker.lost |= lost
-                warn_of_loss(job, error)
-                plan = None
+        plan = plan or await _plan(job, compiled, worker)
+        if plan.runs_processes:
+            await stack.enter_async_context(executor)
+        return await _perform(job, compiled, plan, worker, flights)
+
+
+def _worker(job: Build, images: ImageSource, executor: SandboxExecutor) -> LocalWorker:
+    state = job.state
+    mounts = CacheMounts(state.cache_mounts, uses=state.uses, layers=state.layers, content=state.content, images=images)
+    return LocalWorker(job.prober, images=images, executor=executor, mounts=mounts)
 
 
 async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWorker, flights: Flights) -> BuildResult:
@@ -158,7 +153,8 @@ async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
 
 
 def _limits(job: Build) -> Limits:
-    return Limits(execs=job.options.max_parallelism) if job.options.max_parallelism else Limits()
+    limits = Limits(keep_going=job.options.keep_going)
+    return replace(limits, execs=job.options.max_parallelism) if job.options.max_parallelism else limits
 
 
 async def _export(job: Build, compiled: Compiled, plan: Plan, root: Ref, worker: LocalWorker) -> BuildResult:

@@ -34,9 +34,10 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
     found = build_parser().parse(argv)
     if found.check and found.call not in {None, "check"}:
         raise UsageError(f"--check and --call {found.call} contradict each other")
+    solve = read_solve_options(found, environ)
     options = BuildOptions(
-        compile=read_compile_options(found, environ),
-        solve=read_solve_options(found, environ),
+        compile=read_compile_options(found, environ, solve.globals.config.defaults),
+        solve=solve,
         call="check" if found.check else found.call or "",
     )
     platform_of(options.compile.platforms)
@@ -50,7 +51,7 @@ _NOT_YET = frozenset(
         *("add-host", "allow", "annotation", "attest", "build-arg-file", "builder"),
         *("cgroup-parent", "compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
         *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap", "network"),
-        *("no-cache-filter", "policy", "provenance", "push", "resource", "rm", "sbom", "secret", "security-opt"),
+        *("policy", "provenance", "push", "resource", "rm", "sbom", "secret", "security-opt"),
         *("shm-size", "squash", "ssh", "ulimit"),
     )
 )

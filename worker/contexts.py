@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..errors import SourceError
 from .snapshot import FileDigests, FolderTree
@@ -19,20 +19,31 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..llb import SourceOp
+    from .uses import UseRecords
 
-__all__ = ["Contexts"]
+__all__ = ["LOCAL_SOURCE", "Contexts"]
+
+LOCAL_SOURCE: Final = "source.local"
 
 
 class Contexts:
     """Trees of the client's folders."""
 
-    def __init__(self, folders: Mapping[str, Path], *, hidden: Path | None = None, digests: Path | None = None) -> None:
+    def __init__(
+        self,
+        folders: Mapping[str, Path],
+        *,
+        hidden: Path | None = None,
+        digests: Path | None = None,
+        uses: UseRecords | None = None,
+    ) -> None:
         """folders: by context name. hidden: the state folder, which changes during a build and is never part of one.
-        digests: where to remember what files digest to; None: nowhere.
+        digests: where to remember what files digest to; None: nowhere. uses: where to note that this was of use.
         """
         self._folders = dict(folders)
         self._hidden = hidden
         self._store = digests
+        self._uses = uses
         self._digests: dict[Path, FileDigests] = {}
         self._trees: dict[SourceOp, FolderTree] = {}
 
@@ -54,8 +65,13 @@ class Contexts:
 
     def remember(self) -> None:
         """Keep for the next build what files were found to digest to."""
-        for digests in self._digests.values():
+        kept = []
+        for folder, digests in self._digests.items():
             digests.save()
+            if digests.kept:
+                kept.append((digests.name, str(folder)))
+        if kept and self._uses is not None:
+            self._uses.note(LOCAL_SOURCE, kept)
 
     def _digests_of(self, folder: Path) -> FileDigests | None:
         if self._store is None:

@@ -11,16 +11,16 @@ from ..blocking import run_blocking
 from ..errors import ExecError, LlbuildError
 from ..llb import ExecOp, MountType, ProxyEnv, SecurityMode
 from ..values import value_fields
-from .cache_mounts import cache_folder, mount_id
+from .cache_mounts import mount_id
 from .executor import DEFAULT_HOSTNAME, BindMount, ExecSpec, OverlayMount, RootMount, TmpfsMount
 from .identity import resolve_user
 from .snapshot import MergedTree, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from ..llb import Mount, Vertex
+    from .cache_mounts import CacheMounts
     from .executor import Executor, ExtraMount
     from .snapshot import ActiveLayer, LayerStore
 
@@ -43,7 +43,7 @@ async def run_exec_op(
     inputs: Sequence[Snapshot],
     *,
     layers: LayerStore,
-    cache_mounts: Path,
+    cache_mounts: CacheMounts,
     executor: Executor,
     output: Callable[[int, bytes], None],
     committed: Callable[[tuple[Snapshot, ...]], None],
@@ -71,7 +71,7 @@ async def run_exec_op(
         raise
 
 
-def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: Path) -> _Prepared:
+def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: CacheMounts) -> _Prepared:
     mounts = sorted(op.mounts, key=lambda mount: mount.dest.rstrip("/"))  # parents before what lies in them
     root = next((mount for mount in mounts if mount.dest == "/"), None)
     if root is None:
@@ -134,7 +134,7 @@ def _layered(
 
 
 def _extra(
-    mount: Mount, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: Path, prepared: _Prepared
+    mount: Mount, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: CacheMounts, prepared: _Prepared
 ) -> ExtraMount:
     match mount.mount_type:
         case MountType.BIND:
@@ -151,9 +151,7 @@ def _extra(
         case MountType.TMPFS:
             return TmpfsMount(dest=mount.dest, size_bytes=mount.tmpfs.size_bytes if mount.tmpfs else 0)
         case MountType.CACHE:
-            folder = cache_folder(cache_mounts, mount_id(mount))
-            folder.mkdir(parents=True, exist_ok=True)
-            return BindMount(dest=mount.dest, source=str(folder), readonly=mount.readonly)
+            return BindMount(dest=mount.dest, source=cache_mounts.folder(mount_id(mount)), readonly=mount.readonly)
         case other:
             raise LlbuildError(f"mounts of type {other.name.lower()} are not supported yet")
 

@@ -8,7 +8,7 @@ from ..blocking import run_blocking
 from ..errors import LlbuildError
 from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, PassthroughOp, SourceOp
 from ..platforms import host_platform
-from .cache_mounts import CacheMounts, cache_ids
+from .cache_mounts import cache_ids
 from .execop import run_exec_op
 from .fileop import run_file_op
 from .prober import Prober, image_key
@@ -19,12 +19,12 @@ from .support import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
     from typing import TypeAlias
 
     from ..image import LayerBlob
     from ..llb import Vertex
     from ..platforms import Platform
+    from .cache_mounts import CacheMounts
     from .executor import Executor
     from .forms import LayerForms
     from .snapshot import Contents, FolderTree
@@ -50,15 +50,14 @@ class LocalWorker(Prober):
     One per build; belongs to one event loop.
     """
 
-    def __init__(self, prober: Prober, *, images: ImageSource, executor: Executor, cache_mounts: Path) -> None:
+    def __init__(self, prober: Prober, *, images: ImageSource, executor: Executor, mounts: CacheMounts) -> None:
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
         self.lost = prober.lost
         self._images = images
         self._executor = executor
-        self._cache_mounts = cache_mounts
         self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
         self._locals: dict[str, SourceOp] = {}
-        self.mounts = CacheMounts(cache_mounts, layers=self.layers, content=self.content, images=images)
+        self.mounts = mounts
 
     async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
         resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
@@ -136,7 +135,7 @@ class LocalWorker(Prober):
             vertex,
             snapshots,
             layers=self.layers,
-            cache_mounts=self._cache_mounts,
+            cache_mounts=self.mounts,
             executor=self._executor,
             output=reporter.log,
             committed=self._note_made,

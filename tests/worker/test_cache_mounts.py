@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.blocking import run_blocking
+from llbuild.database import open_database
 from llbuild.errors import StoreError
-from llbuild.worker import ContentStore, LayerForm, MountSeed
+from llbuild.worker import USES_SCHEMA, ContentStore, LayerForm, MountSeed, UseRecords
 from llbuild.worker.cache_mounts import CacheMounts, cache_folder
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import ImageSource
@@ -31,7 +32,8 @@ class Machine:
         self.content = ContentStore(state)
         self.root = state / "cache-mounts"
         layers = LayerStore(state, userxattr=True)
-        self.mounts = CacheMounts(self.root, layers=layers, content=self.content, images=images)
+        self.uses = UseRecords(open_database(state / "state.db", [USES_SCHEMA]))
+        self.mounts = CacheMounts(self.root, uses=self.uses, layers=layers, content=self.content, images=images)
 
     def fill(self, mount: str, files: dict[str, bytes]) -> Path:
         folder = cache_folder(self.root, mount)

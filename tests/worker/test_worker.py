@@ -29,7 +29,17 @@ from llbuild.llb import (
 )
 from llbuild.platforms import Platform
 from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, VertexStarted, solve
-from llbuild.worker import SCHEMA, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
+from llbuild.worker import (
+    SCHEMA,
+    USES_SCHEMA,
+    CacheMounts,
+    ContentStore,
+    Contexts,
+    LayerRecords,
+    LocalWorker,
+    Prober,
+    UseRecords,
+)
 from llbuild.worker.executor import SandboxExecutor
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import ImageSource
@@ -95,7 +105,7 @@ def folders(tmp_path: Path, busybox_rootfs: Path) -> Mapping[str, Path]:
 async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Bench]:
     root = tmp_path / "state"
     root.mkdir()
-    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA])
+    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA, USES_SCHEMA])
     prober = Prober(
         layers=LayerStore(root, userxattr=False),
         content=ContentStore(root),
@@ -103,7 +113,14 @@ async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Be
         contexts=Contexts(folders),
     )
     async with ImageSource(prober.content) as images, SandboxExecutor(root) as executor:
-        worker = LocalWorker(prober, images=images, executor=executor, cache_mounts=root / "cache-mounts")
+        mounts = CacheMounts(
+            root / "cache-mounts",
+            uses=UseRecords(database),
+            layers=prober.layers,
+            content=prober.content,
+            images=images,
+        )
+        worker = LocalWorker(prober, images=images, executor=executor, mounts=mounts)
         yield Bench(worker, CacheStore(database), root)
     database.close()
 

@@ -10,6 +10,8 @@ from ...llb import NetMode
 from .spec import BindMount, OverlayMount, Stdio
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .spec import ExecSpec, ExtraMount
     from .wire import Mount, Step
 
@@ -28,7 +30,7 @@ def encode_step(spec: ExecSpec) -> Step:
         "gid": spec.gid,
         "groups": list(spec.groups),
         "root": {
-            "lowers": [os.fsencode(folder) for folder in root.lowers],
+            "lowers": _encode_lowers(root.lowers),
             "upper": os.fsencode(root.upper or ""),
             "work": os.fsencode(root.work or ""),
             "readonly": root.readonly,
@@ -60,12 +62,20 @@ def _encode_mount(mount: ExtraMount) -> Mount:
             "kind": "overlay",
             "dest": dest,
             "readonly": mount.readonly,
-            "lowers": [os.fsencode(folder) for folder in mount.lowers],
+            "lowers": _encode_lowers(mount.lowers),
             "upper": os.fsencode(mount.upper or ""),
             "work": os.fsencode(mount.work or ""),
             "selector": os.fsencode(mount.selector),
         }
     return {"kind": "tmpfs", "dest": dest, "readonly": False, "size": mount.size_bytes}
+
+
+def _encode_lowers(lowers: Sequence[str]) -> list[bytes]:
+    """Each folder once, where it lies highest: below, it shows nothing, and overlayfs refuses to have it twice.
+
+    Images have equal layers: two RUNs that changed nothing are enough.
+    """
+    return [os.fsencode(folder) for folder in reversed(dict.fromkeys(reversed(lowers)))]
 
 
 def _check(spec: ExecSpec) -> None:
