@@ -52,7 +52,7 @@ async def _run(options: RunOptions, state: State) -> int:
     try:
         root = RootMount(lowers=_folders(state, snapshot), upper=active.fs, work=active.work)
         spec = await run_blocking(_spec, options, resolved.config.config, state, root)
-        async with SandboxExecutor(state.root) as executor:
+        async with SandboxExecutor(state.root, seccomp=options.seccomp) as executor:
             return (await executor.run(spec)).code
     finally:
         with anyio.CancelScope(shield=True):

@@ -100,8 +100,10 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
     if plan is None or not plan.runs_processes or job.options.cache_from:
         return None
     from ..worker.executor import start_helper
+    from ..worker.seccomp import filter_program
 
-    return start_helper(str(job.state.root))
+    root = str(job.state.root)
+    return start_helper(root, filter_program(root) if job.options.seccomp else b"")
 
 
 def _plan(job: Build, compiled: Compiled) -> Plan | None:

@@ -78,7 +78,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         config = job.options.globals.config
         images = await stack.enter_async_context(ImageSource(job.state.content, plain_http=config.plain_http))
         await run_blocking(_sweep, job.state)
-        executor = SandboxExecutor(job.state.root, helper=helper)
+        executor = SandboxExecutor(job.state.root, helper=helper, seccomp=job.options.seccomp)
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
         remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files, client))
         caches = job.state.caches

@@ -38,6 +38,7 @@ COMMANDS = {
     "verify": (".verify", "check everything that is stored, and mend it"),
     "config": (".show_config", "show the configuration, and where it comes from"),
     "import": (".import_", "make an image from a root filesystem (folder or tar)"),
+    "info": (".info", "say what this machine has for builds, and what to enable for more"),
     "version": (".version", "print the version"),
 }
 # flags that may stand before the command, and whether they take a value

@@ -12,6 +12,7 @@ from .outputs import STDOUT, Output, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
 from .resources import StepResources, parse_resources
+from .security import add_security_flag, wants_seccomp
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -36,6 +37,7 @@ class SolveOptions:
     iidfile: str = ""
     metadata_file: str = ""
     max_parallelism: int = 0  # 0: as the machine allows
+    seccomp: bool = True  # whether steps may make only the system calls of the default profile
     keep_going: bool = False  # after a failure, with what does not need it
     secrets: tuple[SecretSource, ...] = ()
     agents: tuple[AgentSource, ...] = ()
@@ -69,6 +71,7 @@ def add_solve_flags(parser: CommandParser) -> None:
         "--resource", metavar="SPEC", many=True, help="what a step may take: memory=512m,cpus=1.5,pids=200"
     )
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
+    add_security_flag(parser)
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     parser.set_defaults(keep_going=None)  # as the config file says
     parser.add_value(
@@ -98,6 +101,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         agents=unique_agents(found.ssh or ()),
         allowed=_entitlements(found.allow or ()),
         resources=parse_resources(found.resource or ()),
+        seccomp=wants_seccomp(found.security_opt),
     )
     _check_agreement(options)
     return options
