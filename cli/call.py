@@ -117,7 +117,7 @@ class _Conversation:
             return ask_frontend(ask, self.given, self.stub, self.view)
         from .state import open_state
 
-        return ask_frontend(ask, self.given, open_state(self.globals.root), self.view)
+        return ask_frontend(ask, self.given, open_state(self.globals.root), self.view, self.globals.config)
 
     @property
     def _build_file(self) -> tuple[str, bytes]:

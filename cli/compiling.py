@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..frontend import MoreNeeded
 from ..values import replace
-from ..worker import Contexts, Prober
+from .config.values import Config
 from .lookup import KnownLookup, stored_images
 from .request import build_input, check_syntax
 from .resultfiles import stored_results
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..frontend import Compiled, Lookup, Request
+    from ..worker import Prober
     from .compile_options import CompileOptions
     from .job import BuildView
     from .request import BuildInput
@@ -92,26 +93,31 @@ def whole_input(
     return replace(given, request=request)
 
 
-def compile_input(given: BuildInput, known: StubImages | State, view: BuildView) -> Compiled:
+def compile_input(
+    given: BuildInput, known: StubImages | State, view: BuildView, config: Config | None = None
+) -> Compiled:
     """Compile, and nothing else.
 
-    Base images are looked up in the store, else asked of their registries; or `known` has all the answers.
-    Raises LlbuildError.
+    Base images are looked up in the store, else asked of their registries, of which `config` says how; or `known` has
+    all the answers. Raises LlbuildError.
     """
-    return _answer(Compiling(given, *_lookup(given, known, view)), known)
+    return _answer(Compiling(given, *_lookup(given, known, view)), known, config)
 
 
 def ask_frontend(
-    ask: Callable[[Request, Lookup], Answer], given: BuildInput, known: StubImages | State, view: BuildView
+    ask: Callable[[Request, Lookup], Answer],
+    given: BuildInput,
+    known: StubImages | State,
+    view: BuildView,
+    config: Config | None = None,
 ) -> Answer:
     """Another question than compiling, answered in the same way. Raises LlbuildError."""
-    return _answer(Asking(ask, given, *_lookup(given, known, view)), known)
+    return _answer(Asking(ask, given, *_lookup(given, known, view)), known, config)
 
 
 def open_lookup(given: BuildInput, state: State) -> tuple[KnownLookup, Prober]:
     """What a state folder can tell at once, and the quick half of its worker."""
-    contexts = Contexts(given.folders, files=given.files, hidden=state.root, digests=state.root / "contexts")
-    prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
+    prober = state.prober(given.folders, given.files)
     images = stored_images(state.content, given.mode)
     results = stored_results(prober, state.cache)
     return KnownLookup(images, given.folders, stdin=given.stdin, results=results), prober
@@ -126,11 +132,11 @@ def _lookup(
     return lookup, view, prober
 
 
-def _answer(asking: Asking[Answer], known: StubImages | State) -> Answer:
+def _answer(asking: Asking[Answer], known: StubImages | State, config: Config | None) -> Answer:
     answer = asking.attempt()
     if answer is None:
         assert not isinstance(known, StubImages), "stub images leave no question open"
         from .compiling_async import ask_online
 
-        answer = ask_online(asking, known)
+        answer = ask_online(asking, known, config or Config())
     return answer

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..worker.source import RemoteSources
     from ..worker.source import ResolvedImage as FoundImage
     from .compiling import Asking
+    from .config.values import Config
     from .lookup import Question
     from .state import State
 
@@ -47,15 +48,19 @@ class Answers:
     cache: CacheStore
 
 
-def ask_online(asking: Asking[Answer], state: State) -> Answer:
-    """An answer that no build follows. Raises LlbuildError."""
-    return anyio.run(_ask, asking, state)
+def ask_online(asking: Asking[Answer], state: State, config: Config) -> Answer:
+    """An answer that no build follows. `config` says how to ask. Raises LlbuildError."""
+    config.check_registries()
+    return anyio.run(_ask, asking, state, config)
 
 
-async def _ask(asking: Asking[Answer], state: State) -> Answer:
+async def _ask(asking: Asking[Answer], state: State, config: Config) -> Answer:
     prober = asking.prober
     assert prober is not None, "without one there are no questions"
-    async with ImageSource(state.content) as images, state.remote_sources(prober.contexts.files) as remote:
+    async with (
+        ImageSource(state.content, plain_http=config.plain_http) as images,
+        state.remote_sources(prober.contexts.files) as remote,
+    ):
         executor = SandboxExecutor(state.root)  # never started: no process makes a build context
         worker = LocalWorker(prober, images=images, remote=remote, executor=executor, caches=state.caches)
         answers = Answers(images=images, remote=remote, worker=worker, cache=state.cache)

@@ -11,9 +11,11 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from ..errors import LlbuildError
 from ..solver import check_entitlements, make_plan, unresolved_sources
 from .compiling import Compiling, open_lookup
 from .exports import export_image, image_outputs, tree_outputs
+from .gc import collect_if_due
 from .job import Build, BuildResult
 from .phases import phase
 from .record import remember_build
@@ -28,24 +30,45 @@ if TYPE_CHECKING:
     from .progress import Display
     from .request import BuildInput
     from .solve_options import SolveOptions
+    from .state import State
 
 __all__ = ["build"]
 
 
 def build(options: SolveOptions, given: BuildInput, *, display: Display, view: BuildView) -> BuildResult:
-    """Compile, solve, export, and leave a record in the build history. Raises LlbuildError."""
+    """Compile, solve, export, leave a record in the build history, and clean up when that is due. Raises LlbuildError.
+
+    What turns out to be lost or damaged on the way is a miss: said so, and made anew.
+    """
+    options.globals.config.check_registries()
     started = time.time()
-    state = open_state(options.globals.root)
-    lookup, prober = open_lookup(given, state)
-    compiling = Compiling(given, lookup, view, prober)
-    job = Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
+    job = _begin(options, given, open_state(options.globals.root), display, view)
+    losses: set[str] = set()
     try:
-        result = _run(job)
+        while True:
+            try:
+                with job.state.leases.take():
+                    result = _run(job)
+                break
+            except LlbuildError as error:
+                from .lost import without_lost
+
+                again = without_lost(job, error, losses)
+                if again is None:
+                    raise
+                job = again
     except BaseException as error:
         remember_build(job, started, error=error)
         raise
     remember_build(job, started, result=result)
+    collect_if_due(job.state, options.globals.config.gc, display.display)
     return result
+
+
+def _begin(options: SolveOptions, given: BuildInput, state: State, display: Display, view: BuildView) -> Build:
+    lookup, prober = open_lookup(given, state)
+    compiling = Compiling(given, lookup, view, prober)
+    return Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
 
 
 def _run(job: Build) -> BuildResult:

@@ -22,6 +22,7 @@ from ..solver import (
     retrying,
     unresolved_sources,
 )
+from ..values import replace
 from ..worker import LocalWorker, unwanted_caches
 from ..worker.executor import CgroupSpec, SandboxExecutor
 from ..worker.source import ImageSource
@@ -31,7 +32,6 @@ from .context import is_ssh
 from .exports import export_image, export_tree, image_outputs, tree_outputs
 from .given import AgentSource
 from .job import BuildResult
-from .lost import lost_layers, warn_of_loss
 from .phases import phase
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
-        images = await stack.enter_async_context(ImageSource(job.state.content))
+        config = job.options.globals.config
+        images = await stack.enter_async_context(ImageSource(job.state.content, plain_http=config.plain_http))
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper)
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
@@ -100,25 +101,13 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             plan = None
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
-        ready, given_up = False, set[str]()
-        while True:
-            plan = plan or await _plan(job, compiled, worker)
-            if plan.runs_processes and not ready:
-                await stack.enter_async_context(executor)
-                ready = True
-                if plan.runs_on_the_machines_network:
-                    with phase(_NETWORK_NOTICE, job.display.display):
-                        pass
-            try:
-                return await _perform(job, compiled, plan, worker, flights)
-            except LlbuildError as error:
-                lost = lost_layers(error)
-                if not lost or lost <= given_up:
-                    raise
-                given_up |= lost
-                worker.lost |= lost
-                warn_of_loss(job, error)
-                plan = None
+        plan = plan or await _plan(job, compiled, worker)
+        if plan.runs_processes:
+            await stack.enter_async_context(executor)
+            if plan.runs_on_the_machines_network:
+                with phase(_NETWORK_NOTICE, job.display.display):
+                    pass
+        return await _perform(job, compiled, plan, worker, flights)
 
 
 async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWorker, flights: Flights) -> BuildResult:
@@ -196,7 +185,8 @@ def _resolving(job: Build, op: SourceOp) -> AbstractContextManager[EventReporter
 
 
 def _limits(job: Build) -> Limits:
-    return Limits(execs=job.options.max_parallelism) if job.options.max_parallelism else Limits()
+    limits = Limits(keep_going=job.options.keep_going)
+    return replace(limits, execs=job.options.max_parallelism) if job.options.max_parallelism else limits
 
 
 async def _export(job: Build, compiled: Compiled, plan: Plan, root: Ref, worker: LocalWorker) -> BuildResult:

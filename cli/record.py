@@ -67,7 +67,7 @@ def remember_build(
 
 def _details(job: Build, cause: BaseException | None, definitions: Sequence[Definition]) -> BuildDetails:
     given, view = job.compiling.given, job.compiling.view
-    report, warnings = "", view.warnings
+    report, warnings = "", view.all_warnings
     if isinstance(cause, LlbuildError):
         from .failure import failure_text
 

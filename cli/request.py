@@ -54,6 +54,8 @@ def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
         wanted["platform"] = ",".join(platform.with_version for platform in platforms)
     if options.no_cache:
         wanted["no-cache"] = ""
+    elif options.no_cache_filter or options.no_cache_filter:
+        wanted["no-cache"] = ",".join(options.no_cache_filter)
     if options.pull:
         wanted["image-resolve-mode"] = "pull"
     for name, source in options.build_contexts:

@@ -134,6 +134,11 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
     ignoring = frozenset(graph.ignoring_cache())
     version = store.version()
     hits, todo = _probe(graph, keys, ignoring, worker, store)
+    while not store.use(hits.values()):  # somebody cleaned up meanwhile
+        hits, todo = _probe(graph, keys, ignoring, worker, store)
+    missed = frozenset(todo)
+    spared = (key for digest, key in keys.items() if digest not in hits and digest not in missed)
+    store.keep_below(hits.values(), spared)
     return Plan(
         graph=graph,
         sources=sources,

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..errors import SourceError
 from ..values import frozen
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     from ..digest import Digest
     from ..llb import SourceOp
+    from .uses import UseRecords
 
-__all__ = ["Contexts", "HandedFile"]
+__all__ = ["LOCAL_SOURCE", "Contexts", "HandedFile"]
+
+LOCAL_SOURCE: Final = "source.local"
 
 
 @frozen
@@ -48,14 +51,17 @@ class Contexts:
         files: Mapping[str, HandedFile] | None = None,
         hidden: Path | None = None,
         digests: Path | None = None,
+        uses: UseRecords | None = None,
     ) -> None:
         """folders: by context name. files: by URL. digests: where to remember what files digest to; None: nowhere.
-        hidden: the state folder, which changes during a build and is never part of one.
+        hidden: the state folder, which changes during a build and is never part of one. uses: where to note that this
+        was of use.
         """
         self.files = dict(files or {})
         self._folders = dict(folders)
         self._hidden = hidden
         self._store = digests
+        self._uses = uses
         self._digests: dict[Path, FileDigests] = {}
         self._trees: dict[SourceOp, FolderTree] = {}
 
@@ -77,8 +83,13 @@ class Contexts:
 
     def remember(self) -> None:
         """Keep for the next build what files were found to digest to."""
-        for digests in self._digests.values():
+        kept = []
+        for folder, digests in self._digests.items():
             digests.save()
+            if digests.kept:
+                kept.append((digests.name, str(folder)))
+        if kept and self._uses is not None:
+            self._uses.note(LOCAL_SOURCE, kept)
 
     def _digests_of(self, folder: Path) -> FileDigests | None:
         if self._store is None:

@@ -68,7 +68,7 @@ class Prober:
     def ready_blobs(self, ref: tuple[str, ...]) -> tuple[LayerBlob, ...] | None:
         """The layers of a result as blobs, if every one is in the content store already."""
         known = self.records.get(ref)
-        blobs = [ready_blob(known.get(layer), self.content) for layer in ref]
+        blobs = [ready_blob(known.get(layer), self.content, self.records) for layer in ref]
         return tuple(blob for blob in blobs if blob is not None) if None not in blobs else None
 
     def _can_be_had(self, record: LayerRecord) -> bool:

@@ -73,7 +73,9 @@ class LocalWorker(Prober):
         )
         self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
         self._locals: dict[str, SourceOp] = {}
-        self.mounts = CacheMounts(caches.root, layers=self.layers, content=self.content, images=images)
+        self.mounts = CacheMounts(
+            caches.root, uses=caches.uses, layers=self.layers, content=self.content, images=images
+        )
 
     async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
         if op.scheme in REMOTE_SCHEMES:

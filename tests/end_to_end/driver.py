@@ -177,13 +177,15 @@ class Llbuild:
         assert done.returncode == 0, done.stderr
         return set(told.read_text().split())
 
-    def start(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str | Path, cwd: Path | None = None, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         """Start and return at once; in a process group of its own, as a shell would."""
         return subprocess.Popen(
             [*self.prefix, self.python, "-c", _ENTRY, *map(str, arguments)],
             cwd=cwd,
             env=self._environment(None),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0,

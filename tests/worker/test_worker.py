@@ -30,7 +30,17 @@ from llbuild.llb import (
 )
 from llbuild.platforms import Platform
 from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, VertexStarted, VertexUsage, solve
-from llbuild.worker import SCHEMA, CacheHolds, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
+from llbuild.worker import (
+    SCHEMA,
+    USES_SCHEMA,
+    CacheHolds,
+    ContentStore,
+    Contexts,
+    LayerRecords,
+    LocalWorker,
+    Prober,
+    UseRecords,
+)
 from llbuild.worker.executor import SandboxExecutor
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import DOWNLOADS_SCHEMA, ImageSource, RemoteSources
@@ -97,7 +107,7 @@ def folders(tmp_path: Path, busybox_rootfs: Path) -> Mapping[str, Path]:
 async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Bench]:
     root = tmp_path / "state"
     root.mkdir()
-    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA, DOWNLOADS_SCHEMA])
+    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA, USES_SCHEMA, DOWNLOADS_SCHEMA])
     prober = Prober(
         layers=LayerStore(root, userxattr=False),
         content=ContentStore(root),
@@ -109,7 +119,9 @@ async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Be
         RemoteSources(root, prober.layers, prober.records, database, handed={}) as remote,
         SandboxExecutor(root) as executor,
     ):
-        caches = CacheHolds(root / "cache-mounts", root / "locks" / "cache-mounts", layers=prober.layers)
+        uses = UseRecords(database)
+        locks = root / "locks" / "cache-mounts"
+        caches = CacheHolds(root / "cache-mounts", locks, layers=prober.layers, uses=uses)
         worker = LocalWorker(prober, images=images, remote=remote, executor=executor, caches=caches)
         yield Bench(worker, CacheStore(database), root)
     database.close()
