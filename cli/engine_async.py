@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,13 +10,11 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import LlbuildError
 from ..solver import (
-    RETRY_DELAYS_S,
     Flights,
     Limits,
     execute,
     make_plan,
     resolve_sources,
-    retrying,
     unresolved_sources,
 )
 from ..values import replace
@@ -25,13 +22,14 @@ from ..worker import CacheMounts, LocalWorker
 from ..worker.executor import SandboxExecutor
 from ..worker.source import ImageSource
 from .compiling_async import complete
-from .exports import export_image, export_tree, image_outputs, tree_outputs
+from .engine import result_refs
+from .exporting import export_result
+from .exports import check_outputs, image_outputs
 from .job import BuildResult
-from .phases import phase
 
 if TYPE_CHECKING:
     from ..frontend import Compiled
-    from ..solver import Plan, Ref
+    from ..solver import Plan
     from ..worker.executor import HelperProcess
     from .job import Build
     from .state import State
@@ -70,6 +68,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         images = await stack.enter_async_context(ImageSource(job.state.content, plain_http=config.plain_http))
         if compiled is None:
             compiled = await complete(job.compiling, images, job.display.display)
+            check_outputs(job.options, compiled)
         await run_blocking(_sweep, job.state)
         executor = SandboxExecutor(job.state.root, helper=helper)
         worker = _worker(job, images, executor)
@@ -101,12 +100,12 @@ async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWork
         flights=flights,
         explain=job.display.explains,
     )
-    root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
-    result = await _export(job, compiled, plan, root, worker)
+    results = result_refs(compiled, plan, refs.__getitem__)
+    result = await export_result(job, compiled, plan, results, worker)
     if any(not target.inline for target in job.options.cache_to):
         from .cache_export import export_caches
 
-        await export_caches(job, plan, root, worker)
+        await export_caches(job, plan, results, worker)
     return result
 
 
@@ -155,29 +154,3 @@ async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
 def _limits(job: Build) -> Limits:
     limits = Limits(keep_going=job.options.keep_going)
     return replace(limits, execs=job.options.max_parallelism) if job.options.max_parallelism else limits
-
-
-async def _export(job: Build, compiled: Compiled, plan: Plan, root: Ref, worker: LocalWorker) -> BuildResult:
-    result = BuildResult()
-    emit = job.display.display
-    if image_outputs(job.options):
-        with phase("exporting image", emit) as reporter:
-            layers = await retrying(
-                partial(worker.blobs, root, reporter),
-                RETRY_DELAYS_S,
-                lambda words: reporter.log(2, f"{words}\n".encode()),
-            )
-            if tree_outputs(job.options):
-                await worker.tree(root, reporter)  # what is lost must be found before anything is written
-            inline = await run_blocking(job.inline_cache, plan, root, layers)
-            config, content = compiled.results[0].image, job.state.content
-            image = await run_blocking(export_image, config, layers, job.options, content, inline)
-        result = BuildResult(
-            manifest=image.manifest_descriptor,
-            config_digest=image.config_descriptor.digest,
-            names=job.options.tags,
-        )
-    for output in tree_outputs(job.options):
-        with phase(f"exporting files to {output.dest}", emit) as reporter:
-            await run_blocking(export_tree, await worker.tree(root, reporter), output)
-    return result

@@ -40,7 +40,7 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
         solve=solve,
         call="check" if found.check else found.call or "",
     )
-    platform_of(options.compile.platforms)
+    platforms_of(options.compile.platforms)
     return options
 
 
@@ -48,10 +48,10 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
 _NOT_YET = frozenset(
     f"--{name}"
     for name in (
-        *("add-host", "allow", "annotation", "attest", "build-arg-file", "builder"),
+        *("add-host", "allow", "attest", "build-arg-file", "builder"),
         *("cgroup-parent", "compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
-        *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap", "network"),
-        *("policy", "provenance", "push", "resource", "rm", "sbom", "secret", "security-opt"),
+        *("cpuset-mems", "device", "force-rm", "isolation", "memory", "memory-swap", "network"),
+        *("policy", "provenance", "resource", "rm", "sbom", "secret", "security-opt"),
         *("shm-size", "squash", "ssh", "ulimit"),
     )
 )
@@ -81,7 +81,6 @@ def platform_of(texts: Sequence[str]) -> Platform | None:
     words = ",".join(texts)
     if "," in words:
         raise UsageError(
-            f"--platform {words}: several platforms in one build are not supported yet",
-            hint="build them one after the other",
+            f"--platform {words}: files are for one platform; expected one", hint="import them one after the other"
         )
     return next(iter(platforms_of(texts)), None)

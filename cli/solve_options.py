@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
 from ..values import frozen
-from .outputs import STDOUT, Output, parse_outputs
+from .image_options import parse_annotations
+from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
 
@@ -47,9 +48,13 @@ class SolveOptions:
 
 def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value("-t", "--tag", metavar="NAME[:TAG]", many=True, help="name of the image; may be repeated")
+    kinds = "image|registry|oci[,tar=false]|docker|local|tar|cacheonly"
     parser.add_value(
-        *("-o", "--output"), metavar="SPEC", many=True, help="type=image|oci[,tar=false]|local|tar,dest=PATH; DIR; -"
+        "-o", "--output", metavar="SPEC", many=True, help=f"type={kinds},dest=PATH; DIR; -; may be repeated"
     )
+    parser.add_flag("--push", help="push the image to the registry of each of its names")
+    parser.add_flag("--load", help="load the image into docker or podman")
+    parser.add_value("--annotation", metavar="[LEVEL:]KEY=VALUE", many=True, help="annotation of the image's manifest")
     cache_to = "type=registry,ref=REF[,mode=max] | type=local,dest=DIR | type=inline"
     parser.add_value("--cache-to", metavar="SPEC", many=True, help=cache_to)
     parser.add_value("--cache-from", metavar="SPEC", many=True, help="REF | type=local,src=DIR; read before the build")
@@ -69,7 +74,12 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
     options = SolveOptions(
         globals=options_of_all,
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
-        outputs=parse_outputs(found.output or ()),
+        outputs=add_to_outputs(
+            parse_outputs(found.output or ()),
+            push=found.push,
+            load=found.load,
+            annotations=parse_annotations(found.annotation) if found.annotation else (),
+        ),
         cache_to=_cache_targets(found.cache_to),
         cache_from=_cache_sources(found.cache_from),
         progress=_progress(found, environ, config.progress),

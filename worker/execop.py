@@ -12,6 +12,7 @@ from ..errors import ExecError, LlbuildError
 from ..llb import ExecOp, MountType, ProxyEnv, SecurityMode
 from ..values import value_fields
 from .cache_mounts import mount_id
+from .emulation import explain_foreign
 from .executor import DEFAULT_HOSTNAME, BindMount, ExecSpec, OverlayMount, RootMount, TmpfsMount
 from .identity import resolve_user
 from .snapshot import MergedTree, Snapshot
@@ -63,7 +64,9 @@ async def run_exec_op(
         if status.code not in (op.valid_exit_codes or (0,)):
             how = f" ({_SIGNALS.get(status.signal, f'signal {status.signal}')})" if status.signal else ""
             message = f'process "{" ".join(op.args)}" exited with code {status.code}{how}'
-            raise ExecError(message, vertex=vertex.digest, exit_code=status.code)
+            why, hint = explain_foreign(vertex.platform, status.code)
+            message = f"{message}: {why}" if why else message
+            raise ExecError(message, vertex=vertex.digest, exit_code=status.code, hint=hint)
         return await run_blocking(_commit, prepared, layers, committed)
     except BaseException:
         with anyio.CancelScope(shield=True):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .rootfs import pack_tree as pack_tree
     from .tarreader import TarLimits as TarLimits
     from .treeout import tree_to_folder as tree_to_folder
-    from .treeout import tree_to_tar as tree_to_tar
+    from .treeout import trees_to_tar as trees_to_tar
 
 _HOME = {
     "Compression": "compression",
@@ -38,7 +38,7 @@ _HOME = {
     "pack_layer": "pack",
     "pack_tree": "rootfs",
     "tree_to_folder": "treeout",
-    "tree_to_tar": "treeout",
+    "trees_to_tar": "treeout",
     "unpack_archive": "archive",
 }
 
@@ -55,7 +55,7 @@ __all__ = [
     "pack_layer",
     "pack_tree",
     "tree_to_folder",
-    "tree_to_tar",
+    "trees_to_tar",
     "unpack_archive",
 ]
 
