@@ -13,17 +13,18 @@ from ..solver import RETRY_DELAYS_S, retrying
 from .phases import phase
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from ..digest import Digest
     from ..exporter import AssembledImage, AssembledIndex
     from ..image import LayerBlob, Reference
-    from ..worker import LayerForms, LayerRecords, LocalWorker
+    from ..solver import Emit
+    from ..worker import ContentStore, LayerForms, LayerRecords, LocalWorker
     from .job import Build
 
     _T = TypeVar("_T")
 
-__all__ = ["push_built", "registry_origin", "supply_layers"]
+__all__ = ["push_built", "push_stored", "registry_origin", "supply_layers"]
 
 
 async def push_built(
@@ -41,13 +42,39 @@ async def push_built(
 
         forms = worker.forms()
         supply = await run_blocking(supply_layers, layers, job.state.records, forms, reporter.progress)
-        async with RegistryPusher() as registry:
+        async with RegistryPusher(plain_http=job.options.globals.config.plain_http) as registry:
             await push_image(
                 registry,
                 name,
                 [supply[layer.digest] for layer in image.layers],
                 tuple(image.small_blobs()),
                 store=job.state.content,
+                report=reporter.progress,
+                attempt=attempt,
+            )
+
+
+async def push_stored(
+    image: AssembledImage | AssembledIndex,
+    name: Reference,
+    content: ContentStore,
+    emit: Emit,
+    *,
+    plain_http: Collection[str],
+) -> None:
+    """Push an image that is in the store, whole. Raises SourceError."""
+    with phase(f"pushing {name}", emit) as reporter:
+
+        async def attempt(call: Callable[[], Awaitable[_T]]) -> _T:
+            return await retrying(call, RETRY_DELAYS_S, lambda words: reporter.log(2, f"{words}\n".encode()))
+
+        async with RegistryPusher(plain_http=plain_http) as registry:
+            await push_image(
+                registry,
+                name,
+                [PushedBlob(descriptor=layer) for layer in image.layers],
+                tuple(image.small_blobs()),
+                store=content,
                 report=reporter.progress,
                 attempt=attempt,
             )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .rootfs import export_rootfs_tar as export_rootfs_tar
     from .rootfs import import_rootfs as import_rootfs
     from .rootfs import stream_rootfs_tar as stream_rootfs_tar
+    from .stored import stored_image as stored_image
     from .targets import export_archive as export_archive
     from .targets import export_oci_folder as export_oci_folder
     from .targets import export_store as export_store
@@ -46,6 +47,7 @@ _HOME = {
     "export_store": "targets",
     "import_rootfs": "rootfs",
     "push_image": "push",
+    "stored_image": "stored",
     "stream_archive": "targets",
     "stream_rootfs_tar": "rootfs",
 }
@@ -67,6 +69,7 @@ __all__ = [
     "export_store",
     "import_rootfs",
     "push_image",
+    "stored_image",
     "stream_archive",
     "stream_rootfs_tar",
 ]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
+    from .archive import read_members as read_members
     from .caches import FoundCache as FoundCache
     from .caches import load_folder_cache as load_folder_cache
     from .caches import load_registry_cache as load_registry_cache
+    from .docker_archive import read_docker_archive as read_docker_archive
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
     from .images import ImageSource as ImageSource
@@ -25,6 +27,8 @@ _HOME = {
     "load_folder_cache": "caches",
     "load_registry_cache": "caches",
     "parse_identifier": "identifier",
+    "read_docker_archive": "docker_archive",
+    "read_members": "archive",
     "resolve_local": "identifier",
 }
 __all__ = [
@@ -35,6 +39,8 @@ __all__ = [
     "load_folder_cache",
     "load_registry_cache",
     "parse_identifier",
+    "read_docker_archive",
+    "read_members",
     "resolve_local",
 ]
 
