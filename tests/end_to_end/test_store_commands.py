@@ -121,7 +121,7 @@ def test_podman_takes_what_is_saved_and_gives_what_is_loaded(hello: Llbuild, oth
     with tempfile.TemporaryDirectory(prefix="llb-") as short:
         flags = [f"--root={tmp_path / 'containers'}", f"--runroot={short}", "--storage-driver=vfs"]
         run_tool([podman, *flags, "load", "-i", tmp_path / "out.tar"])
-        save = ["save", "--format=docker-archive", "-o", tmp_path / "back.tar"]
+        save = ["save", "--format=docker-archive", "-o", str(tmp_path / "back.tar")]
         run_tool([podman, *flags, *save, "docker.io/library/hello:1"])
     other("load", "-i", tmp_path / "back.tar")
     assert other("run", "hello:1").stdout == "hello\n"
