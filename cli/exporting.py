@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ..blocking import run_blocking
+from ..exporter import squash_history
 from ..solver import RETRY_DELAYS_S, retrying
+from ..values import replace
 from .exports import (
     PlatformLayers,
     export_trees,
@@ -22,18 +24,16 @@ from .outputs import OutputKind
 from .phases import phase
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..exporter import AssembledImage, AssembledIndex
     from ..frontend import Compiled, PlatformResult
     from ..image import LayerBlob
     from ..solver import EventReporter, Plan, Ref
-    from ..worker import LocalWorker
+    from ..worker import LayerForm, LocalWorker
     from .image_options import ImageOptions
     from .job import Build
     from .outputs import Output
-
-    _T = TypeVar("_T")
 
 __all__ = ["export_result"]
 
@@ -74,11 +74,10 @@ class _Export:
             parts: list[PlatformLayers] = []
             supply: dict[str, LayerBlob] = {}
             for result, ref in zip(self._compiled.results, self._refs, strict=True):
-                layered = await self._worker.layered(ref)
-                blobs = await _attempt(partial(self._blobs, result, layered, options, is_local, reporter), reporter)
-                supply.update(zip(layered, blobs, strict=True))
-                inline = await run_blocking(self._job.inline_cache, self._plan, layered, blobs)
-                parts.append(PlatformLayers(result=result, layers=blobs, inline_cache=inline))
+                call = partial(self._part, result, ref, options, is_local, reporter)
+                part, names = await retrying(call, RETRY_DELAYS_S, partial(_say, reporter))
+                parts.append(part)
+                supply.update(zip(names, part.layers, strict=True))
             if tree_outputs(self._job.options):
                 for ref in self._refs:
                     await self._worker.tree(ref, reporter)  # what is lost must be found before anything is written
@@ -97,32 +96,50 @@ class _Export:
                 await push_built(self._job, image, supply, name, self._worker)
         return image
 
-    async def _blobs(
-        self, result: PlatformResult, layers: Ref, options: ImageOptions, is_local: bool, reporter: EventReporter
-    ) -> tuple[LayerBlob, ...]:
-        """The layers of a result as blobs, bottom first. `is_local`: all of them are to be here afterwards."""
-        if options.plain_layers and is_local:
-            return await self._worker.blobs(layers, reporter)
-        from ..worker import LayerForm
-        from ..worker.layer import Compression
+    async def _part(
+        self, result: PlatformResult, ref: Ref, options: ImageOptions, is_local: bool, reporter: EventReporter
+    ) -> tuple[PlatformLayers, Ref]:
+        """A platform's layers as blobs, and their names. `is_local`: all of them are to be here afterwards."""
+        layers = await self._worker.layered(ref)
+        base = layers[: len(result.image.diff_ids)]
+        new = layers[len(base) :]
+        if options.squash and len(new) > 1:
+            blobs = await self._blobs(base, base, options, None, is_local, reporter)
+            form = _form(options, result.epoch_s if options.rewrite_timestamp else None)
+            squashed = await self._worker.forms().squashed(base, new, form, reporter.progress)
+            history = squash_history(result.image.history, len(base))
+            result = replace(result, image=replace(result.image, history=history))
+            return PlatformLayers(result=result, layers=(*blobs, squashed)), (*base, new[-1])
+        blobs = await self._blobs(layers, base, options, result.epoch_s, is_local, reporter)
+        inline = await run_blocking(self._job.inline_cache, self._plan, layers, blobs)
+        return PlatformLayers(result=result, layers=blobs, inline_cache=inline), layers
 
-        wanted = options.layers
-        form = LayerForm(compression=Compression(wanted.compression), level=wanted.level, force=wanted.force)
+    async def _blobs(
+        self,
+        layers: Ref,
+        base: Ref,
+        options: ImageOptions,
+        epoch_s: int | None,
+        is_local: bool,
+        reporter: EventReporter,
+    ) -> tuple[LayerBlob, ...]:
+        """The layers as blobs, bottom first. What is not in `base` may be dated."""
+        if is_local and replace(options, squash=False).plain_layers:
+            return await self._worker.blobs(layers, reporter)
         forms = self._worker.forms()
-        base = layers[: len(result.image.diff_ids)] if options.rewrite_timestamp else layers
-        found = await forms.blobs(base, form, reporter.progress)
-        new = list(dict.fromkeys(layer for layer in layers if layer not in found))
-        latest = LayerForm(compression=form.compression, level=form.level, latest_s=result.epoch_s)
-        found |= await forms.blobs(new, latest, reporter.progress)
+        as_they_are = base if options.rewrite_timestamp else layers
+        found = await forms.blobs(as_they_are, _form(options, None), reporter.progress)
+        dated = list(dict.fromkeys(layer for layer in layers if layer not in found))
+        found |= await forms.blobs(dated, _form(options, epoch_s), reporter.progress)
         if is_local:
-            content = self._job.state.content
-            far = [
-                name
-                for name, blob in found.items()
-                if not content.has(blob.descriptor.digest, blob.descriptor.size_bytes)
-            ]
-            await forms.fetch(far, reporter.progress)
+            await forms.fetch(await run_blocking(self._far, found), reporter.progress)
         return tuple(found[layer] for layer in layers)
+
+    def _far(self, found: Mapping[str, LayerBlob]) -> list[str]:
+        """The layers whose blobs are not here."""
+        content = self._job.state.content
+        descriptors = {name: blob.descriptor for name, blob in found.items()}
+        return [name for name, blob in descriptors.items() if not content.has(blob.digest, blob.size_bytes)]
 
     async def files(self, output: Output) -> None:
         """Write the files of the result."""
@@ -134,5 +151,15 @@ class _Export:
             await run_blocking(export_trees, trees, output, self._compiled.results[0].epoch_s)
 
 
-async def _attempt(call: Callable[[], Awaitable[_T]], reporter: EventReporter) -> _T:
-    return await retrying(call, RETRY_DELAYS_S, lambda words: reporter.log(2, f"{words}\n".encode()))
+def _form(options: ImageOptions, latest_s: int | None) -> LayerForm:
+    from ..worker import LayerForm  # with what packs layers: most images need nothing packed
+    from ..worker.layer import Compression
+
+    wanted = options.layers
+    return LayerForm(
+        compression=Compression(wanted.compression), level=wanted.level, force=wanted.force, latest_s=latest_s
+    )
+
+
+def _say(reporter: EventReporter, words: str) -> None:
+    reporter.log(2, f"{words}\n".encode())

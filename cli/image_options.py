@@ -56,18 +56,20 @@ class Annotation:
 class ImageOptions:
     """Equal options give equal images. `docker`: Docker's media types instead of OCI's.
 
-    rewrite_timestamp: no file of a new layer is younger than SOURCE_DATE_EPOCH.
+    squash: all that the build adds to its base image is one layer. rewrite_timestamp: no file of a new layer is younger
+    than SOURCE_DATE_EPOCH.
     """
 
     layers: LayerOptions = _PLAIN_LAYERS
     docker: bool = False
     annotations: tuple[Annotation, ...] = ()
     rewrite_timestamp: bool = False
+    squash: bool = False
 
     @property
     def plain_layers(self) -> bool:
         """Whether layers serve as they are packed anyway."""
-        return self.layers == _PLAIN_LAYERS and not self.rewrite_timestamp
+        return self.layers == _PLAIN_LAYERS and not (self.rewrite_timestamp or self.squash)
 
     def annotations_of(self, level: AnnotationLevel, platform: Platform | None = None) -> tuple[tuple[str, str], ...]:
         """Those of one document, sorted by key; what is said of a platform wins over what is said of all."""

@@ -52,7 +52,7 @@ _NOT_YET = frozenset(
         *("cgroup-parent", "compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
         *("cpuset-mems", "device", "force-rm", "isolation", "memory", "memory-swap", "network"),
         *("policy", "provenance", "resource", "rm", "sbom", "secret", "security-opt"),
-        *("shm-size", "squash", "ssh", "ulimit"),
+        *("shm-size", "ssh", "ulimit"),
     )
 )
 

@@ -106,25 +106,30 @@ def parse_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
 
 
 def add_to_outputs(
-    outputs: tuple[Output, ...], *, push: bool, load: bool, annotations: tuple[Annotation, ...]
+    outputs: tuple[Output, ...], *, push: bool, load: bool, squash: bool, annotations: tuple[Annotation, ...]
 ) -> tuple[Output, ...]:
-    """The outputs with what `--push`, `--load` and `--annotation` add to them. Raises UsageError."""
+    """The outputs with what `--push`, `--load`, `--squash` and `--annotation` add to them. Raises UsageError."""
     if push and any(output.kind is OutputKind.IMAGE for output in outputs):
         outputs = tuple(replace(output, push=True) if output.kind is OutputKind.IMAGE else output for output in outputs)
     elif push:
         outputs = (*outputs, parse_output("type=registry"))
     if load and not any(output.kind is OutputKind.ENGINE for output in outputs):
         outputs = (*outputs, parse_output("type=docker"))
-    if not annotations:
+    if not annotations and not squash:
         return outputs
     outputs = outputs or (Output(kind=OutputKind.IMAGE),)
     if not any(output.is_image for output in outputs):
-        raise UsageError("--annotation is for images, and none is written")
-    return tuple(_annotated(output, annotations) if output.is_image else output for output in outputs)
+        raise UsageError(f"{'--annotation' if annotations else '--squash'} is for images, and none is written")
+    return tuple(_changed(output, annotations, squash) if output.is_image else output for output in outputs)
 
 
-def _annotated(output: Output, annotations: tuple[Annotation, ...]) -> Output:
-    image = replace(output.image, annotations=(*output.image.annotations, *annotations), docker=False)
+def _changed(output: Output, annotations: tuple[Annotation, ...], squash: bool) -> Output:
+    image = replace(
+        output.image,
+        annotations=(*output.image.annotations, *annotations),
+        docker=output.image.docker and not annotations,
+        squash=squash,
+    )
     return replace(output, image=image)
 
 

@@ -54,6 +54,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     )
     parser.add_flag("--push", help="push the image to the registry of each of its names")
     parser.add_flag("--load", help="load the image into docker or podman")
+    parser.add_flag("--squash", help="make one layer of all that the build adds to its base image")
     parser.add_value("--annotation", metavar="[LEVEL:]KEY=VALUE", many=True, help="annotation of the image's manifest")
     cache_to = "type=registry,ref=REF[,mode=max] | type=local,dest=DIR | type=inline"
     parser.add_value("--cache-to", metavar="SPEC", many=True, help=cache_to)
@@ -78,6 +79,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
             parse_outputs(found.output or ()),
             push=found.push,
             load=found.load,
+            squash=found.squash,
             annotations=parse_annotations(found.annotation) if found.annotation else (),
         ),
         cache_to=_cache_targets(found.cache_to),
@@ -154,6 +156,8 @@ def _parallelism(text: str | None) -> int:
 
 
 def _check_agreement(options: SolveOptions) -> None:
+    if any(output.image.squash for output in options.outputs) and any(target.inline for target in options.cache_to):
+        raise UsageError("a squashed image has no layers for --cache-to type=inline to tell about")
     if options.quiet and options.writes_to_stdout:
         raise UsageError(
             "an output goes to stdout, where the digest is printed as well",

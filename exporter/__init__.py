@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .cache import assemble_cache as assemble_cache
     from .cache import cache_config as cache_config
     from .cache import export_cache_folder as export_cache_folder
+    from .history import squash_history as squash_history
     from .index import AssembledIndex as AssembledIndex
     from .index import assemble_index as assemble_index
     from .push import PushedBlob as PushedBlob
@@ -47,6 +48,7 @@ _HOME = {
     "export_store": "targets",
     "import_rootfs": "rootfs",
     "push_image": "push",
+    "squash_history": "history",
     "stored_image": "stored",
     "stream_archive": "targets",
     "stream_rootfs_tar": "rootfs",
@@ -69,6 +71,7 @@ __all__ = [
     "export_store",
     "import_rootfs",
     "push_image",
+    "squash_history",
     "stored_image",
     "stream_archive",
     "stream_rootfs_tar",

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..blocking import run_blocking
+from ..digest import blake3_digest
 from ..errors import CorruptError, LostLayerError, raise_first
 from ..image import Descriptor, LayerBlob
 from ..values import frozen, replace
-from .layer import Compression, convert_layer, pack_layer
+from .layer import Compression, convert_layer, pack_layer, pack_squashed
 from .records import LayerRecord, now, ready_blob, ready_form
-from .snapshot import LayerId
+from .snapshot import LayerId, MergedTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,6 +97,39 @@ class LayerForms:
             raise_first(errors)
         return found
 
+    async def squashed(self, base: Sequence[str], new: Sequence[str], form: LayerForm, report: Report) -> LayerBlob:
+        """The `new` layers as one blob for on top of the `base`. Made once, and remembered with the topmost.
+
+        Raises LostLayerError.
+        """
+        found = await run_blocking(self._squashed_there, base, new, form)
+        if found is not None:
+            return found
+        await self._stacks.unpacked([*base, *new], report)
+        return await run_blocking(self._squash, base, new, form)
+
+    def _squashed_there(self, base: Sequence[str], new: Sequence[str], form: LayerForm) -> LayerBlob | None:
+        blob = ready_form(new[-1], _squash_name(base, new, form), self._content, self._records)
+        plain = self._records.form(new[-1], _squash_name(base, new, _uncompressed(form)))
+        if blob is None or plain is None:
+            return None
+        return LayerBlob(diff_id=plain[0].digest, descriptor=blob, created=self._latest(new))
+
+    def _squash(self, base: Sequence[str], new: Sequence[str], form: LayerForm) -> LayerBlob:
+        folders = [self._layers.folder(LayerId(layer)) for layer in new]
+        below = MergedTree([self._layers.folder(LayerId(layer)) for layer in base], userxattr=self._layers.userxattr)
+        with self._content.ingest(verify=False) as ingest:
+            packed = pack_squashed(folders, below, ingest.write, form.compression, form.level, latest_s=form.latest_s)
+            ingest.commit(packed.digest)
+        blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+        self._records.put_form(new[-1], _squash_name(base, new, _uncompressed(form)), _plain_of(packed), "")
+        self._records.put_form(new[-1], _squash_name(base, new, form), blob, self._content.stamp(blob))
+        return LayerBlob(diff_id=packed.diff_id, descriptor=blob, created=self._latest(new))
+
+    def _latest(self, layers: Sequence[str]) -> str:
+        """When the youngest of them was made."""
+        return max((record.created for record in self._records.get(layers).values()), default="")
+
     async def fetch(self, layers: Sequence[str], report: Report) -> None:
         """Bring the layers' own blobs into the content store. Raises LostLayerError."""
         known = await run_blocking(self._records.get, layers)
@@ -154,10 +188,7 @@ class LayerForms:
 
     def _note_dated(self, record: LayerRecord, form: LayerForm, packed: PackedLayer) -> None:
         """Keep the diff ID: as that of a blob that need not be here."""
-        plain = Descriptor(
-            media_type=Compression.NONE.media_type, digest=packed.diff_id, size_bytes=packed.unpacked_bytes
-        )
-        self._records.put_form(record.id, str(_uncompressed(form)), plain, "")
+        self._records.put_form(record.id, str(_uncompressed(form)), _plain_of(packed), "")
 
     def _packed(self, record: LayerRecord, form: LayerForm, sink: Sink) -> PackedLayer:
         if form.latest_s is not None:
@@ -170,6 +201,17 @@ class LayerForms:
 
 
 _PLAIN = LayerForm()  # how layers are packed for images
+
+
+def _plain_of(packed: PackedLayer) -> Descriptor:
+    """What the layer's blob would be without compression."""
+    return Descriptor(media_type=Compression.NONE.media_type, digest=packed.diff_id, size_bytes=packed.unpacked_bytes)
+
+
+def _squash_name(base: Sequence[str], new: Sequence[str], form: LayerForm) -> str:
+    """What a squashed blob is remembered as: it depends on all of these layers, in their order."""
+    stack = "\0".join((*base, "", *new))
+    return f"squashed {blake3_digest(stack.encode()).hex} {form}"
 
 
 def _uncompressed(form: LayerForm) -> LayerForm:

@@ -140,9 +140,11 @@ def test_two_outputs_cannot_go_to_one_place(texts: list[str], message: str) -> N
     assert caught.value.message == message
 
 
-def added(*texts: str, push: bool = False, load: bool = False, annotation: str = "") -> list[Output]:
+def added(
+    *texts: str, push: bool = False, load: bool = False, squash: bool = False, annotation: str = ""
+) -> list[Output]:
     annotations = parse_annotations([annotation] if annotation else [])
-    return list(add_to_outputs(parse_outputs(texts), push=push, load=load, annotations=annotations))
+    return list(add_to_outputs(parse_outputs(texts), push=push, load=load, squash=squash, annotations=annotations))
 
 
 def test_push_sends_an_image_that_is_kept_and_otherwise_one_that_is_not() -> None:
@@ -163,3 +165,11 @@ def test_an_annotation_goes_to_every_image_and_wants_ocis_media_types() -> None:
     assert added(annotation="k=v") == [parse_output("type=image,annotation.k=v")]
     with pytest.raises(UsageError, match="--annotation is for images, and none is written"):
         added("a", annotation="k=v")
+
+
+def test_squash_is_for_every_image() -> None:
+    (files, image) = added("a", "type=docker", squash=True)
+    assert files == parse_output("a")
+    assert image.image == ImageOptions(docker=True, squash=True)
+    with pytest.raises(UsageError, match="--squash is for images, and none is written"):
+        added("a", squash=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .pack import convert_layer as convert_layer
     from .pack import pack_layer as pack_layer
     from .rootfs import pack_tree as pack_tree
+    from .squash import pack_squashed as pack_squashed
     from .tarreader import TarLimits as TarLimits
     from .treeout import tree_to_folder as tree_to_folder
     from .treeout import trees_to_tar as trees_to_tar
@@ -36,6 +37,7 @@ _HOME = {
     "is_archive": "archive",
     "load_packers": "compression",
     "pack_layer": "pack",
+    "pack_squashed": "squash",
     "pack_tree": "rootfs",
     "tree_to_folder": "treeout",
     "trees_to_tar": "treeout",
@@ -53,6 +55,7 @@ __all__ = [
     "is_archive",
     "load_packers",
     "pack_layer",
+    "pack_squashed",
     "pack_tree",
     "tree_to_folder",
     "trees_to_tar",
