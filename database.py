@@ -10,29 +10,39 @@ cache miss.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import StoreError
+from .errors import DamagedError, LlbuildError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Database", "Schema", "open_database"]
+__all__ = ["Database", "Schema", "open_database", "set_aside"]
 
 BUSY_TIMEOUT_S = 30
-_LONG_LOG_BYTES = 1 << 20
+_LONG_LOG_BYTES = 1 << 18  # reading as much back costs a build a quarter of a millisecond, folding it in two
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# A table that is not there though the schema says so; text that is no UTF-8.
+_DAMAGE_SEEN = ("no such table", "no such column", "Could not decode")
+_FULL = frozenset({sqlite3.SQLITE_FULL})
+_PRIMARY_CODE = 0xFF  # of an error code; the rest says more about it
 
 
 class Schema(NamedTuple):
-    """A room's tables. `statements` create them when they are absent."""
+    """A room's tables. `changes` bring those of older versions up to date; then `statements` create what is absent.
+
+    A change is a version and a statement that leads to it.
+    """
 
     name: str
     version: int
     statements: tuple[str, ...]
+    changes: tuple[tuple[int, str], ...] = ()
 
 
 class Database:
@@ -41,13 +51,14 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._inode = _inode(path)
         # One connection is one transaction, so a thread inside one keeps the others out. A lock here
         # is what lets every caller be a plain synchronous function.
         self._lock = threading.RLock()
 
     def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a SELECT. Raises StoreError."""
-        with self._lock, _store_errors():
+        with self._lock, self._errors():
             return self._connection.execute(statement, values).fetchall()
 
     def version(self) -> int:
@@ -60,12 +71,17 @@ class Database:
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> int:
         """Run a statement; returns the id of the row it inserted. Raises StoreError."""
-        with self._lock, _store_errors():
+        with self._lock, self._errors():
             return self._connection.execute(statement, values).lastrowid or 0
+
+    def change(self, statement: str, values: Sequence[object] = ()) -> int:
+        """Run an UPDATE or a DELETE; returns how many rows it changed. Raises StoreError."""
+        with self._lock, self._errors():
+            return self._connection.execute(statement, values).rowcount
 
     def execute_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement for every row, as one transaction. Raises StoreError."""
-        with self.transaction(), _store_errors():
+        with self.transaction(), self._errors():
             self._connection.executemany(statement, rows)
 
     @contextlib.contextmanager
@@ -78,10 +94,12 @@ class Database:
             self.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self.execute("COMMIT")
             except BaseException:
-                self.execute("ROLLBACK")
+                # A full disk may have ended the transaction already.
+                if self._connection.in_transaction:
+                    self.execute("ROLLBACK")
                 raise
-            self.execute("COMMIT")
 
     def settle(self) -> None:
         """Fold a long write-ahead log into the file: whoever opens the database next reads all of it first.
@@ -93,20 +111,54 @@ class Database:
         except OSError:  # there is none
             return
         if long:
-            with self._lock, _store_errors():
+            with self._lock, self._errors():
                 self._connection.execute("PRAGMA busy_timeout = 0")
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+
+    def check(self) -> None:
+        """Read all of it. Raises DamagedError."""
+        complaints = [row[0] for row in self.query("PRAGMA integrity_check(1)")]
+        if complaints != ["ok"]:
+            raise self._damaged(str(complaints[0]))
+
+    @contextlib.contextmanager
+    def decoding(self) -> Iterator[None]:
+        """For turning rows into values: what does not decode is damage. Raises DamagedError."""
+        try:
+            yield
+        except (ValueError, TypeError, LlbuildError) as error:
+            raise self._damaged(f"a record makes no sense: {error}") from None
+
+    def _damaged(self, reason: str) -> DamagedError:
+        return DamagedError(
+            f"{self._path} is damaged: {reason}",
+            path=str(self._path),
+            inode=self._inode,
+            hint="'llbuild verify --repair' sets it aside; so does the next build",
+        )
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
 
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+            words = str(error)
+            if code in _DAMAGE or words.startswith(_DAMAGE_SEEN):
+                raise self._damaged(words) from None
+            hint = "free some space on that disk" if code in _FULL else ""
+            raise StoreError(f"the cache database refuses: {words}", hint=hint) from None
+
 
 def open_database(path: Path, schemas: Sequence[Schema]) -> Database:
     """Open or create the database with these tables in it.
 
-    Raises StoreError when the file is of a newer version, is no database, or cannot be opened.
+    Raises StoreError when the file is of a newer version or cannot be opened, DamagedError when it is no database.
     """
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -120,11 +172,39 @@ def open_database(path: Path, schemas: Sequence[Schema]) -> Database:
         database.execute("PRAGMA synchronous = NORMAL")
     except StoreError as error:
         database.close()
-        if isinstance(error, _NewerError):
+        if isinstance(error, _NewerError | DamagedError):
             raise
-        hint = "move the file away: it is a cache, and will be built anew"
-        raise StoreError(f"cannot read {path}: {error.message}", hint=hint) from None
+        raise StoreError(f"cannot read {path}: {error.message}", hint=error.hint) from None
     return database
+
+
+def set_aside(damage: DamagedError) -> str:
+    """Move a damaged database out of the way, unless another process has done so already; where it is now."""
+    aside = f"{damage.path}.damaged"
+    folder = os.open(os.path.dirname(damage.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if _inode(damage.path) == damage.inode:
+            for suffix in (
+                "-shm",
+                "-wal",
+                "",
+            ):  # a log without its database is of no use, and would be read into the next
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(damage.path + suffix, aside + suffix)
+    except OSError as error:
+        raise StoreError(f"cannot move {damage.path} away: {error.strerror}", hint="it is damaged; remove it") from None
+    finally:
+        os.close(folder)
+    return aside
+
+
+def _inode(path: str | Path) -> int:
+    """0 when there is no such file."""
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return 0
 
 
 class _NewerError(StoreError):
@@ -149,14 +229,7 @@ def _create(database: Database, path: Path, schemas: Sequence[Schema]) -> None:
                     f"{path} was written by a newer llbuild ({schema.name} {version}, this one knows {schema.version})",
                     hint="use that llbuild, or another folder with --root",
                 )
-            for statement in schema.statements:
+            changes = [] if version is None else [text for leads_to, text in schema.changes if version < leads_to]
+            for statement in (*changes, *schema.statements):
                 database.execute(statement)
             database.execute("INSERT OR REPLACE INTO schema VALUES (?, ?)", (schema.name, schema.version))
-
-
-@contextlib.contextmanager
-def _store_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(f"the cache database refuses: {error}") from None

@@ -3,6 +3,7 @@
 LlbuildError
 ├── DockerfileError(at)              the build file is wrong, and where
 ├── DefinitionError                  a serialized graph is malformed
+├── ConfigError(at, source)          the config file is wrong, and where
 ├── UsageError                       the command line asks for the impossible (exit 2)
 ├── SourceError(ref, transient)      an image, context or URL cannot be had
 │   └── LostLayerError(layer)        part of a stored result cannot be had any more
@@ -14,7 +15,8 @@ LlbuildError
 ├── StoreError                       the state folder refuses
 │   ├── NotFoundError
 │   ├── ExistsError
-│   └── CorruptError(expected, actual)
+│   ├── CorruptError(expected, actual)
+│   └── DamagedError(path, inode)    state.db is not what SQLite or this llbuild wrote
 └── ExportError                      a result cannot be written where it was wanted
 
 Messages say what was expected and what was found; `hint`, where there is one, what to do.
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
 __all__ = [
     "BuildError",
     "BuildWarning",
+    "ConfigError",
     "CorruptError",
+    "DamagedError",
     "DefinitionError",
     "DockerfileError",
     "ExecError",
@@ -52,6 +56,7 @@ __all__ = [
     "StoreError",
     "UsageError",
     "VertexError",
+    "causes",
     "first_error",
     "raise_first",
 ]
@@ -97,6 +102,18 @@ class DockerfileError(LlbuildError):
 
 class DefinitionError(LlbuildError):
     """A serialized definition is malformed or inconsistent."""
+
+
+class ConfigError(LlbuildError):
+    """The config file is wrong; `at` is where in `source`, its text."""
+
+    def __init__(self, message: str, *, at: Span, source: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.at = at
+        self.source = source
+
+    def __str__(self) -> str:
+        return f"{self.at}: {self.message}"
 
 
 class UsageError(LlbuildError):
@@ -176,6 +193,15 @@ class CorruptError(StoreError):
         self.actual = actual
 
 
+class DamagedError(StoreError):
+    """`state.db` is not what was written to it: the file at `path` with this inode number. It is a cache."""
+
+    def __init__(self, message: str, *, path: str, inode: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.inode = inode
+
+
 class ExportError(LlbuildError):
     """A result cannot be written where it was wanted."""
 
@@ -191,6 +217,17 @@ def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
         else:
             flat.append(error)
     return next((error for error in flat if not isinstance(error, LlbuildError)), flat[0])
+
+
+def causes(error: BaseException) -> list[LlbuildError]:
+    """The error and what caused it, as far as they are ours; the last is where it began."""
+    links: list[LlbuildError] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        if isinstance(link, LlbuildError):
+            links.append(link)
+        link = link.__cause__
+    return links
 
 
 def raise_first(errors: BaseExceptionGroup[BaseException]) -> NoReturn:

@@ -90,10 +90,10 @@ def _form(options: SolveOptions) -> str:
 
 
 def _conclude(options: SolveOptions, result: BuildResult, view: BuildView) -> None:
-    if view.warnings and not options.quiet:
+    if view.all_warnings and not options.quiet:
         from .report import render_warnings
 
-        sys.stderr.write(render_warnings(view.warnings, view.sources))
+        sys.stderr.write(render_warnings(view.all_warnings, view.sources))
     manifest = result.manifest
     if options.metadata_file:
         write_result(options.metadata_file, metadata_json(result))

@@ -12,7 +12,6 @@ from ..image import RegistryPusher, parse_reference
 from ..solver import RETRY_DELAYS_S, portable_records, retrying
 from ..worker import LayerForm, cache_ids
 from ..worker.layer import Compression
-from .cache_import import warn
 from .cache_specs import CacheKind
 from .phases import phase
 
@@ -49,7 +48,7 @@ async def export_caches(job: Build, plan: Plan, root: Ref, worker: LocalWorker) 
                 message = f"cannot export the cache to {target.place}: {error.message}"
                 if not target.ignore_error:
                     raise ExportError(message, hint=error.hint) from error
-                warn(job, "CacheExportFailed", message)
+                job.compiling.view.warn("CacheExportFailed", message)
     finally:
         for digest in passing:
             job.state.content.remove(digest)
@@ -148,7 +147,8 @@ class _Export:
                     await self._attempt(blob.fetch)
             await run_blocking(export_cache_folder, cache, content, self._target.place, self._target.tag)
             return
-        async with RegistryPusher() as registry:
+        config = self._job.options.globals.config
+        async with RegistryPusher(plain_http=config.plain_http) as registry:
             await push_image(
                 registry,
                 self._reference,

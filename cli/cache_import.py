@@ -13,7 +13,6 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
-from ..frontend import BuildWarning
 from ..image import parse_reference
 from ..solver import RETRY_DELAYS_S, retrying
 from ..worker import MountSeed, adopt_layers
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from .cache_specs import CacheSource
     from .job import Build
 
-__all__ = ["import_caches", "warn"]
+__all__ = ["import_caches"]
 
 
 async def import_caches(job: Build, images: ImageSource, worker: LocalWorker) -> None:
@@ -43,7 +42,9 @@ async def import_caches(job: Build, images: ImageSource, worker: LocalWorker) ->
                 found[source] = await _load(job, images, source, reporter)
             except LlbuildError as error:
                 reporter.log(2, f"{error.message}\n".encode())
-                warn(job, "CacheImportFailed", f"nothing is imported from {source.place}: {error.message}")
+                job.compiling.view.warn(
+                    "CacheImportFailed", f"nothing is imported from {source.place}: {error.message}"
+                )
 
     async with anyio.create_task_group() as group:
         for source in sources:
@@ -60,7 +61,7 @@ async def _load(job: Build, images: ImageSource, source: CacheSource, reporter: 
         if missing:
             words = f"{missing} blob{'s are' if missing > 1 else ' is'} missing or cut: what needs them is made anew"
             reporter.log(2, f"{source.place}: {words}\n".encode())
-            warn(job, "CacheIncomplete", f"{source.place}: {words}")
+            job.compiling.view.warn("CacheIncomplete", f"{source.place}: {words}")
         return cache
     return await retrying(
         partial(load_registry_cache, images, content, parse_reference(source.place), platform),
@@ -78,8 +79,3 @@ def _adopt(job: Build, worker: LocalWorker, found: FoundCache, mounts: bool) -> 
         if mount.blob in blobs:
             seed = MountSeed(origin=found.origin, blob=blobs[mount.blob], mount=mount)
             worker.mounts.seeds.setdefault(mount.id, seed)
-
-
-def warn(job: Build, rule: str, message: str) -> None:
-    """Have something said at the end of the build."""
-    job.compiling.view.warnings = (*job.compiling.view.warnings, BuildWarning(rule=rule, message=message))

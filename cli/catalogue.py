@@ -14,8 +14,9 @@ from ..worker import ContentStore
 if TYPE_CHECKING:
     from ..digest import Digest
     from ..image import Descriptor, ImageConfig, Manifest
+    from ..worker import StoredImage
 
-__all__ = ["LocalImage", "find_image", "load_image", "open_content", "split_name"]
+__all__ = ["LocalImage", "find_image", "find_name", "load_image", "open_content", "split_name"]
 
 _SHORTEST_ID = 4
 
@@ -46,8 +47,14 @@ def find_image(store: ContentStore, text: str) -> LocalImage:
 
     Raises NotFoundError saying what could be done; CorruptError and SourceError for a damaged one.
     """
+    name, descriptor = find_name(store, text)
+    return load_image(store, name, descriptor)
+
+
+def find_name(store: ContentStore, text: str) -> StoredImage:
+    """As `find_image`, without a look at the image itself: it may be damaged. Raises NotFoundError, SourceError."""
     images = store.images()
-    by_name = {image.name: image.descriptor for image in images}
+    by_name = {image.name: image for image in images}
     try:
         reference = parse_reference(text)
     except SourceError:
@@ -56,10 +63,10 @@ def find_image(store: ContentStore, text: str) -> LocalImage:
     else:
         name = str(replace(reference, digest=None, tag=reference.tag or "latest"))
         if reference.digest is None and name in by_name:
-            return load_image(store, name, by_name[name])
-        for name, descriptor in by_name.items():
-            if reference.digest == descriptor.digest and parse_reference(name).name == reference.name:
-                return load_image(store, name, descriptor)
+            return by_name[name]
+        for image in images:
+            if reference.digest == image.descriptor.digest and parse_reference(image.name).name == reference.name:
+                return image
     digits = text.removeprefix("sha256:")
     found = {image.descriptor.digest: image for image in images if image.descriptor.digest.hex.startswith(digits)}
     if not _is_hex(digits) or not found:
@@ -67,7 +74,7 @@ def find_image(store: ContentStore, text: str) -> LocalImage:
     if len(found) > 1:
         raise NotFoundError(f"{text!r} fits {len(found)} images", hint="give more digits of the digest")
     ((_, image),) = found.items()
-    return load_image(store, image.name, image.descriptor)
+    return image
 
 
 def _is_hex(text: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from .call import FORMS, Call, conduct_call
 from .compile_options import add_compile_flags, read_compile_options
+from .config.values import DefaultsConfig
 from .parser import CommandParser, read_globals, start_log, suggestion
 from .stub_images import read_stub_images
 
@@ -34,7 +35,8 @@ def run(argv: Sequence[str]) -> int:
     if form not in FORMS:
         raise UsageError(f"--format {form!r}{suggestion(form, FORMS)}; expected one of {', '.join(FORMS)}")
     globals_ = read_globals(found, os.environ)
-    options = read_compile_options(found, os.environ)
+    defaults = DefaultsConfig() if found.stub_images else globals_.config.defaults
+    options = read_compile_options(found, os.environ, defaults)
     start_log(globals_)
     stub = read_stub_images(found.stub_images) if found.stub_images else None
     return conduct_call(Call(method="check", form=form, strict=found.strict), options, globals_, stub)

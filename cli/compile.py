@@ -10,6 +10,7 @@ from ..errors import LlbuildError, UsageError
 from ..values import frozen
 from .compile_options import CompileOptions, add_compile_flags, read_compile_options
 from .compiling import compile_input, whole_input
+from .config.values import DefaultsConfig
 from .job import BuildView
 from .parser import CommandParser, GlobalOptions, read_globals, start_log, suggestion
 from .results import check_writable, write_result
@@ -60,9 +61,12 @@ def parse_compile(argv: Sequence[str], environ: Mapping[str, str]) -> PrintOptio
         known = ", ".join(FORMATS)
         raise UsageError(f"--format {form!r}{suggestion(form, FORMATS)}; expected one of {known}")
     default_session = STUB_SESSION if found.stub_images else ""
+    options_of_all = read_globals(found, environ)
+    # With stub images it is compiled as for their machine, whatever this one's habits are.
+    defaults = DefaultsConfig() if found.stub_images else options_of_all.config.defaults
     return PrintOptions(
-        globals=read_globals(found, environ),
-        compile=read_compile_options(found, environ),
+        globals=options_of_all,
+        compile=read_compile_options(found, environ, defaults),
         form=form,
         output=found.output or "",
         stub_images=found.stub_images or "",
@@ -109,7 +113,7 @@ def _compile(options: PrintOptions, stub: StubImages | None, view: BuildView) ->
         return compile_input(given, stub, view)
     from .state import open_state
 
-    return compile_input(given, open_state(options.globals.root).content, view)
+    return compile_input(given, open_state(options.globals.root), view, options.globals.config)
 
 
 def _render(options: PrintOptions, compiled: Compiled) -> bytes:

@@ -11,8 +11,9 @@ from .step_options import add_step_flags, read_step_options
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from .config.values import DefaultsConfig
     from .pairs import Pairs
     from .parser import CommandParser
 
@@ -33,6 +34,7 @@ class CompileOptions:
     build_contexts: Pairs = ()
     platforms: tuple[str, ...] = ()  # as written, not yet checked; none: this machine's
     no_cache: bool = False
+    no_cache_filter: tuple[str, ...] = ()  # stages to run again
     pull: bool = False
     frontend: str = ""  # "": as the build file says, else Dockerfile
     step_options: Pairs = ()  # of the frontend, about processes
@@ -49,14 +51,17 @@ def add_compile_flags(parser: CommandParser) -> None:
     parser.add_value("--build-context", metavar="NAME=SOURCE", many=True, help="what FROM/COPY --from NAME means")
     parser.add_value("--platform", metavar="OS/ARCH", many=True, help="platform of the image (default: this one)")
     parser.add_flag("--no-cache", help="run everything again")
+    parser.add_value("--no-cache-filter", metavar="STAGE", many=True, help="run these stages again; A,B or repeated")
     parser.add_flag("--pull", help="ask registries for newer base images")
     add_step_flags(parser)
     parser.add_value("--frontend", metavar="NAME", help="build language (default: what the file's syntax line says)")
     parser.add_value("--opt", metavar="KEY=VALUE", many=True, help="option of the frontend")
+    parser.set_defaults(pull=None)  # as the config file says
 
 
-def read_compile_options(found: Namespace, environ: Mapping[str, str]) -> CompileOptions:
-    """Raises UsageError saying which flag is wrong and what was expected."""
+def read_compile_options(found: Namespace, environ: Mapping[str, str], defaults: DefaultsConfig) -> CompileOptions:
+    """Raises UsageError saying which flag is wrong and what was expected. `defaults`: for flags that are not there."""
+    platforms = found.platform or ([defaults.platform] if defaults.platform else ())
     options = CompileOptions(
         context=found.context,
         file=found.file or "",
@@ -64,10 +69,11 @@ def read_compile_options(found: Namespace, environ: Mapping[str, str]) -> Compil
         build_args=environment_pairs("--build-arg", found.build_arg or (), environ),
         labels=value_pairs("--label", found.label, "KEY=VALUE", value_needed=False),
         build_contexts=value_pairs("--build-context", found.build_context, "NAME=SOURCE"),
-        platforms=tuple(word for text in found.platform or () for word in text.split(",")),
+        platforms=tuple(word for text in platforms for word in text.split(",")),
         no_cache=found.no_cache,
-        pull=found.pull,
-        frontend=found.frontend or "",
+        no_cache_filter=_stages(found.no_cache_filter or ()),
+        pull=defaults.pull if found.pull is None else found.pull,
+        frontend=found.frontend or defaults.frontend,
         step_options=read_step_options(found),
         frontend_options=value_pairs("--opt", found.opt, "KEY=VALUE"),
     )
@@ -76,3 +82,10 @@ def read_compile_options(found: Namespace, environ: Mapping[str, str]) -> Compil
     if options.file == STDIN and options.context == STDIN:
         raise UsageError("the build file and the context cannot both come from stdin")
     return options
+
+
+def _stages(texts: Sequence[str]) -> tuple[str, ...]:
+    names = [name.strip() for text in texts for name in text.split(",")]
+    if not all(names):
+        raise UsageError(f"--no-cache-filter {','.join(texts)!r}: expected STAGE[,STAGE…]")
+    return tuple(names)

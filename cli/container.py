@@ -36,11 +36,13 @@ def run_container(options: RunOptions) -> int:
         from ..worker import enter_user_namespace
 
         enter_user_namespace()
-    return anyio.run(_run, options, state)
+    options.globals.config.check_registries()
+    with state.leases.take():
+        return anyio.run(_run, options, state)
 
 
 async def _run(options: RunOptions, state: State) -> int:
-    async with ImageSource(state.content) as images:
+    async with ImageSource(state.content, plain_http=options.globals.config.plain_http) as images:
         resolved = await images.resolve(f"docker-image://{options.image}", host_platform(), "default")
         origin = f"docker-image://{options.image}"
         ref = await run_blocking(note_image_layers, state.records, state.layers, origin, resolved)
@@ -50,7 +52,7 @@ async def _run(options: RunOptions, state: State) -> int:
     try:
         root = RootMount(lowers=_folders(state, snapshot), upper=active.fs, work=active.work)
         spec = await run_blocking(_spec, options, resolved.config.config, state, root)
-        async with SandboxExecutor(state.root) as executor:
+        async with SandboxExecutor(state.root, seccomp=options.seccomp) as executor:
             return (await executor.run(spec)).code
     finally:
         with anyio.CancelScope(shield=True):

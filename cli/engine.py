@@ -11,12 +11,12 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from ..errors import LlbuildError
 from ..solver import check_entitlements, make_plan, unresolved_sources
-from ..worker import Contexts, Prober
-from .compiling import Compiling
+from .compiling import Compiling, open_lookup
 from .exports import export_image, image_outputs, tree_outputs
+from .gc import collect_if_due
 from .job import Build, BuildResult
-from .lookup import KnownLookup, stored_images
 from .phases import phase
 from .record import remember_build
 from .state import open_state
@@ -30,26 +30,45 @@ if TYPE_CHECKING:
     from .progress import Display
     from .request import BuildInput
     from .solve_options import SolveOptions
+    from .state import State
 
 __all__ = ["build"]
 
 
 def build(options: SolveOptions, given: BuildInput, *, display: Display, view: BuildView) -> BuildResult:
-    """Compile, solve, export, and leave a record in the build history. Raises LlbuildError."""
+    """Compile, solve, export, leave a record in the build history, and clean up when that is due. Raises LlbuildError.
+
+    What turns out to be lost or damaged on the way is a miss: said so, and made anew.
+    """
+    options.globals.config.check_registries()
     started = time.time()
-    state = open_state(options.globals.root)
-    contexts = Contexts(given.folders, hidden=state.root, digests=state.root / "contexts")
-    prober = Prober(layers=state.layers, content=state.content, records=state.records, contexts=contexts)
-    lookup = KnownLookup(stored_images(state.content, given.mode), given.folders, stdin=given.stdin)
-    compiling = Compiling(given, lookup, view)
-    job = Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
+    job = _begin(options, given, open_state(options.globals.root), display, view)
+    losses: set[str] = set()
     try:
-        result = _run(job)
+        while True:
+            try:
+                with job.state.leases.take():
+                    result = _run(job)
+                break
+            except LlbuildError as error:
+                from .lost import without_lost
+
+                again = without_lost(job, error, losses)
+                if again is None:
+                    raise
+                job = again
     except BaseException as error:
         remember_build(job, started, error=error)
         raise
     remember_build(job, started, result=result)
+    collect_if_due(job.state, options.globals.config.gc, display.display)
     return result
+
+
+def _begin(options: SolveOptions, given: BuildInput, state: State, display: Display, view: BuildView) -> Build:
+    lookup, prober = open_lookup(given, state)
+    compiling = Compiling(given, lookup, view, prober)
+    return Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
 
 
 def _run(job: Build) -> BuildResult:
@@ -81,8 +100,10 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
     if plan is None or not plan.runs_processes or job.options.cache_from:
         return None
     from ..worker.executor import start_helper
+    from ..worker.seccomp import filter_program
 
-    return start_helper(str(job.state.root))
+    root = str(job.state.root)
+    return start_helper(root, filter_program(root) if job.options.seccomp else b"")
 
 
 def _plan(job: Build, compiled: Compiled) -> Plan | None:

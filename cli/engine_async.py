@@ -10,6 +10,7 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
+from ..llb import redacted
 from ..solver import (
     RETRY_DELAYS_S,
     Flights,
@@ -21,19 +22,24 @@ from ..solver import (
     retrying,
     unresolved_sources,
 )
+from ..values import replace
 from ..worker import LocalWorker, unwanted_caches
 from ..worker.executor import CgroupSpec, SandboxExecutor
 from ..worker.source import ImageSource
 from .client import CommandLineClient
-from .compiling_async import complete
+from .compiling_async import Answers, complete
+from .context import is_ssh
 from .exports import export_image, export_tree, image_outputs, tree_outputs
+from .given import AgentSource
 from .job import BuildResult
-from .lost import lost_layers, warn_of_loss
 from .phases import phase
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ..frontend import Compiled
-    from ..solver import Plan, Ref
+    from ..llb import SourceOp
+    from ..solver import EventReporter, Plan, Ref
     from ..worker.executor import HelperProcess
     from .job import Build
     from .state import State
@@ -69,47 +75,39 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
-        images = await stack.enter_async_context(ImageSource(job.state.content))
-        if compiled is None:
-            compiled = await complete(job.compiling, images, job.display.display)
-            check_entitlements([result.definition for result in compiled.results], job.options.allowed)
+        config = job.options.globals.config
+        images = await stack.enter_async_context(ImageSource(job.state.content, plain_http=config.plain_http))
         await run_blocking(_sweep, job.state)
-        executor = SandboxExecutor(job.state.root, helper=helper)
-        client = await stack.enter_async_context(CommandLineClient(job.options.secrets, job.options.agents))
+        executor = SandboxExecutor(job.state.root, helper=helper, seccomp=job.options.seccomp)
+        client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
+        remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files, client))
         caches = job.state.caches
-        caches.empty_first(unwanted_caches(result.definition for result in compiled.results))
         worker = LocalWorker(
             job.prober,
             images=images,
+            remote=remote,
             executor=executor,
             caches=caches,
             client=client,
             cgroup=CgroupSpec(resources=job.options.resources.linux, pids=job.options.resources.pids),
         )
+        if compiled is None:
+            answers = Answers(images=images, remote=remote, worker=worker, cache=job.state.cache)
+            compiled = await complete(job.compiling, answers, job.display.display)
+            check_entitlements([result.definition for result in compiled.results], job.options.allowed)
+        caches.empty_first(unwanted_caches(result.definition for result in compiled.results))
         if _wants_caches(job, plan):
             await _import_caches(job, images, worker)
             plan = None
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
-        ready, given_up = False, set[str]()
-        while True:
-            plan = plan or await _plan(job, compiled, worker)
-            if plan.runs_processes and not ready:
-                await stack.enter_async_context(executor)
-                ready = True
-                if plan.runs_on_the_machines_network:
-                    with phase(_NETWORK_NOTICE, job.display.display):
-                        pass
-            try:
-                return await _perform(job, compiled, plan, worker, flights)
-            except LlbuildError as error:
-                lost = lost_layers(error)
-                if not lost or lost <= given_up:
-                    raise
-                given_up |= lost
-                worker.lost |= lost
-                warn_of_loss(job, error)
-                plan = None
+        plan = plan or await _plan(job, compiled, worker)
+        if plan.runs_processes:
+            await stack.enter_async_context(executor)
+            if plan.runs_on_the_machines_network:
+                with phase(_NETWORK_NOTICE, job.display.display):
+                    pass
+        return await _perform(job, compiled, plan, worker, flights)
 
 
 async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWorker, flights: Flights) -> BuildResult:
@@ -168,14 +166,27 @@ async def _tick(job: Build) -> None:
 async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
     definitions = [result.definition for result in compiled.results]
     graph, sources, unknown = unresolved_sources(definitions, worker)
-    sources.update(await resolve_sources(unknown, worker))
+    sources.update(await resolve_sources(unknown, worker, watch=partial(_resolving, job)))
     plan = await run_blocking(make_plan, graph, sources, worker, job.state.cache)
     await run_blocking(worker.contexts.remember)
     return plan
 
 
+def _agents(job: Build) -> tuple[AgentSource, ...]:
+    """What `--ssh` names; without it, a context behind ssh is reached with the agent at hand: as in docker."""
+    url = job.compiling.given.request.option("context") or ""
+    if job.options.agents or not is_ssh(url):
+        return job.options.agents
+    return (AgentSource(id="default"),)
+
+
+def _resolving(job: Build, op: SourceOp) -> AbstractContextManager[EventReporter]:
+    return phase(f"[internal] resolve {redacted(op.identifier)}", job.display.display)
+
+
 def _limits(job: Build) -> Limits:
-    return Limits(execs=job.options.max_parallelism) if job.options.max_parallelism else Limits()
+    limits = Limits(keep_going=job.options.keep_going)
+    return replace(limits, execs=job.options.max_parallelism) if job.options.max_parallelism else limits
 
 
 async def _export(job: Build, compiled: Compiled, plan: Plan, root: Ref, worker: LocalWorker) -> BuildResult:

@@ -22,8 +22,7 @@ def report_failure(error: LlbuildError, view: BuildView, trace: Trace | None = N
         from .edge import print_traceback
 
         print_traceback(error)
-    if error.warnings:
-        sys.stderr.write(render_warnings(error.warnings, view.sources))
+    sys.stderr.write(render_warnings((*error.warnings, *view.said), view.sources))
     sys.stderr.write(failure_text(error, view, trace))
     sys.stderr.flush()
 

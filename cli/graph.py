@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import DefinitionError, LlbuildError, UsageError
 from ..values import frozen, replace
 from .compile_options import CompileOptions, add_compile_flags, read_compile_options
+from .config.values import DefaultsConfig
 from .parser import CommandParser, GlobalOptions, read_globals, start_log, suggestion
 from .results import check_writable, write_result
 
@@ -55,9 +56,12 @@ def parse_graph(argv: Sequence[str], environ: Mapping[str, str]) -> GraphOptions
     parser.add_flag("--full", help="draw every link, also those that longer ways imply")
     add_compile_flags(parser)
     found = parser.parse(argv)
+    options_of_all = read_globals(found, environ)
+    drawn_as_it_is = found.build or found.definition
+    defaults = DefaultsConfig() if drawn_as_it_is else options_of_all.config.defaults
     options = GraphOptions(
-        globals=read_globals(found, environ),
-        compile=read_compile_options(found, environ),
+        globals=options_of_all,
+        compile=read_compile_options(found, environ, defaults),
         build=_named("--build", found.build, "a number, or 'last'"),
         definition=_named("--definition", found.definition, "a file, or - for stdin"),
         form=_form(found.format, found.output or ""),
@@ -140,5 +144,6 @@ def _compiled(options: GraphOptions, view: BuildView) -> tuple[Definition, ...]:
 
     given = build_input(options.compile, view.sources)
     request = replace(given.request, for_build=False)
-    compiled = compile_input(replace(given, request=request), open_state(options.globals.root).content, view)
+    state = open_state(options.globals.root)
+    compiled = compile_input(replace(given, request=request), state, view, options.globals.config)
     return tuple(result.definition for result in compiled.results)

@@ -35,7 +35,8 @@ def run(argv: Sequence[str]) -> int:
     start_log(options.globals)
     state = open_state(options.globals.root)
     name = parse_reference(options.name)
-    print(import_rootfs(options.source, name, options.platform, state.content).digest)
+    with state.leases.take():
+        print(import_rootfs(options.source, name, options.platform, state.content).digest)
     return 0
 
 

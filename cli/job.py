@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import BuildWarning
 from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..digest import Digest
-    from ..frontend import BuildWarning
     from ..image import Descriptor, LayerBlob
     from ..llb import Definition
     from ..solver import Plan, Ref
@@ -35,13 +35,26 @@ class BuildResult:
 class BuildView:
     """What becomes known while a build goes on, and is needed to report its failure or its warnings."""
 
-    __slots__ = ("definition", "files", "sources", "warnings")
+    __slots__ = ("_said", "definition", "files", "sources", "warnings")
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}  # what the frontend has read of the client's, path -> contents
         self.sources: dict[str, str] = {}  # build files, path -> text
         self.definition: Definition | None = None
-        self.warnings: tuple[BuildWarning, ...] = ()
+        self.warnings: tuple[BuildWarning, ...] = ()  # the frontend's
+        self._said: dict[BuildWarning, None] = {}
+
+    def warn(self, rule: str, message: str) -> None:
+        """Have something said at the end of the build; once, however often it happens."""
+        self._said[BuildWarning(rule=rule, message=message)] = None
+
+    @property
+    def said(self) -> tuple[BuildWarning, ...]:
+        return tuple(self._said)
+
+    @property
+    def all_warnings(self) -> tuple[BuildWarning, ...]:
+        return (*self.warnings, *self._said)
 
     def note_read(self, files: Mapping[str, bytes]) -> None:
         """The build files that a frontend has read, by path, in the order of reading."""

@@ -1,32 +1,54 @@
-"""Stored results that turn out to be none: a layer of theirs cannot be had, so what made it is done again."""
+"""Stored results that turn out to be none, since a layer of theirs or the whole database cannot be had any more."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import BuildError, LostLayerError
-from ..frontend import BuildWarning
+from ..errors import BuildError, DamagedError, LostLayerError, causes
+from ..values import replace
+from .state import open_state, replace_damaged
 
 if TYPE_CHECKING:
     from .job import Build
 
-__all__ = ["lost_layers", "warn_of_loss"]
+__all__ = ["without_lost"]
 
 
-def lost_layers(error: BaseException) -> set[str]:
-    """The layers for whose loss a build failed; none when it failed for anything else as well."""
+def without_lost(job: Build, error: BaseException, known: set[str]) -> Build | None:
+    """The build to go on with, which takes what was lost for a miss; a warning will say so at its end.
+
+    known: what was lost before, in this build; gets what is lost now. Returns None when a loss was not all that `error`
+    is about, or nothing is lost that was not before.
+    """
+    losses = _losses(error)
+    found = {loss.layer if isinstance(loss, LostLayerError) else loss.path for loss in losses}
+    if found <= known:
+        return None
+    known |= found
+    for loss in losses:
+        if isinstance(loss, LostLayerError):
+            job.prober.lost.add(loss.layer)
+            said = f"part of the cache is lost, and was made anew: {error}"
+        else:
+            said = replace_damaged(loss)
+            job = _reopened(job)
+        job.compiling.view.warn("CacheLost", said)
+    return job
+
+
+def _losses(error: BaseException) -> list[LostLayerError | DamagedError]:
+    """For the loss of what a build failed; nothing when it failed for anything else as well."""
     if isinstance(error, BuildError):
-        each = [lost_layers(inner) for inner in error.errors]
-        return set().union(*each) if all(each) else set()
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, LostLayerError):
-            return {cause.layer}
-        cause = cause.__cause__
-    return set()
+        each = [_losses(inner) for inner in error.errors]
+        return [loss for losses in each for loss in losses] if all(each) else []
+    return [link for link in causes(error) if isinstance(link, LostLayerError | DamagedError)][:1]
 
 
-def warn_of_loss(job: Build, error: BaseException) -> None:
-    """Have it said at the end of the build."""
-    message = f"part of the cache is lost, and was made anew: {error}"
-    job.compiling.view.warnings = (*job.compiling.view.warnings, BuildWarning(rule="CacheLost", message=message))
+def _reopened(job: Build) -> Build:
+    """The same build, with the database that there is now."""
+    old = job.state
+    old.database.close()
+    state = open_state(str(old.root), userxattr=old.layers.userxattr)
+    prober = state.prober(job.compiling.given.folders, job.compiling.given.files)
+    prober.lost |= job.prober.lost
+    return replace(job, state=state, prober=prober)

@@ -32,7 +32,13 @@ COMMANDS = {
     "history": (".history", "show how an image came to be, layer by layer"),
     "inspect": (".inspect", "show an image's digest, config and layers as JSON"),
     "explain": (".explain", "say why the steps of a build ran, or did not have to"),
+    "rmi": (".rmi", "remove names of images from the local store"),
+    "du": (".du", "show what takes room in the state folder"),
+    "prune": (".prune", "remove what no image and no running build needs"),
+    "verify": (".verify", "check everything that is stored, and mend it"),
+    "config": (".show_config", "show the configuration, and where it comes from"),
     "import": (".import_", "make an image from a root filesystem (folder or tar)"),
+    "info": (".info", "say what this machine has for builds, and what to enable for more"),
     "version": (".version", "print the version"),
 }
 # flags that may stand before the command, and whether they take a value

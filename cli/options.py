@@ -35,9 +35,10 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
     found = build_parser().parse(argv)
     if found.check and found.call not in {None, "check"}:
         raise UsageError(f"--check and --call {found.call} contradict each other")
+    solve = read_solve_options(found, environ)
     options = BuildOptions(
-        compile=read_compile_options(found, environ),
-        solve=_allowing_network(read_solve_options(found, environ), found.network),
+        compile=read_compile_options(found, environ, solve.globals.config.defaults),
+        solve=_allowing_network(solve, found.network),
         call="check" if found.check else found.call or "",
     )
     platform_of(options.compile.platforms)
@@ -58,7 +59,7 @@ _NOT_YET = frozenset(
         *("annotation", "attest", "build-arg-file", "builder"),
         *("compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
         *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap"),
-        *("no-cache-filter", "policy", "provenance", "push", "rm", "sbom", "security-opt", "squash"),
+        *("policy", "provenance", "push", "rm", "sbom", "security-opt", "squash"),
     )
 )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ..errors import UsageError
 from ..values import frozen
+from .config.values import Config, load_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,11 +24,12 @@ LOG_FORMS = ("console", "json")
 
 @frozen
 class GlobalOptions:
-    """What every command knows: the state folder (absolute), and the diagnostic log."""
+    """What every command knows: the state folder (absolute), the diagnostic log, and the config file."""
 
     root: str
     debug: bool = False
     log_form: str = ""  # "console", "json" or "": nobody asked
+    config: Config = Config()
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -129,14 +131,15 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 
 def read_globals(arguments: argparse.Namespace, environ: Mapping[str, str]) -> GlobalOptions:
-    """The flags of every command, and their environment variables."""
+    """The flags of every command, their environment variables, and the config file. Raises UsageError, ConfigError."""
     form = arguments.log_format or ""
     if form and form not in LOG_FORMS:
         raise UsageError(f"--log-format {form!r}; expected one of {', '.join(LOG_FORMS)}")
     if arguments.root == "":
         raise UsageError("--root is empty; expected a folder")
-    root = arguments.root or environ.get("LLBUILD_ROOT") or default_root(environ, os.geteuid())
-    return GlobalOptions(root=os.path.abspath(root), debug=arguments.debug, log_form=form)
+    config = load_config(environ)
+    root = arguments.root or environ.get("LLBUILD_ROOT") or config.defaults.root or default_root(environ, os.geteuid())
+    return GlobalOptions(root=os.path.abspath(root), debug=arguments.debug, log_form=form, config=config)
 
 
 def start_log(options: GlobalOptions) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import LlbuildError, StoreError, first_error
-from ..llb import SourceFile
+from ..llb import SourceFile, redacted
 from ..log import log
 from ..solver import BuildDetails, BuildRecord, BuildStatus, BuildSummary, History, Outcome, ProcessUsage, Step
 from ..values import replace
@@ -47,7 +47,7 @@ def remember_build(
         status=status,
         error=_storable(reason),
         names=job.options.tags,
-        context=_storable(os.path.abspath(given.folders["context"])) if "context" in given.folders else "",
+        context=_storable(given.context),
         target=given.request.option("target") or "",
         platform=str(given.request.platform),
         result=result.manifest.digest if result is not None and result.manifest is not None else None,
@@ -67,7 +67,7 @@ def remember_build(
 
 def _details(job: Build, cause: BaseException | None, definitions: Sequence[Definition]) -> BuildDetails:
     given, view = job.compiling.given, job.compiling.view
-    report, warnings = "", view.warnings
+    report, warnings = "", view.all_warnings
     if isinstance(cause, LlbuildError):
         from .failure import failure_text
 
@@ -76,7 +76,9 @@ def _details(job: Build, cause: BaseException | None, definitions: Sequence[Defi
     unkept = {} if definitions else view.files  # a definition keeps its build files itself
     return BuildDetails(
         frontend=given.frontend.name,
-        options=tuple((_storable(name), _storable(value)) for name, value in given.request.options.items()),
+        options=tuple(
+            (_storable(name), _storable(_shown(name, value))) for name, value in given.request.options.items()
+        ),
         version=__version__,
         cpus=len(os.sched_getaffinity(0)),
         limit=job.options.max_parallelism,
@@ -84,6 +86,13 @@ def _details(job: Build, cause: BaseException | None, definitions: Sequence[Defi
         report=_storable(report),
         sources=tuple(SourceFile(path=_storable(path), data=data[:_LONGEST]) for path, data in unkept.items()),
     )
+
+
+def _shown(name: str, value: str) -> str:
+    """The value of an option of the frontend: a context's URL may hold a password."""
+    if name != "context" and not name.startswith("context:"):
+        return value
+    return redacted(value)
 
 
 def _storable_warning(warning: BuildWarning) -> BuildWarning:

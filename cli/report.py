@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DockerfileError, ExecError, LlbuildError, VertexError
+from ..errors import BuildError, ConfigError, DockerfileError, ExecError, LlbuildError, VertexError, causes
 from ..values import frozen
 from .text import cell_width, clip, harmless, single_line
 
@@ -48,33 +48,26 @@ class BuildFacts:
 
 
 def render_error(error: LlbuildError, facts: BuildFacts | None = None) -> str:
-    """The whole report; its last lines are `error: …` and, if there is one, `hint: …`."""
+    """The whole report; its last lines are `error: …` and, if there is one, `hint: …`. Of several failures, each."""
     facts = facts or BuildFacts()
-    chain = _chain(error)
+    if isinstance(error, BuildError):
+        reports = [render_error(each, facts) for each in error.errors]
+        return "\n".join([*reports, f"error: {_prose(error.message)}\n"])
+    chain = causes(error)
     step = _step(chain, facts)
     parts = []
     if step is not None and step.output:
         parts.append(_output(step))
-    located = next((link for link in chain if isinstance(link, DockerfileError)), None)
+    located = next((link for link in chain if isinstance(link, DockerfileError | ConfigError)), None)
     at = located.at if located is not None else step.at if step is not None else None
-    if at is not None and at.path in facts.sources:
-        parts.append(excerpt(facts.sources[at.path], at, caret=None if located is None else located.at))
+    sources = {located.at.path: located.source} if isinstance(located, ConfigError) else facts.sources
+    if at is not None and at.path in sources:
+        parts.append(excerpt(sources[at.path], at, caret=None if located is None else located.at))
     parts.append(f"error: {_message(error, step, located)}\n")
     hint = next((link.hint for link in chain if link.hint), "")
     if hint:
         parts.append(f"hint: {_prose(hint)}\n")
     return "".join(parts)
-
-
-def _chain(error: LlbuildError) -> list[LlbuildError]:
-    """The error and its causes, as far as they are ours."""
-    links: list[LlbuildError] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        if isinstance(link, LlbuildError):
-            links.append(link)
-        link = link.__cause__
-    return links
 
 
 def _step(chain: Iterable[LlbuildError], facts: BuildFacts) -> StepFacts | None:
@@ -84,7 +77,7 @@ def _step(chain: Iterable[LlbuildError], facts: BuildFacts) -> StepFacts | None:
     return None
 
 
-def _message(error: LlbuildError, step: StepFacts | None, located: DockerfileError | None) -> str:
+def _message(error: LlbuildError, step: StepFacts | None, located: DockerfileError | ConfigError | None) -> str:
     """One line (or the message's own), naming the step or the place if the message does not."""
     text = str(error)
     if located is not None and located is not error and str(located) not in text:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..values import frozen
 from .pairs import Pairs, environment_pairs
 from .parser import CommandParser, GlobalOptions, read_globals, start_log
+from .security import add_security_flag, wants_seccomp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ class RunOptions:
     entrypoint: str | None = None  # "": none at all
     interactive: bool = False  # stdin stays open
     terminal: bool = False
+    seccomp: bool = True
 
 
 def run(argv: Sequence[str]) -> int:
@@ -55,6 +57,7 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
     parser.add_value("--entrypoint", metavar="PROGRAM", help="instead of the image's entrypoint; '' for none")
     parser.add_flag("-i", "--interactive", help="keep stdin open")
     parser.add_flag("-t", "--tty", help="give the command a terminal")
+    add_security_flag(parser)
     parser.add_flag("--rm", help="accepted for docker's sake: nothing is ever kept")
     found = parser.parse(argv)
     return RunOptions(
@@ -67,4 +70,5 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
         entrypoint=found.entrypoint,
         interactive=found.interactive,
         terminal=found.tty,
+        seccomp=wants_seccomp(found.security_opt),
     )

@@ -14,11 +14,12 @@ from ..platforms import host_platform
 from ..values import frozen, replace
 from ..worker import unsupported
 from .build import conduct
+from .context import check_folder
 from .definition import STDIN, parse_definition, plain_image, read_bytes, read_config
 from .engine import build
 from .pairs import value_pairs
 from .parser import CommandParser
-from .request import BuildInput, check_folder
+from .request import BuildInput
 from .solve_options import SolveOptions, add_solve_flags, read_solve_options
 
 if TYPE_CHECKING:

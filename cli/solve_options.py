@@ -12,6 +12,7 @@ from .outputs import STDOUT, Output, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
 from .resources import StepResources, parse_resources
+from .security import add_security_flag, wants_seccomp
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -36,6 +37,8 @@ class SolveOptions:
     iidfile: str = ""
     metadata_file: str = ""
     max_parallelism: int = 0  # 0: as the machine allows
+    seccomp: bool = True  # whether steps may make only the system calls of the default profile
+    keep_going: bool = False  # after a failure, with what does not need it
     secrets: tuple[SecretSource, ...] = ()
     agents: tuple[AgentSource, ...] = ()
     allowed: tuple[str, ...] = ()  # entitlements
@@ -68,6 +71,9 @@ def add_solve_flags(parser: CommandParser) -> None:
         "--resource", metavar="SPEC", many=True, help="what a step may take: memory=512m,cpus=1.5,pids=200"
     )
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
+    add_security_flag(parser)
+    parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
+    parser.set_defaults(keep_going=None)  # as the config file says
     parser.add_value(
         "--secret", metavar="SPEC", many=True, help="id=ID[,src=FILE|,env=NAME]: secret for steps that ask"
     )
@@ -78,20 +84,24 @@ def add_solve_flags(parser: CommandParser) -> None:
 
 def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOptions:
     """Raises UsageError saying which flag is wrong, or which two cannot be had at once."""
+    options_of_all = read_globals(found, environ)
+    config = options_of_all.config.build
     options = SolveOptions(
-        globals=read_globals(found, environ),
+        globals=options_of_all,
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
         outputs=parse_outputs(found.output or ()),
         cache_to=_cache_targets(found.cache_to),
         cache_from=_cache_sources(found.cache_from),
-        progress=_progress(found, environ),
+        progress=_progress(found, environ, config.progress),
         iidfile=found.iidfile or "",
         metadata_file=found.metadata_file or "",
-        max_parallelism=_parallelism(found.max_parallelism),
+        max_parallelism=_parallelism(found.max_parallelism) or config.max_parallelism,
+        keep_going=config.keep_going if found.keep_going is None else found.keep_going,
         secrets=tuple(map(parse_secret, found.secret or ())),
         agents=unique_agents(found.ssh or ()),
         allowed=_entitlements(found.allow or ()),
         resources=parse_resources(found.resource or ()),
+        seccomp=wants_seccomp(found.security_opt),
     )
     _check_agreement(options)
     return options
@@ -110,7 +120,7 @@ def image_name(what: str, text: str) -> str:
     return str(reference)
 
 
-def _progress(found: Namespace, environ: Mapping[str, str]) -> str:
+def _progress(found: Namespace, environ: Mapping[str, str], default: str) -> str:
     asked: str | None = found.progress
     if asked is not None:
         form = _form(asked, "--progress")
@@ -123,7 +133,7 @@ def _progress(found: Namespace, environ: Mapping[str, str]) -> str:
     for variable in ("LLBUILD_PROGRESS", "BUILDKIT_PROGRESS"):
         if environ.get(variable):
             return _form(environ[variable], f"${variable}")
-    return "auto"
+    return default
 
 
 def _form(text: str, origin: str) -> str:

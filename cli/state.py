@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import solver
-from ..database import open_database
-from ..errors import StoreError
+from ..database import open_database, set_aside
+from ..errors import DamagedError, StoreError
+from ..leases import Leases
 from ..solver import CacheStore, Derivations, History
 from ..values import frozen
 from ..worker import SCHEMA as LAYERS_SCHEMA
-from ..worker import ContentStore, LayerRecords
+from ..worker import USES_SCHEMA, ContentStore, Contexts, LayerRecords, Prober, UseRecords
 from ..worker.snapshot import LayerStore
+from ..worker.source import DOWNLOADS_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..database import Database, Schema
-    from ..worker import CacheHolds
+    from ..worker import CacheHolds, Client, HandedFile
+    from ..worker.source import RemoteSources
 
-__all__ = ["State", "open_explanations", "open_history", "open_state"]
+__all__ = ["State", "open_explanations", "open_history", "open_state", "replace_damaged"]
+
+# all that `state.db` holds
+_SCHEMAS = (*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA, USES_SCHEMA, DOWNLOADS_SCHEMA)
 
 
 @frozen
@@ -34,19 +41,35 @@ class State:
     layers: LayerStore
     records: LayerRecords
     cache: CacheStore
+    leases: Leases
+    uses: UseRecords
 
     @property
     def caches(self) -> CacheHolds:
         """The folders of cache mounts."""
         from ..worker import CacheHolds
 
-        return CacheHolds(self.root / "cache-mounts", self.root / "locks" / "cache-mounts", layers=self.layers)
+        locks = self.root / "locks" / "cache-mounts"
+        return CacheHolds(self.root / "cache-mounts", locks, layers=self.layers, uses=self.uses)
+
+    def remote_sources(self, handed: Mapping[str, HandedFile], client: Client | None = None) -> RemoteSources:
+        """For one build; `handed` are the client's files by URL, and `client` logs in."""
+        from ..worker.source import RemoteSources
+
+        return RemoteSources(self.root, self.layers, self.records, self.database, handed=handed, client=client)
+
+    def prober(self, folders: Mapping[str, Path], files: Mapping[str, HandedFile] | None = None) -> Prober:
+        """For a build of these folders of the client's, by context name, and files, by URL."""
+        digests = self.root / "contexts"
+        contexts = Contexts(folders, files=files, hidden=self.root, digests=digests, uses=self.uses)
+        return Prober(layers=self.layers, content=self.content, records=self.records, contexts=contexts)
 
 
-def open_state(root: str) -> State:
-    """Open the state folder, making it when it is not there.
+def open_state(root: str, *, userxattr: bool | None = None) -> State:
+    """Open the state folder, making it when it is not there. A damaged database is set aside, and that is said.
 
-    Raises StoreError when it cannot be made, written or read.
+    userxattr: whether layers keep overlayfs's marks in user.* attributes; None: as this process must.
+    Raises StoreError when the folder cannot be made, written or read.
     """
     path = Path(root)
     try:
@@ -57,9 +80,9 @@ def open_state(root: str) -> State:
         ) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise StoreError(f"the state folder {root} is not writable", hint="choose another with --root DIR")
-    database = open_database(path / "state.db", [*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA])
+    database = _open(path / "state.db", _SCHEMAS)
     # Only root may set trusted.* attributes; in a user namespace overlay keeps its marks in user.*.
-    layers = LayerStore(path, userxattr=os.geteuid() != 0)
+    layers = LayerStore(path, userxattr=os.geteuid() != 0 if userxattr is None else userxattr)
     return State(
         root=path,
         database=database,
@@ -67,6 +90,8 @@ def open_state(root: str) -> State:
         layers=layers,
         records=LayerRecords(database),
         cache=CacheStore(database),
+        leases=Leases(database, str(path / "locks" / "leases")),
+        uses=UseRecords(database),
     )
 
 
@@ -83,4 +108,17 @@ def open_explanations(root: str) -> tuple[History, Derivations]:
 
 def _open_to_read(root: str, schemas: Sequence[Schema]) -> Database:
     path = Path(root) / "state.db"
-    return open_database(path if path.exists() else Path(":memory:"), schemas)
+    return _open(path if path.exists() else Path(":memory:"), schemas)
+
+
+def _open(path: Path, schemas: Sequence[Schema]) -> Database:
+    try:
+        return open_database(path, schemas)
+    except DamagedError as damage:
+        print(f"warning: {replace_damaged(damage)}", file=sys.stderr)
+        return open_database(path, schemas)
+
+
+def replace_damaged(damage: DamagedError) -> str:
+    """Set a damaged database aside; that, in words. What was cached is built again; images are not in it."""
+    return f"{damage.message}; it is now {set_aside(damage)}, and a new one begins"

@@ -15,6 +15,7 @@ _ESCAPE = re.compile(
     r"|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS, PM, APC, SOS
     r"|\x1b[ -/]*[0-~]?"  # every other escape
 )
+_INTRODUCER = re.compile(r"[\x1b\x90\x98\x9b\x9d-\x9f]")  # what every one of them begins with
 _UNSEEN = [
     *(code for code in range(0x20) if code not in (0x09, 0x0A)),
     *range(0x7F, 0xA0),
@@ -33,7 +34,9 @@ def harmless(text: str) -> str:
     """Without escape sequences; other control characters become U+FFFD. Keeps tab and newline."""
     if text.isascii() and text.isprintable():
         return text
-    return _ESCAPE.sub("", text).translate(_HARMLESS)
+    if _INTRODUCER.search(text):  # binary output has megabytes without any
+        text = _ESCAPE.sub("", text)
+    return text.translate(_HARMLESS)
 
 
 def single_line(text: str) -> str:

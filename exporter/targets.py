@@ -31,12 +31,15 @@ _ARCHIVE_FORM = "oci archive 1"  # to be changed when the same image would give 
 
 
 def export_store(image: AssembledImage, store: ContentStore, names: Sequence[Reference]) -> None:
-    """Keep the image in the local store, under these names. Writes nothing that is there already."""
+    """Keep the image in the local store, under these names. Writes nothing that is there already, unharmed."""
     for descriptor, data in image.small_blobs():
-        if not store.has(descriptor.digest, len(data)):
-            store.write(data)
+        store.write(data, descriptor.digest)
     for name in names:
         store.put_image(str(name), image.manifest_descriptor)
+    # Until it had a name, nothing kept anybody from cleaning up what it shares with images that were forgotten.
+    for descriptor, data in image.small_blobs():
+        if not store.has(descriptor.digest, len(data)):
+            store.write(data, descriptor.digest)
 
 
 def export_oci_tar(image: AssembledImage, store: ContentStore, names: Sequence[Reference], path: str) -> None:

@@ -122,6 +122,14 @@ class Lookup(Protocol):
         """
         ...
 
+    def result_file(self, definition: Definition, path: str, *, limit: int = 0) -> bytes | None:
+        """A file of what a graph makes: of a repository, say. Links in it are followed, and never lead out of it.
+
+        limit: no more than so many bytes from its beginning; 0: all of it. Raises NoSuchFile when there is none,
+        LlbuildError when the graph cannot be built or the file cannot be read.
+        """
+        ...
+
     def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int | None:
         """When a git or HTTP source is from, in seconds since 1970.
 

@@ -11,9 +11,9 @@ __all__ = ["endpoint", "is_loopback", "trust"]
 _DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
 
 
-def endpoint(domain: str) -> str:
-    """The base URL for the domain of a reference, without a slash at its end."""
-    scheme = "http" if is_loopback(domain) else "https"
+def endpoint(domain: str, *, plain: bool = False) -> str:
+    """The base URL for the domain of a reference, without a slash at its end. plain: without TLS."""
+    scheme = "http" if plain or is_loopback(domain) else "https"
     return f"{scheme}://{_DOCKER_HUB.get(domain, domain)}"
 
 

@@ -22,11 +22,10 @@ from ..errors import SourceError
 from ..values import frozen
 from .registry import RegistryClient
 from .registry_errors import check_status
-from .registry_hosts import endpoint
 from .registry_session import PUSH, Access
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
     from typing import BinaryIO, TypeAlias
 
     from ..digest import Digest
@@ -58,8 +57,8 @@ class _Upload:
 class RegistryPusher(RegistryClient):
     """Usable by many tasks at once, inside `async with`; no two of them may push the same blob to one repository."""
 
-    def __init__(self, *, chunk_bytes: int = _CHUNK_BYTES) -> None:
-        super().__init__()
+    def __init__(self, *, plain_http: Collection[str] = (), chunk_bytes: int = _CHUNK_BYTES) -> None:
+        super().__init__(plain_http=plain_http)
         self._chunk_bytes = chunk_bytes
         self._uploads: dict[tuple[str, Digest], _Upload] = {}  # those that broke off
         self._without_chunks: set[str] = set()  # registries
@@ -131,7 +130,7 @@ class RegistryPusher(RegistryClient):
     def _begun(self, reference: Reference, response: httpx.Response) -> _Upload:
         least = response.headers.get("oci-chunk-min-length", "")
         chunk = max(self._chunk_bytes, int(least) if least.isdecimal() else 0)
-        return _Upload(location=_location(reference, response), chunk_bytes=chunk)
+        return _Upload(location=self._location(reference, response), chunk_bytes=chunk)
 
     async def _resumed(self, reference: Reference, blob: Descriptor) -> _Upload | None:
         """An upload of this blob that broke off, if the registry still knows it."""
@@ -146,7 +145,7 @@ class RegistryPusher(RegistryClient):
             arrived = _arrived(response)
             if arrived is None or arrived > blob.size_bytes:
                 return None
-            location = _location(reference, response) if "location" in response.headers else upload.location
+            location = self._location(reference, response) if "location" in response.headers else upload.location
             return _Upload(location=location, offset=arrived, chunk_bytes=upload.chunk_bytes)
 
     async def _send_chunks(
@@ -177,7 +176,9 @@ class RegistryPusher(RegistryClient):
                     self._without_chunks.add(reference.domain)
                     return await self._start(reference)
                 upload = _Upload(
-                    location=_location(reference, response), offset=upload.offset + size, chunk_bytes=upload.chunk_bytes
+                    location=self._location(reference, response),
+                    offset=upload.offset + size,
+                    chunk_bytes=upload.chunk_bytes,
                 )
         self._uploads.pop((reference.name, blob.digest), None)
         return upload
@@ -193,19 +194,18 @@ class RegistryPusher(RegistryClient):
         async with self._request("PUT", reference, str(url), headers=headers, access=PUSH, body=body):
             report(f"pushing {blob.digest.short}", blob.size_bytes, blob.size_bytes)
 
-
-def _location(reference: Reference, response: httpx.Response) -> str:
-    """Where the upload goes on. A registry behind a proxy may believe that it is spoken to in http."""
-    told = response.headers.get("location", "")
-    url = httpx.URL(urljoin(str(response.url), told))
-    home = httpx.URL(endpoint(reference.domain))
-    if url.netloc == home.netloc or url.host == home.host:
-        url = url.copy_with(scheme=home.scheme)
-    if not told or not (url.scheme == "https" or url.netloc == home.netloc):
-        raise SourceError(
-            f"{reference}: the registry sends uploads to {told[:200]!r}; expected an https URL", ref=str(reference)
-        )
-    return str(url)
+    def _location(self, reference: Reference, response: httpx.Response) -> str:
+        """Where the upload goes on. A registry behind a proxy may believe that it is spoken to in http."""
+        told = response.headers.get("location", "")
+        url = httpx.URL(urljoin(str(response.url), told))
+        home = self._home(reference)
+        if url.netloc == home.netloc or url.host == home.host:
+            url = url.copy_with(scheme=home.scheme)
+        if not told or not (url.scheme == "https" or url.netloc == home.netloc):
+            raise SourceError(
+                f"{reference}: the registry sends uploads to {told[:200]!r}; expected an https URL", ref=str(reference)
+            )
+        return str(url)
 
 
 def _arrived(response: httpx.Response) -> int | None:

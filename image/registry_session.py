@@ -1,6 +1,7 @@
 """One build's dealings with registries: connections that are kept, and who we are to each of them.
 
-Registries on this machine (127.0.0.0/8, ::1, localhost) are spoken to in plain http, all others in https.
+Registries on this machine (127.0.0.0/8, ::1, localhost) are spoken to in plain http, all others in https, unless told
+otherwise.
 We are nobody until a registry asks who we are; then the credentials of docker and podman are looked up.
 """
 
@@ -20,7 +21,7 @@ from .registry_errors import check_status, unreachable
 from .registry_hosts import endpoint, is_loopback, trust
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
     from types import TracebackType
     from typing import Self, TypeAlias
 
@@ -52,7 +53,9 @@ _TIMEOUT_SENDING = httpx.Timeout(300, connect=10, pool=None)  # a registry hashe
 class RegistrySession:
     """Usable by many tasks at once, inside `async with`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, plain_http: Collection[str] = ()) -> None:
+        """plain_http: other hosts (`host[:port]`) that are spoken to without TLS."""
+        self._plain_http = frozenset(plain_http)
         self._stack = AsyncExitStack()
         self._clients: dict[bool, httpx.AsyncClient] = {}  # of this machine, of all others
         self._authorizations: dict[tuple[str, tuple[str, ...]], str] = {}  # header by repository and scopes
@@ -84,8 +87,9 @@ class RegistrySession:
         success besides 2xx. Raises SourceError.
         """
         whole = "://" in target
-        url = httpx.URL(target if whole else f"{endpoint(reference.domain)}/v2/{reference.path}/{target}")
-        at_home = url.netloc == httpx.URL(endpoint(reference.domain)).netloc
+        home = self._home(reference)
+        url = httpx.URL(target if whole else f"{home}/v2/{reference.path}/{target}")
+        at_home = url.netloc == home.netloc
         scopes = access.scopes(reference.path)
         for attempt in (1, 2):
             sent = {**headers, "Accept-Encoding": "identity"}
@@ -114,6 +118,10 @@ class RegistrySession:
                 self._authorizations[reference.name, scopes] = found
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise unreachable(reference, error) from error
+
+    def _home(self, reference: Reference) -> httpx.URL:
+        """The registry's base URL."""
+        return httpx.URL(endpoint(reference.domain, plain=reference.domain in self._plain_http))
 
     async def _authorization(self, challenges: list[str], reference: Reference, scopes: tuple[str, ...]) -> str | None:
         """The header that answers one of these challenges; None when we have no answer."""

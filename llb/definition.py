@@ -86,21 +86,30 @@ class SourceFile:
     definition: Definition | None = None
 
 
-def merge_metadata(known: Metadata, said: Metadata) -> Metadata:
-    """What two places say of one vertex: as in BuildKit the later word counts, places and needs add up.
+def merge_metadata(*said: Metadata) -> Metadata:
+    """What several places say of one vertex: as in BuildKit the later word counts, places and needs add up.
 
     A wish to skip the cache stands once it was said.
     """
-    caps = {*(known.caps or ()), *(said.caps or ())}
+    if len(said) == 1:
+        return said[0]
+    spans: dict[Span, None] = {}
+    description: dict[str, str] = {}
+    needs: dict[str, None] = {}
+    for item in said:
+        spans |= dict.fromkeys(item.spans)
+        description |= dict(item.description)
+        needs |= dict.fromkeys(item.caps or ())
+    later = said[::-1]
     return Metadata(
-        name=said.name or known.name,
-        spans=known.spans + tuple(span for span in said.spans if span not in known.spans),
-        ignore_cache=known.ignore_cache or said.ignore_cache,
-        export_cache=known.export_cache if said.export_cache is None else said.export_cache,
-        progress_group=said.progress_group or known.progress_group,
-        resources=said.resources or known.resources,
-        description=tuple(sorted({**dict(known.description), **dict(said.description)}.items())),
-        caps=None if known.caps is None and said.caps is None else tuple(sorted(caps)),
+        name=next((item.name for item in later if item.name), ""),
+        spans=tuple(spans),
+        ignore_cache=any(item.ignore_cache for item in said),
+        export_cache=next((item.export_cache for item in later if item.export_cache is not None), None),
+        progress_group=next((item.progress_group for item in later if item.progress_group), None),
+        resources=next((item.resources for item in later if item.resources), None),
+        description=tuple(sorted(description.items())),
+        caps=None if all(item.caps is None for item in said) else tuple(sorted(needs)),
     )
 
 

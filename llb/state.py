@@ -253,7 +253,7 @@ def marshal(root: Output | None, sources: Iterable[SourceFile] = ()) -> Definiti
     if root is None:
         return Definition(sources=tuple(sources))
     vertices: list[Vertex] = []
-    said: dict[Digest, Metadata] = {}
+    said: dict[Digest, list[Metadata]] = {}
     stack: list[tuple[_Node, bool]] = [(root.node, False)]
     visited: set[_Node] = set()
     while stack:
@@ -261,21 +261,14 @@ def marshal(root: Output | None, sources: Iterable[SourceFile] = ()) -> Definiti
         if inputs_done:
             if node.vertex.digest not in said:
                 vertices.append(node.vertex)
-            _note(said, node.vertex.digest, node.metadata)
+            said.setdefault(node.vertex.digest, []).append(node.metadata)
         elif node not in visited:
             visited.add(node)
             stack.append((node, True))
             stack.extend((item.node, False) for item in reversed(node.visit) if item.node not in visited)
-    present = tuple((item.digest, said[item.digest]) for item in vertices if said[item.digest] != Metadata())
+    merged = ((item.digest, merge_metadata(*said[item.digest])) for item in vertices)
+    present = tuple(item for item in merged if item[1] != Metadata())
     return Definition(vertices=tuple(vertices), root=root.edge, metadata=present, sources=tuple(sources))
-
-
-def _note(said: dict[Digest, Metadata], digest: Digest, metadata: Metadata) -> None:
-    known = said.get(digest)
-    if known is None or known == metadata:
-        said[digest] = metadata
-        return
-    said[digest] = merge_metadata(known, metadata)
 
 
 def _absolute(path: str) -> str:

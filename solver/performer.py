@@ -173,8 +173,12 @@ class Performer:
         return found
 
     def _find(self, strong: Key) -> Record | None:
-        found = self._store.find([strong]).get(strong)
-        return found if found is not None and all(map(self._worker.available, found.refs)) else None
+        with self._store.transaction():
+            found = self._store.find([strong]).get(strong)
+            if found is None or not all(map(self._worker.available, found.refs)):
+                return None
+            self._store.use([found])
+        return found
 
     async def _strong_key(self, vertex: Vertex) -> Key:
         if not vertex.inputs:

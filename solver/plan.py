@@ -14,7 +14,7 @@ from ..llb import ExecOp, FileCopy, NetMode, SourceOp
 from ..values import frozen
 from .events import VertexCached, VertexQueued
 from .graph import load
-from .keys import combine, content_key, is_local, op_key, selections, source_key
+from .keys import combine, content_key, is_local, op_key, selected_key, selections, source_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -122,15 +122,23 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
             continue
         inputs = []
         for index, edge in enumerate(vertex.inputs):
+            key = keys[edge.vertex]
             if is_local(graph.vertices[edge.vertex]):
                 found = _local_contents(graph, worker, vertex, index, read.get(index) or WHOLE)
                 contents[digest, index] = found
-                local_keys[digest, index] = content_key(found[0])
-            inputs.append((local_keys.get((digest, index), keys[edge.vertex]), edge.output))
+                key = local_keys[digest, index] = content_key(found[0])
+            elif index in read:
+                key = selected_key(key, read[index])
+            inputs.append((key, edge.output))
         keys[digest] = combine(op_keys[digest], inputs)
     ignoring = frozenset(graph.ignoring_cache())
     version = store.version()
     hits, todo = _probe(graph, keys, ignoring, worker, store)
+    while not store.use(hits.values()):  # somebody cleaned up meanwhile
+        hits, todo = _probe(graph, keys, ignoring, worker, store)
+    missed = frozenset(todo)
+    spared = (key for digest, key in keys.items() if digest not in hits and digest not in missed)
+    store.keep_below(hits.values(), spared)
     return Plan(
         graph=graph,
         sources=sources,

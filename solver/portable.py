@@ -29,12 +29,14 @@ def portable_records(plan: Plan, store: CacheStore, wanted: Callable[[Ref], bool
     caller.
     """
     vertices = [digest for digest, vertex in plan.graph.vertices.items() if not is_local(vertex)]
-    known = store.find({plan.keys[digest] for digest in vertices})
     found: dict[Digest, Record] = {}
-    for digest in vertices:
-        record = known.get(plan.keys[digest])
-        if record is not None and all(map(wanted, record.refs)):
-            found[digest] = record
+    with store.transaction():
+        known = store.find({plan.keys[digest] for digest in vertices})
+        for digest in vertices:
+            record = known.get(plan.keys[digest])
+            if record is not None and all(map(wanted, record.refs)):
+                found[digest] = record
+        store.use(found.values())
     durations = store.durations({plan.op_keys[digest] for digest in found})
     records: dict[tuple[Key, ...], CacheRecord] = {}
     for digest, record in found.items():

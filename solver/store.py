@@ -1,12 +1,13 @@
 """The cache store: keys → results, in SQLite.
 
-    results(id, refs, created, duration_s, name)   refs: msgpack [[layer, …], …], one array per output
-    keys(key, result, strong)                      32-byte keys; `strong` is the result's strong key
-    contents(id, digest)                           memo: digest of some paths of some layers
-    durations(op, duration_s)                      how long an op took the last time, whatever its inputs
+    results(id, refs, created, duration_s, name, last_used, uses, lease)
+                                           refs: msgpack [[layer, …], …], one array per output
+    keys(key, result, strong)              32-byte keys; `strong` is the result's strong key
+    contents(id, digest, created)          memo: digest of some paths of some layers
+    durations(op, duration_s, created)     how long an op took the last time, whatever its inputs
 
-A key names one result; a result may have several keys. Records are replaced whole, never edited, and
-a record whose layers are gone is a miss.
+A key names one result; a result may have several keys. Records are replaced whole, and a record whose layers are gone
+is a miss. What a build uses it says with `use`, before it relies on it: see `leases.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..database import Schema
 from ..digest import Digest
+from ..leases import LATEST, LEASE_TABLE
 from ..llb.codec import pack, unpack
 from .derivations import DERIVATIONS_SCHEMA, Derivations
 
@@ -32,29 +34,51 @@ __all__ = ["SCHEMAS", "CacheStore", "Record"]
 
 _SCHEMA = Schema(
     "cache",
-    2,
+    3,
     (
+        LEASE_TABLE,
         (
             "CREATE TABLE IF NOT EXISTS results (id INTEGER PRIMARY KEY, refs BLOB NOT NULL, created REAL NOT NULL,"
-            " duration_s REAL NOT NULL, name TEXT NOT NULL)"
+            " duration_s REAL NOT NULL, name TEXT NOT NULL, last_used REAL NOT NULL DEFAULT 0,"
+            " uses INTEGER NOT NULL DEFAULT 0, lease INTEGER NOT NULL DEFAULT 0)"
         ),
         (
             "CREATE TABLE IF NOT EXISTS keys (key BLOB PRIMARY KEY, result INTEGER NOT NULL, strong BLOB NOT NULL)"
             " WITHOUT ROWID"
         ),
-        "CREATE TABLE IF NOT EXISTS contents (id BLOB PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID",
-        "CREATE TABLE IF NOT EXISTS durations (op BLOB PRIMARY KEY, duration_s REAL NOT NULL) WITHOUT ROWID",
+        (
+            "CREATE TABLE IF NOT EXISTS contents (id BLOB PRIMARY KEY, digest TEXT NOT NULL,"
+            " created REAL NOT NULL DEFAULT 0) WITHOUT ROWID"
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS durations (op BLOB PRIMARY KEY, duration_s REAL NOT NULL,"
+            " created REAL NOT NULL DEFAULT 0) WITHOUT ROWID"
+        ),
+    ),
+    changes=(
+        (3, "ALTER TABLE results ADD COLUMN last_used REAL NOT NULL DEFAULT 0"),
+        (3, "ALTER TABLE results ADD COLUMN uses INTEGER NOT NULL DEFAULT 0"),
+        (3, "ALTER TABLE results ADD COLUMN lease INTEGER NOT NULL DEFAULT 0"),
+        (3, "UPDATE results SET last_used = created, uses = 1"),
+        (3, "DROP TABLE IF EXISTS contents"),
+        (3, "DROP TABLE IF EXISTS durations"),
     ),
 )
 SCHEMAS = (_SCHEMA, DERIVATIONS_SCHEMA)  # all that a CacheStore needs
 _BATCH = 500  # SQLite allows 32,766 parameters; beyond a few hundred there is nothing to gain
+_FRESH_S = 3600.0  # what was used within this time is not written again for what lies above it
 
 
 class Record(NamedTuple):
-    """A stored result: one ref per output, and the key its users' strong keys are made of."""
+    """A stored result: one ref per output, and the key its users' strong keys are made of.
+
+    `number` is its row's, 0 for one that is not in the store; `last_used` in seconds since 1970.
+    """
 
     refs: tuple[Ref, ...]
     strong: Key
+    number: int = 0
+    last_used: float = 0.0
 
 
 class CacheStore:
@@ -65,7 +89,7 @@ class CacheStore:
         self.derivations = Derivations(database)
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Everything recorded inside, or nothing."""
+        """Everything recorded inside, or nothing; between a look-up and a use in it, nobody cleans up."""
         return self._database.transaction()
 
     def version(self) -> int:
@@ -73,32 +97,67 @@ class CacheStore:
         return self._database.version()
 
     def find(self, keys: Iterable[Key]) -> dict[Key, Record]:
-        """The records known under these keys; keys without one are absent."""
+        """The records known under these keys; keys without one are absent. Raises DamagedError."""
         wanted = list(keys)
         found: dict[Key, Record] = {}
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             marks = ",".join("?" * len(batch))
             rows = self._database.query(
-                f"SELECT key, refs, strong FROM keys JOIN results ON results.id = result WHERE key IN ({marks})",  # noqa: S608  only marks
+                "SELECT key, refs, strong, result, last_used"  # noqa: S608  constants and question marks
+                f" FROM keys JOIN results ON results.id = result WHERE key IN ({marks})",
                 batch,
             )
-            for key, refs, strong in rows:
-                found[key] = Record(tuple(tuple(ref) for ref in unpack(refs)), strong)
+            with self._database.decoding():
+                for key, refs, strong, number, last_used in rows:
+                    found[key] = Record(tuple(tuple(ref) for ref in unpack(refs)), strong, number, last_used)
         return found
+
+    def use(self, records: Iterable[Record]) -> bool:
+        """Say that the results are needed; False when one of them was removed since it was found."""
+        numbers = {record.number for record in records}
+        if not numbers:
+            return True
+        used = self._database.change(
+            f"UPDATE results SET last_used = ?, uses = uses + 1, lease = {LATEST}"  # noqa: S608  a constant
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            (time.time(), str(sorted(numbers))),
+        )
+        return used == len(numbers)
+
+    def keep_below(self, records: Iterable[Record], keys: Iterable[Key]) -> None:
+        """What these results spared looking for has served as well: it must not grow old while they are used.
+
+        `keys`: of the vertices below them. Written at most once in an hour.
+        """
+        now = time.time()
+        if all(now - record.last_used < _FRESH_S for record in records):
+            return
+        wanted = list(keys)
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            marks = ",".join("?" * len(batch))
+            self._database.change(
+                f"UPDATE results SET last_used = ? WHERE id IN (SELECT result FROM keys WHERE key IN ({marks}))",  # noqa: S608  only marks
+                (now, *batch),
+            )
 
     def record(
         self, keys: Sequence[Key], refs: Sequence[Ref], *, strong: Key, op: Key, name: str, duration_s: float
     ) -> None:
         """Store a result under all its keys; what they named before is forgotten. `op`: key of the op alone."""
         with self._database.transaction():
-            self._insert(keys, refs, strong, name, duration_s)
-            self._database.execute("INSERT OR REPLACE INTO durations VALUES (?, ?)", (op, duration_s))
+            self._insert(keys, refs, strong, name, duration_s, uses=1)
+            self._database.execute("INSERT OR REPLACE INTO durations VALUES (?, ?, ?)", (op, duration_s, time.time()))
 
-    def _insert(self, keys: Iterable[Key], refs: Sequence[Ref], strong: Key, name: str, duration_s: float) -> None:
+    def _insert(
+        self, keys: Iterable[Key], refs: Sequence[Ref], strong: Key, name: str, duration_s: float, *, uses: int
+    ) -> None:
+        now = time.time()
         result = self._database.execute(
-            "INSERT INTO results (refs, created, duration_s, name) VALUES (?, ?, ?, ?)",
-            (pack([list(ref) for ref in refs]), time.time(), duration_s, name),
+            "INSERT INTO results (refs, created, duration_s, name, last_used, uses, lease)"  # noqa: S608  constants and question marks
+            f" VALUES (?, ?, ?, ?, ?, ?, {LATEST})",
+            (pack([list(ref) for ref in refs]), now, duration_s, name, now, uses),
         )
         self._database.execute_many(
             "INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", [(key, result, strong) for key in keys]
@@ -136,12 +195,15 @@ class CacheStore:
         adopted = [record for record in records if not self._stays(record, known, available)]
         with self._database.transaction():
             for record in adopted:
-                self._insert(record.keys, record.refs, record.strong, record.name, record.duration_s)
+                self._insert(record.keys, record.refs, record.strong, record.name, record.duration_s, uses=0)
+            now = time.time()
             self._database.execute_many(
-                "INSERT OR IGNORE INTO durations VALUES (?, ?)",
-                [(record.op, record.duration_s) for record in records if record.duration_s],
+                "INSERT OR IGNORE INTO durations VALUES (?, ?, ?)",
+                [(record.op, record.duration_s, now) for record in records if record.duration_s],
             )
-            self._database.execute_many("INSERT OR IGNORE INTO contents VALUES (?, ?)", list(contents))
+            self._database.execute_many(
+                "INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", [(memo, digest, now) for memo, digest in contents]
+            )
         return len(adopted)
 
     def _stays(self, record: CacheRecord, known: Mapping[Key, Record], available: Callable[[Ref], bool]) -> bool:
@@ -166,4 +228,4 @@ class CacheStore:
         return Digest(rows[0][0]) if rows else None
 
     def remember_content(self, memo: Key, digest: Digest) -> None:
-        self._database.execute("INSERT OR REPLACE INTO contents VALUES (?, ?)", (memo, digest))
+        self._database.execute("INSERT OR REPLACE INTO contents VALUES (?, ?, ?)", (memo, digest, time.time()))

@@ -97,7 +97,7 @@ class MemoryWorker:
     def available(self, ref: Ref) -> bool:
         return not self.lost.intersection(ref)
 
-    async def resolve(self, op: SourceOp, platform: Platform | None) -> str:  # noqa: ARG002  Protocol
+    async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:  # noqa: ARG002
         if self.flaky.get(op.ref, 0) > 0:
             self.flaky[op.ref] -= 1
             raise SourceError(f"{op.ref}: the registry is busy", ref=op.ref, transient=True)

@@ -62,7 +62,7 @@ class Prober(Protocol):
 class Worker(Prober, Protocol):
     """Performs vertices."""
 
-    async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
+    async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
         """What `source_key` could not say. Raises SourceError."""
         ...
 

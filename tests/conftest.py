@@ -37,6 +37,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_SCRUBBED):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("LLBUILD_CONFIG", "")  # no config file, whatever this person has
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,13 @@ FACES = [
         "llbuild.worker",
         "llbuild.worker.executor",
     ),
-    *("llbuild.worker.layer", "llbuild.worker.snapshot", "llbuild.worker.source"),
+    *(
+        "llbuild.worker.layer",
+        "llbuild.worker.machine",
+        "llbuild.worker.seccomp",
+        "llbuild.worker.snapshot",
+        "llbuild.worker.source",
+    ),
 ]
 
 

@@ -17,7 +17,19 @@ ROOT = Path(__file__).resolve().parent.parent
 # Higher numbers see lower ones. The modules at the root are the ground floor.
 FLOORS = {"cli": 4, "exporter": 3, "frontend": 3, "solver": 3, "worker": 3, "proto": 2, "image": 1, "llb": 1}
 PEERS_ALLOWED = {("exporter", "worker")}  # an exporter reads what the worker stored
-LEAVES = {"blocking", "database", "digest", "errors", "faces", "log", "patterns", "platforms", "span", "values"}
+LEAVES = {
+    "blocking",
+    "database",
+    "digest",
+    "errors",
+    "faces",
+    "leases",
+    "log",
+    "patterns",
+    "platforms",
+    "span",
+    "values",
+}
 OPEN_MODULES = {("llb", "codec")}  # the one module that knows msgpack: others use it as a module
 LONGEST_MODULE = 500
 LITERAL_TABLES: set[str] = set()  # modules that are one long table of data

@@ -19,11 +19,13 @@ _PACKAGES = {
     "buildah": "buildah",
     "chromium": "chromium",
     "docker-registry": "docker-registry",
+    "git": "git",
     "mmdebstrap": "mmdebstrap",
     "podman": "podman",
     "runc": "runc",
     "setfattr": "attr",
     "skopeo": "skopeo",
+    "sshd": "openssh-server",
     "umoci": "umoci",
 }
 

@@ -11,6 +11,7 @@ from ..faces import lazy_face
 
 if TYPE_CHECKING:
     from .adoption import adopt_layers as adopt_layers
+    from .cache_mounts import CacheMounts as CacheMounts
     from .cache_mounts import MountSeed as MountSeed
     from .cache_mounts import PackedMount as PackedMount
     from .cache_mounts import cache_ids as cache_ids
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from .client import Client as Client
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
+    from .contexts import LOCAL_SOURCE as LOCAL_SOURCE
     from .contexts import Contexts as Contexts
+    from .contexts import HandedFile as HandedFile
     from .execcaches import unwanted_caches as unwanted_caches
     from .forms import LayerForm as LayerForm
     from .forms import LayerForms as LayerForms
@@ -30,16 +33,27 @@ if TYPE_CHECKING:
     from .stacks import Stacks as Stacks
     from .stacks import note_image_layers as note_image_layers
     from .support import unsupported as unsupported
+    from .upkeep import LayerFacts as LayerFacts
+    from .upkeep import Upkeep as Upkeep
+    from .upkeep import UseFacts as UseFacts
+    from .upkeep import disk_bytes as disk_bytes
     from .userns import enter_user_namespace as enter_user_namespace
+    from .uses import CACHE_MOUNT as CACHE_MOUNT
+    from .uses import USES_SCHEMA as USES_SCHEMA
+    from .uses import UseRecords as UseRecords
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
-    "SCHEMA": "records",
+    "CACHE_MOUNT": "uses",
+    "CacheMounts": "cache_mounts",
     "CacheHolds": "cacheholds",
     "Client": "client",
     "ContentStore": "content",
     "Contexts": "contexts",
+    "HandedFile": "contexts",
     "Identity": "identity",
+    "LOCAL_SOURCE": "contexts",
+    "LayerFacts": "upkeep",
     "LayerForm": "forms",
     "LayerForms": "forms",
     "LayerRecords": "records",
@@ -47,10 +61,16 @@ _HOME = {
     "MountSeed": "cache_mounts",
     "PackedMount": "cache_mounts",
     "Prober": "prober",
+    "SCHEMA": "records",
     "Stacks": "stacks",
     "StoredImage": "content",
+    "USES_SCHEMA": "uses",
+    "Upkeep": "upkeep",
+    "UseFacts": "upkeep",
+    "UseRecords": "uses",
     "adopt_layers": "adoption",
     "cache_ids": "cache_mounts",
+    "disk_bytes": "upkeep",
     "enter_user_namespace": "userns",
     "note_image_layers": "stacks",
     "resolve_user": "identity",
@@ -58,12 +78,18 @@ _HOME = {
     "unwanted_caches": "execcaches",
 }
 __all__ = [
+    "CACHE_MOUNT",
+    "LOCAL_SOURCE",
     "SCHEMA",
+    "USES_SCHEMA",
     "CacheHolds",
+    "CacheMounts",
     "Client",
     "ContentStore",
     "Contexts",
+    "HandedFile",
     "Identity",
+    "LayerFacts",
     "LayerForm",
     "LayerForms",
     "LayerRecords",
@@ -73,8 +99,12 @@ __all__ = [
     "Prober",
     "Stacks",
     "StoredImage",
+    "Upkeep",
+    "UseFacts",
+    "UseRecords",
     "adopt_layers",
     "cache_ids",
+    "disk_bytes",
     "enter_user_namespace",
     "note_image_layers",
     "resolve_user",

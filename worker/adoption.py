@@ -33,6 +33,6 @@ def adopt_layers(found: FoundCache, prober: Prober) -> set[str]:
     ]
 
     def here(record: LayerRecord) -> bool:
-        return prober.layers.has(LayerId(record.id)) or ready_blob(record, prober.content) is not None
+        return prober.layers.has(LayerId(record.id)) or ready_blob(record, prober.content, prober.records) is not None
 
     return prober.records.adopt(records, here)

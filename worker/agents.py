@@ -1,23 +1,23 @@
-"""ssh agents inside a step: a socket for each, on which whatever it asks is forwarded to the client's agent."""
+"""ssh agents for steps and for git: a socket each, and what is asked there is forwarded to the client's agent."""
 
 from __future__ import annotations
 
 import os
 import socket
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import LlbuildError, first_error
+from ..errors import LlbuildError, first_error, raise_first
 from ..llb import MountType, SshOptions
 from .executor import BindMount
 from .snapshot import set_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .executor import ExtraMount
     from .snapshot import LayerStore
 
-__all__ = ["with_agents"]
+__all__ = ["agent_socket", "with_agents"]
 
 _T = TypeVar("_T")
 _DEFAULT_ID = "default"
@@ -71,6 +71,24 @@ async def with_agents(
     if failure is not None:
         raise failure
     return result
+
+
+@asynccontextmanager
+async def agent_socket(client: Client, name: str, folder: str) -> AsyncIterator[str]:
+    """The path of a socket in the folder on which the client's agent answers: for programs of this process's own."""
+    path = f"{folder}/agent"
+    listener = await run_blocking(_listen, folder, path, SshOptions(mode=0o600))
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_serve, group, listener, partial(client.forward_agent, name))
+            try:
+                yield path
+            finally:
+                group.cancel_scope.cancel()
+    except BaseExceptionGroup as errors:
+        raise_first(errors)
+    finally:
+        listener.close()
 
 
 async def _is_given(options: SshOptions, client: Client) -> bool:

@@ -19,6 +19,7 @@ from ..llb import ExecOp, MountType
 from ..values import frozen
 from .cacheholds import cache_name
 from .snapshot import set_owner
+from .uses import CACHE_MOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .snapshot import LayerStore
     from .source import ImageSource
     from .stacks import Report
+    from .uses import UseRecords
 
 __all__ = ["CacheMounts", "MountSeed", "PackedMount", "cache_folder", "cache_ids", "mount_id"]
 
@@ -72,10 +74,16 @@ def cache_folder(root: Path, mount: str) -> Path:
 
 
 class CacheMounts:
-    """The folders below `root`. Belongs to one event loop; other processes may use the folders."""
+    """The folders below `root`. Belongs to one event loop; other processes may use the folders.
 
-    def __init__(self, root: Path, *, layers: LayerStore, content: ContentStore, images: ImageSource) -> None:
+    Each is noted as used before anything looks at it or hands it out, so that nobody cleans it up meanwhile.
+    """
+
+    def __init__(
+        self, root: Path, *, uses: UseRecords, layers: LayerStore, content: ContentStore, images: ImageSource
+    ) -> None:
         self._root = root
+        self._uses = uses
         self._layers = layers
         self._content = content
         self._images = images
@@ -112,6 +120,7 @@ class CacheMounts:
         """
         from .layer import pack_layer
 
+        self._note_use(mount)
         if not self._filled(mount):
             seed = self.seeds.get(mount)
             return None if seed is None else PackedMount(mount=seed.mount, blob=seed.blob, seed=seed)
@@ -130,6 +139,9 @@ class CacheMounts:
         """Bring imported contents into the content store. Raises SourceError."""
         await self._images.fetch_layer(seed.origin, seed.blob, report)
 
+    def _note_use(self, mount: str) -> None:
+        self._uses.note(CACHE_MOUNT, [(cache_folder(self._root, mount).name, mount)])
+
     def _filled(self, mount: str) -> bool:
         try:
             with os.scandir(cache_folder(self._root, mount)) as entries:
@@ -140,6 +152,7 @@ class CacheMounts:
     def _unpack(self, seed: MountSeed) -> None:
         from .layer import extract_layer
 
+        self._note_use(seed.mount.id)
         folder = cache_folder(self._root, seed.mount.id)
         active = self._layers.begin(mounted=False)  # swept, should this process die
         try:

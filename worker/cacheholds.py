@@ -29,12 +29,14 @@ from ..errors import LlbuildError, StoreError
 from ..llb import CacheSharing, FileCopy
 from ..values import frozen
 from .snapshot import CopySettings, LayerWriter, MergedTree, Picked, copy_picked, resolve
+from .uses import CACHE_MOUNT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from pathlib import Path
 
     from .snapshot import LayerStore
+    from .uses import UseRecords
 
 __all__ = ["CacheHolds", "CacheUse", "FirstContents", "cache_name"]
 
@@ -76,9 +78,13 @@ def cache_name(mount_id: str, contents: str = "") -> str:
 class CacheHolds:
     """The caches of a state folder, as one process uses them."""
 
-    def __init__(self, folder: Path, locks: Path, *, layers: LayerStore) -> None:
-        """folder: of the caches. locks: the file to lock in, made when the first cache is used."""
+    def __init__(self, folder: Path, locks: Path, *, layers: LayerStore, uses: UseRecords) -> None:
+        """folder: of the caches. locks: the file to lock in, made when the first cache is used.
+
+        Each folder is noted as used before it is handed out, so that nobody cleans it up meanwhile.
+        """
         self.root = folder
+        self.uses = uses
         self._folder = os.fspath(folder)
         self._locks = locks
         self._layers = layers
@@ -125,6 +131,7 @@ class CacheHolds:
                     if _lock(lock, folder, kind):
                         if use.id in self._unwanted and folder not in self._cleared:
                             await self._clear(lock, folder, kind)
+                        await run_blocking(self.uses.note, CACHE_MOUNT, [(folder, use.id)])
                         return lock, f"{self._folder}/{folder}"
                 if not wait_s:
                     waiting(use)

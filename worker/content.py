@@ -30,12 +30,16 @@ from ..image import MAX_DOCUMENT_BYTES, Layout, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import BinaryIO, Self
 
     from ..image import Descriptor
 
 __all__ = ["ContentStore", "Ingest", "StoredBlob", "StoredImage"]
+
+_CHUNK_BYTES = 1 << 20
+_ALGORITHMS = ("sha256", "sha512")
 
 
 class StoredBlob(NamedTuple):
@@ -58,6 +62,7 @@ class ContentStore:
         self.folder = f"{self.root}/content"
         self._layout = Layout(self.folder)
         self._sources = Layout(self.folder, index_name="sources.json")
+        self._boot = ""  # of this run of the machine, once somebody asks
 
     def path(self, digest: Digest) -> str:
         """Where the blob is, or would be."""
@@ -70,6 +75,33 @@ class ContentStore:
         except (FileNotFoundError, NotADirectoryError):
             return False
         return size_bytes is None or found == size_bytes
+
+    def stamp(self, blob: Descriptor) -> str:
+        """What the blob's file looks like: the same stamp, the same bytes. "" when it is not here as a whole.
+
+        Whoever writes to a file moves its ctime; and a power failure, after which a file may hold anything, ends
+        the run of the machine, which is part of the stamp.
+        """
+        try:
+            found = os.stat(self.path(blob.digest))
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        if found.st_size != blob.size_bytes:
+            return ""
+        if not self._boot:
+            self._boot = _boot_id()
+        return f"{self._boot} {found.st_ino} {found.st_mtime_ns} {found.st_ctime_ns}"
+
+    def verify(self, digest: Digest) -> bool:
+        """Whether the blob is here and its bytes are those of the digest. Reads all of it."""
+        hasher = hashlib.new(digest.algorithm)
+        try:
+            with self.open(digest) as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    hasher.update(chunk)
+        except (NotFoundError, OSError):
+            return False
+        return hasher.hexdigest() == digest.hex
 
     def open(self, digest: Digest) -> BinaryIO:
         """The blob's bytes, not verified: for layers, whose reader checks the diff id. Raises NotFoundError."""
@@ -89,11 +121,12 @@ class ContentStore:
             raise _corrupt(digest, f"{digest.algorithm}:{actual}")
         return data
 
-    def write(self, data: bytes) -> StoredBlob:
-        """Keep a small blob; costs a look when it is here already."""
-        blob = StoredBlob(Digest("sha256:" + hashlib.sha256(data).hexdigest()), len(data))
-        if self.has(*blob):
-            return blob
+    def write(self, data: bytes, digest: Digest | None = None) -> StoredBlob:
+        """Keep a small blob; nothing is written when it is here already, unharmed. `digest`: its sha256, if known."""
+        blob = StoredBlob(digest or Digest("sha256:" + hashlib.sha256(data).hexdigest()), len(data))
+        with contextlib.suppress(OSError), Path(self.path(blob.digest)).open("rb") as file:
+            if file.read(len(data) + 1) == data:
+                return blob
         with self.ingest(verify=False) as ingest:
             ingest.write(data)
             return ingest.commit(blob.digest)
@@ -116,6 +149,47 @@ class ContentStore:
         except FileNotFoundError:
             return False
         return True
+
+    def blobs(self) -> Iterator[tuple[Digest, os.stat_result]]:
+        """Every blob that is here."""
+        for algorithm in _ALGORITHMS:
+            try:
+                with os.scandir(f"{self.folder}/blobs/{algorithm}") as found:
+                    for entry in found:
+                        with contextlib.suppress(FileNotFoundError):
+                            yield Digest(f"{algorithm}:{entry.name}"), entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+
+    def half_written(self) -> list[str]:
+        """The files that dead processes left half-written."""
+        try:
+            with os.scandir(f"{self.folder}/ingest") as found:
+                return [entry.path for entry in found if _is_unlocked(entry.path)]
+        except FileNotFoundError:
+            return []
+
+    def locked(self) -> AbstractContextManager[None]:
+        """While this is held, nobody names an image. Raises StoreError."""
+        with _refusals(self.folder):
+            self._layout.create()
+            return self._layout.locked()
+
+    def bury(self, digest: Digest, inode: int) -> str:
+        """Move a blob out of sight at once, unless another file has taken its place by now.
+
+        Returns where it is now; should this process die, the next `sweep` deletes it. "" when it stays.
+        """
+        grave = f"{self.folder}/ingest/{os.getpid()}-{os.urandom(6).hex()}"
+        try:
+            os.makedirs(f"{self.folder}/ingest", exist_ok=True)
+            os.rename(self.path(digest), grave)
+            if os.stat(grave).st_ino == inode:
+                return grave
+            os.rename(grave, self.path(digest))
+        except FileNotFoundError:
+            return ""
+        return ""
 
     def sweep(self) -> int:
         """Remove what dead processes left half-written; how many files. Never those of a live one."""
@@ -143,6 +217,15 @@ class ContentStore:
         """Forget a name, not the blobs; False when it was unknown."""
         with _refusals(self.folder):
             return self._layout.remove(name)
+
+    def sources(self) -> tuple[StoredImage, ...]:
+        """What registries last said about names."""
+        return tuple(StoredImage(entry.best_name, entry.descriptor) for entry in self._sources.entries())
+
+    def remove_source(self, name: str) -> bool:
+        """Forget what a registry said; False when it was unknown."""
+        with _refusals(self.folder):
+            return self._sources.remove(name)
 
     def source(self, name: str) -> Descriptor | None:
         """What a registry last said about a name."""
@@ -238,6 +321,14 @@ def _open_ingest(folder: str) -> tuple[str, int]:
         os.close(file)  # a sweep came between the opening and the lock
 
 
+def _boot_id() -> str:
+    """What the kernel calls this run of the machine."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip().decode()
+    except OSError:
+        return "unknown"
+
+
 def _find(layout: Layout, name: str) -> Descriptor | None:
     for entry in layout.entries():
         if entry.best_name == name:
@@ -246,18 +337,35 @@ def _find(layout: Layout, name: str) -> Descriptor | None:
 
 
 def _remove_unlocked(path: str) -> bool:
+    """Delete a file in the making whose writer is gone."""
+    with _locked_file(path) as locked:
+        if locked:
+            os.unlink(path)
+        return locked
+
+
+def _is_unlocked(path: str) -> bool:
+    with _locked_file(path) as locked:
+        return locked
+
+
+@contextlib.contextmanager
+def _locked_file(path: str) -> Iterator[bool]:
+    """Holds the lock of a file in the making; False when its writer does, or it is gone."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
+        yield False
+        return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.unlink(path)
-    except OSError:  # locked by its writer, or gone meanwhile
-        return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = os.fstat(file).st_nlink > 0
+        except OSError:
+            locked = False
+        yield locked
     finally:
         os.close(file)
-    return True
 
 
 def _corrupt(expected: Digest, actual: str) -> CorruptError:

@@ -1,4 +1,4 @@
-"""The folders a client hands to a build, by name: `local://NAME` sources.
+"""What a client hands to a build: folders by name, for `local://NAME` sources, and files by URL.
 
 They are read where they stand, never copied as a whole. One tree per source op, shared by the
 hashing before the build and the copying during it, so that a file that changes in between is noticed.
@@ -9,30 +9,59 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from ..errors import SourceError
+from ..values import frozen
 from .snapshot import FileDigests, FolderTree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+    from typing import BinaryIO
 
+    from ..digest import Digest
     from ..llb import SourceOp
+    from .uses import UseRecords
 
-__all__ = ["Contexts"]
+__all__ = ["LOCAL_SOURCE", "Contexts", "HandedFile"]
+
+LOCAL_SOURCE: Final = "source.local"
+
+
+@frozen
+class HandedFile:
+    """A file that the client holds open, e.g. a build context that came on stdin. Nothing writes to it any more."""
+
+    digest: Digest  # sha256
+    file: BinaryIO
+
+    def open(self) -> BinaryIO:
+        """From its beginning, whoever else reads it."""
+        return Path(f"/proc/self/fd/{self.file.fileno()}").open("rb")
 
 
 class Contexts:
-    """Trees of the client's folders."""
+    """Trees of the client's folders, and its files."""
 
-    def __init__(self, folders: Mapping[str, Path], *, hidden: Path | None = None, digests: Path | None = None) -> None:
-        """folders: by context name. hidden: the state folder, which changes during a build and is never part of one.
-        digests: where to remember what files digest to; None: nowhere.
+    def __init__(
+        self,
+        folders: Mapping[str, Path],
+        *,
+        files: Mapping[str, HandedFile] | None = None,
+        hidden: Path | None = None,
+        digests: Path | None = None,
+        uses: UseRecords | None = None,
+    ) -> None:
+        """folders: by context name. files: by URL. digests: where to remember what files digest to; None: nowhere.
+        hidden: the state folder, which changes during a build and is never part of one. uses: where to note that this
+        was of use.
         """
+        self.files = dict(files or {})
         self._folders = dict(folders)
         self._hidden = hidden
         self._store = digests
+        self._uses = uses
         self._digests: dict[Path, FileDigests] = {}
         self._trees: dict[SourceOp, FolderTree] = {}
 
@@ -54,8 +83,13 @@ class Contexts:
 
     def remember(self) -> None:
         """Keep for the next build what files were found to digest to."""
-        for digests in self._digests.values():
+        kept = []
+        for folder, digests in self._digests.items():
             digests.save()
+            if digests.kept:
+                kept.append((digests.name, str(folder)))
+        if kept and self._uses is not None:
+            self._uses.note(LOCAL_SOURCE, kept)
 
     def _digests_of(self, folder: Path) -> FileDigests | None:
         if self._store is None:

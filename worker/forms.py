@@ -15,7 +15,7 @@ from ..errors import CorruptError, LostLayerError, raise_first
 from ..image import Descriptor, LayerBlob
 from ..values import frozen, replace
 from .layer import Compression, convert_layer, pack_layer
-from .records import LayerRecord, now, ready_blob
+from .records import LayerRecord, now, ready_blob, ready_form
 from .snapshot import LayerId
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class LayerForms:
         rest = []
         for layer in dict.fromkeys(layers):
             record = known.get(layer) or LayerRecord(id=layer, created=now())
-            if ready_blob(record, self._content) is None and not record.origin:
+            if ready_blob(record, self._content, self._records) is None and not record.origin:
                 record = replace(record, blob=None)  # gone: it is packed again
             blob = self._there(record, form)
             if blob is None or record.diff_id is None:
@@ -111,10 +111,9 @@ class LayerForms:
 
     def _there(self, record: LayerRecord, form: LayerForm) -> Descriptor | None:
         own = record.blob
-        if own is not None and form.fits(own) and (record.origin or self._content.has(own.digest, own.size_bytes)):
+        if own is not None and form.fits(own):
             return own
-        made = self._records.form(record.id, str(form))
-        return made if made is not None and self._content.has(made.digest, made.size_bytes) else None
+        return ready_form(record.id, str(form), self._content, self._records)
 
     def _make(self, record: LayerRecord, form: LayerForm) -> LayerBlob:
         if record.blob is None and not self._layers.has(LayerId(record.id)):
@@ -126,10 +125,12 @@ class LayerForms:
                 raise LostLayerError(error.message, ref=record.origin or record.id, layer=record.id) from error
             ingest.commit(packed.digest)
         blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+        stamp = self._content.stamp(blob)
         if record.blob is None and form == _PLAIN:
-            self._records.put(replace(record, diff_id=packed.diff_id, blob=blob, unpacked_bytes=packed.unpacked_bytes))
+            known = replace(record, diff_id=packed.diff_id, unpacked_bytes=packed.unpacked_bytes)
+            self._records.put(replace(known, blob=blob, stamp=stamp))
         else:
-            self._records.put_form(record.id, str(form), blob)
+            self._records.put_form(record.id, str(form), blob, stamp)
             if record.diff_id is None:
                 self._records.put(replace(record, diff_id=packed.diff_id, unpacked_bytes=packed.unpacked_bytes))
         return LayerBlob(diff_id=packed.diff_id, descriptor=blob, created=record.created)

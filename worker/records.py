@@ -1,52 +1,72 @@
 """What is known about each layer: its diffID, its blob, where it can be had again.
 
-    layers(id, created, diff_id, unpacked_bytes, digest, media_type, size_bytes, origin)
-    forms(layer, form, digest, media_type, size_bytes)      the layer's blobs in other compressions
+    layers(id, created, diff_id, unpacked_bytes, digest, media_type, size_bytes, origin, stamp, last_used, uses, lease,
+           disk_bytes)
+    forms(layer, form, digest, media_type, size_bytes, stamp)      the layer's blobs in other compressions
 
-`id` is the layer's name in refs and in the layer store; `created` RFC 3339; `diff_id` and the blob's
-columns are empty until the layer was packed; `origin` is the identifier of an image (or a cache) that its blob can be
-fetched from, "" for layers made here.
+`id` is the layer's name in refs and in the layer store; `created` RFC 3339; `diff_id` and the blob's columns are empty
+until the layer was packed; `origin` is the identifier of an image (or a cache) that its blob can be fetched from, ""
+for layers made here; `stamp` is what the blob's file looked like when its digest was last known to be right. The rest
+is for cleaning up: use by other ways than results (see `leases.py`), and what the unpacked layer takes on the disk, -1
+while unknown.
 """
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..database import Schema
-from ..digest import Digest
+from ..digest import Digest, parse_digest
 from ..image import Descriptor, LayerBlob
-from ..values import frozen
+from ..leases import LATEST, LEASE_TABLE
+from ..values import frozen, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from ..database import Database
     from .content import ContentStore
 
-__all__ = ["SCHEMA", "LayerRecord", "LayerRecords", "now", "ready_blob"]
+__all__ = ["SCHEMA", "LayerRecord", "LayerRecords", "now", "ready_blob", "ready_form"]
 
 SCHEMA = Schema(
     "layers",
     2,
     (
+        LEASE_TABLE,
         """CREATE TABLE IF NOT EXISTS layers (
             id TEXT PRIMARY KEY, created TEXT NOT NULL, diff_id TEXT NOT NULL, unpacked_bytes INTEGER NOT NULL,
-            digest TEXT NOT NULL, media_type TEXT NOT NULL, size_bytes INTEGER NOT NULL, origin TEXT NOT NULL
+            digest TEXT NOT NULL, media_type TEXT NOT NULL, size_bytes INTEGER NOT NULL, origin TEXT NOT NULL,
+            stamp TEXT NOT NULL DEFAULT '', last_used REAL NOT NULL DEFAULT 0, uses INTEGER NOT NULL DEFAULT 0,
+            lease INTEGER NOT NULL DEFAULT 0, disk_bytes INTEGER NOT NULL DEFAULT -1
         ) WITHOUT ROWID""",
         "CREATE INDEX IF NOT EXISTS layers_by_diff_id ON layers (diff_id)",
         """CREATE TABLE IF NOT EXISTS forms (
             layer TEXT NOT NULL, form TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL,
-            size_bytes INTEGER NOT NULL, PRIMARY KEY (layer, form)
+            size_bytes INTEGER NOT NULL, stamp TEXT NOT NULL, PRIMARY KEY (layer, form)
         ) WITHOUT ROWID""",
+    ),
+    changes=(
+        (2, "ALTER TABLE layers ADD COLUMN stamp TEXT NOT NULL DEFAULT ''"),
+        (2, "ALTER TABLE layers ADD COLUMN last_used REAL NOT NULL DEFAULT 0"),
+        (2, "ALTER TABLE layers ADD COLUMN uses INTEGER NOT NULL DEFAULT 0"),
+        (2, "ALTER TABLE layers ADD COLUMN lease INTEGER NOT NULL DEFAULT 0"),
+        (2, "ALTER TABLE layers ADD COLUMN disk_bytes INTEGER NOT NULL DEFAULT -1"),
     ),
 )
 _BATCH = 500
+_COLUMNS = "id, created, diff_id, unpacked_bytes, digest, media_type, size_bytes, origin, stamp"
 
 
 @frozen
 class LayerRecord:
-    """One layer. `blob` None: not packed yet. `unpacked_bytes` is the tar's size, 0 while unknown."""
+    """One layer. `blob` None: not packed yet. `unpacked_bytes` is the tar's size, 0 while unknown.
+
+    `stamp`: see `ContentStore.stamp`; "" when the blob's digest was never checked.
+    """
 
     id: str
     created: str
@@ -54,6 +74,7 @@ class LayerRecord:
     blob: Descriptor | None = None
     unpacked_bytes: int = 0
     origin: str = ""
+    stamp: str = ""
 
 
 class LayerRecords:
@@ -69,21 +90,25 @@ class LayerRecords:
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             marks = ",".join("?" * len(batch))
-            query = f"SELECT * FROM layers WHERE id IN ({marks})"  # noqa: S608  only question marks
+            query = f"SELECT {_COLUMNS} FROM layers WHERE id IN ({marks})"  # noqa: S608  only question marks
             rows = self._database.query(query, batch)
-            found.update((row[0], _read(row)) for row in rows)
+            with self._database.decoding():
+                found.update((row[0], _read(row)) for row in rows)
         return found
 
-    def form(self, layer: str, form: str) -> Descriptor | None:
-        """The layer's blob in a compression that is not its own."""
-        query = "SELECT media_type, digest, size_bytes FROM forms WHERE layer = ? AND form = ?"
+    def form(self, layer: str, form: str) -> tuple[Descriptor, str] | None:
+        """The layer's blob in a compression that is not its own, with its stamp."""
+        query = "SELECT media_type, digest, size_bytes, stamp FROM forms WHERE layer = ? AND form = ?"
         rows = self._database.query(query, (layer, form))
-        return Descriptor(media_type=rows[0][0], digest=Digest(rows[0][1]), size_bytes=rows[0][2]) if rows else None
+        with self._database.decoding():
+            for media_type, digest, size, stamp in rows:
+                return Descriptor(media_type=media_type, digest=parse_digest(digest), size_bytes=size), stamp
+        return None
 
-    def put_form(self, layer: str, form: str, blob: Descriptor) -> None:
+    def put_form(self, layer: str, form: str, blob: Descriptor, stamp: str) -> None:
         self._database.execute(
-            "INSERT OR REPLACE INTO forms VALUES (?, ?, ?, ?, ?)",
-            (layer, form, blob.digest, blob.media_type, blob.size_bytes),
+            "INSERT OR REPLACE INTO forms VALUES (?, ?, ?, ?, ?, ?)",
+            (layer, form, blob.digest, blob.media_type, blob.size_bytes, stamp),
         )
 
     def adopt(self, found: Sequence[LayerRecord], here: Callable[[LayerRecord], bool]) -> set[str]:
@@ -92,9 +117,9 @@ class LayerRecords:
         here: whether a layer needs to be had from nowhere. What is here stays as it is. A layer that is known by that
         name with another diff id is not adopted: one of the two is not what it says.
         """
-        known = self.get(record.id for record in found)
         adopted = set()
         with self._database.transaction():
+            known = self.get(record.id for record in found)
             for record in found:
                 own = known.get(record.id)
                 if own is not None and own.diff_id not in (None, record.diff_id):
@@ -106,8 +131,14 @@ class LayerRecords:
 
     def put(self, record: LayerRecord) -> None:
         blob = record.blob
+        now_s = time.time()
         self._database.execute(
-            "INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO layers ({_COLUMNS}, last_used, uses, lease)"  # noqa: S608  constants
+            f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, {LATEST})"
+            " ON CONFLICT (id) DO UPDATE SET created = excluded.created, diff_id = excluded.diff_id,"
+            " unpacked_bytes = excluded.unpacked_bytes, digest = excluded.digest, media_type = excluded.media_type,"
+            " size_bytes = excluded.size_bytes, origin = excluded.origin, stamp = excluded.stamp,"
+            " last_used = excluded.last_used, lease = excluded.lease",
             (
                 record.id,
                 record.created,
@@ -117,7 +148,20 @@ class LayerRecords:
                 blob.media_type if blob else "",
                 blob.size_bytes if blob else 0,
                 record.origin,
+                record.stamp,
+                now_s,
             ),
+        )
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """For looks and writes that belong together: nobody cleans up in between."""
+        return self._database.transaction()
+
+    def use(self, ids: Iterable[str]) -> None:
+        """Say that these layers are needed, by who uses them without a result that names them."""
+        self._database.execute_many(
+            f"UPDATE layers SET last_used = ?, uses = uses + 1, lease = {LATEST} WHERE id = ?",  # noqa: S608  a constant
+            [(time.time(), layer) for layer in ids],
         )
 
     def named(self, diff_ids: Iterable[Digest]) -> dict[Digest, list[str]]:
@@ -133,13 +177,47 @@ class LayerRecords:
         return found
 
 
-def ready_blob(record: LayerRecord | None, content: ContentStore) -> LayerBlob | None:
-    """The blob of a layer, if it was packed or fetched and the content store has it."""
+def ready_blob(record: LayerRecord | None, content: ContentStore, records: LayerRecords) -> LayerBlob | None:
+    """The blob of a layer, if it was packed or fetched and the content store has it, unharmed.
+
+    A blob that looks as it did when its digest was last known to be right is believed. Otherwise it is read: once after
+    every start of the machine, and when something touched it. One that is damaged is dropped.
+    """
     if record is None or record.blob is None or record.diff_id is None:
         return None
-    if not content.has(record.blob.digest, record.blob.size_bytes):
+    stamp = _trusted(record.blob, record.stamp, content)
+    if not stamp:
         return None
+    if stamp != record.stamp:
+        records.put(replace(record, stamp=stamp))
     return LayerBlob(diff_id=record.diff_id, descriptor=record.blob, created=record.created)
+
+
+def ready_form(layer: str, form: str, content: ContentStore, records: LayerRecords) -> Descriptor | None:
+    """The layer's blob in another compression, on the same terms."""
+    known = records.form(layer, form)
+    if known is None:
+        return None
+    blob, before = known
+    stamp = _trusted(blob, before, content)
+    if stamp not in {before, ""}:
+        records.put_form(layer, form, blob, stamp)
+    return blob if stamp else None
+
+
+def _trusted(blob: Descriptor, before: str, content: ContentStore) -> str:
+    """The stamp under which the blob is right, now that it was checked if need be; "" when there is none.
+
+    before: the stamp under which it was.
+    """
+    stamp = content.stamp(blob)
+    if stamp in {before, ""} or content.verify(blob.digest):
+        return stamp
+    from ..log import log  # not needed by a build that finds everything as it should be
+
+    log.warning("blob_damaged", digest=blob.digest)
+    content.remove(blob.digest)
+    return ""
 
 
 def now() -> str:
@@ -147,14 +225,15 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _read(row: tuple[str, str, str, int, str, str, int, str]) -> LayerRecord:
-    layer, created, diff_id, unpacked, digest, media_type, size, origin = row
-    blob = Descriptor(media_type=media_type, digest=Digest(digest), size_bytes=size) if digest else None
+def _read(row: tuple[str, str, str, int, str, str, int, str, str]) -> LayerRecord:
+    layer, created, diff_id, unpacked, digest, media_type, size, origin, stamp = row
+    blob = Descriptor(media_type=media_type, digest=parse_digest(digest), size_bytes=size) if digest else None
     return LayerRecord(
         id=layer,
         created=created,
-        diff_id=Digest(diff_id) if diff_id else None,
+        diff_id=parse_digest(diff_id) if diff_id else None,
         blob=blob,
         unpacked_bytes=unpacked,
         origin=origin,
+        stamp=stamp,
     )

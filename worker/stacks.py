@@ -16,6 +16,7 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import CorruptError, LostLayerError, SourceError, raise_first
 from ..image import Descriptor, LayerBlob
+from ..log import log
 from ..values import replace
 from .records import LayerRecord, now, ready_blob
 from .snapshot import LayerId, Snapshot
@@ -49,19 +50,21 @@ def note_image_layers(records: LayerRecords, layers: LayerStore, origin: str, im
     Nothing is fetched: perhaps nothing reads it. A layer that is unpacked under another name, because
     it was made here, is that one. `origin` is the source's identifier.
     """
-    known = records.named(diff_id for diff_id, _ in image.layers)
-    names = []
-    for diff_id, blob in image.layers:
-        name = next((name for name in known.get(diff_id, ()) if layers.has(LayerId(name))), None)
-        if name is None:
-            name = image_layer_id(diff_id)
-            record = records.get([name]).get(name)
-            # Where it was to be had before may be gone, or a cache that holds it in another form.
-            if record is None or record.origin != origin:
-                records.put(
-                    replace(record or LayerRecord(id=name, created=""), diff_id=diff_id, blob=blob, origin=origin)
-                )
-        names.append(name)
+    with records.transaction():  # or what is found here could be cleaned up before it is used
+        known = records.named(diff_id for diff_id, _ in image.layers)
+        names = []
+        for diff_id, blob in image.layers:
+            name = next((name for name in known.get(diff_id, ()) if layers.has(LayerId(name))), None)
+            if name is None:
+                name = image_layer_id(diff_id)
+                record = records.get([name]).get(name)
+                # Where it was to be had before may be gone, or a cache that holds it in another form.
+                if record is None or record.origin != origin:
+                    records.put(
+                        replace(record or LayerRecord(id=name, created=""), diff_id=diff_id, blob=blob, origin=origin)
+                    )
+            names.append(name)
+        records.use(names)
     return tuple(names)
 
 
@@ -115,7 +118,7 @@ class Stacks:
         rest = []
         for layer in dict.fromkeys(layers):
             record = known.get(layer) or LayerRecord(id=layer, created=now())
-            blob = ready_blob(record, self._content)
+            blob = ready_blob(record, self._content, self._records)
             if blob is None:
                 rest.append(record)
             else:
@@ -128,24 +131,28 @@ class Stacks:
         known = self._records.get(missing)
         for layer in missing:
             if layer not in known:
-                raise LostLayerError(f"layer {layer} is gone from the state folder", ref=layer, layer=layer)
+                raise _lost(LayerRecord(id=layer, created=""), f"layer {layer} is gone from the state folder")
         return [known[layer] for layer in missing]
 
     async def _unpack(self, record: LayerRecord, report: Report) -> None:
         async with self._once(record.id):
             if record.id in self._here:
                 return
-            blob = await self._fetched(record, report)
-            report(f"extracting {blob.digest.short}", 0, blob.size_bytes)
-            try:
-                await run_blocking(self._extract, record, blob)
-            except CorruptError as error:
-                await run_blocking(self._content.remove, blob.digest)
-                raise _lost(record, error.message) from error
+            for last_try in (False, True):
+                record, blob = await self._fetched(record, report)
+                report(f"extracting {blob.digest.short}", 0, blob.size_bytes)
+                try:
+                    await run_blocking(self._extract, record, blob)
+                    break
+                except CorruptError as error:
+                    damaged = await run_blocking(self._drop_damaged, record, blob)
+                    if last_try or not (damaged and record.origin):  # else another can be fetched
+                        raise _lost(record, error.message) from error
             report(f"extracting {blob.digest.short}", blob.size_bytes, blob.size_bytes)
             self._here.add(record.id)
 
     def _extract(self, record: LayerRecord, blob: Descriptor) -> None:
+        """Unpack the layer's blob. Raises CorruptError when it is damaged, or holds another layer."""
         from .layer import extract_layer  # with its decompressors: only for who unpacks
 
         active = self._layers.begin()
@@ -164,46 +171,81 @@ class Stacks:
             raise
         self._records.put(replace(record, unpacked_bytes=extracted.size_bytes))
 
+    def _drop_damaged(self, record: LayerRecord, blob: Descriptor) -> bool:
+        """Remove a blob whose bytes are not those of its digest; False for one that never was what its record says."""
+        if self._content.verify(blob.digest):
+            return False
+        log.warning("blob_damaged", digest=blob.digest, layer=record.id)
+        self._content.remove(blob.digest)
+        return True
+
     async def fetch(self, records: Sequence[LayerRecord], report: Report) -> None:
         """Bring the blobs of these layers into the content store. Raises LostLayerError."""
         await _all([partial(self._fetched, record, report) for record in records])
 
-    async def _fetched(self, record: LayerRecord, report: Report) -> Descriptor:
-        """Raises LostLayerError: of a passing reason (`transient`), or because it is not what it should be."""
-        if record.blob is None:
+    async def _fetched(self, record: LayerRecord, report: Report) -> tuple[LayerRecord, Descriptor]:
+        """The layer's blob is in the content store afterwards; the record, up to date.
+
+        Raises LostLayerError: of a passing reason (`transient`), or because it is not what it should be.
+        """
+        blob = record.blob
+        if blob is None:
             raise _lost(record, "its files are gone, and it was never packed")
-        if not await run_blocking(self._content.has, record.blob.digest, record.blob.size_bytes):
+        if not await run_blocking(self._content.has, blob.digest, blob.size_bytes):
             if not record.origin:
-                raise _lost(record, f"its blob {record.blob.digest} is gone")
+                raise _lost(record, f"its blob {blob.digest} is gone")
             try:
-                await self._images.fetch_layer(record.origin, record.blob, report)
+                await self._images.fetch_layer(record.origin, blob, report)
             except SourceError as error:
                 raise _lost(record, error.message, transient=error.transient) from error
-        return record.blob
+            record = replace(record, stamp=await run_blocking(self._content.stamp, blob))
+            await run_blocking(self._records.put, record)
+        return record, blob
 
     async def _fetched_blob(self, record: LayerRecord, report: Report) -> LayerBlob:
         try:
-            blob = await self._fetched(record, report)
+            record, _ = await self._fetched(record, report)
         except LostLayerError:
-            # Imported, unpacked, and gone where it came from. An image's layer stays what its image says it is.
-            ours = record.diff_id is None or record.id != image_layer_id(record.diff_id)
-            if not ours or not await run_blocking(self._layers.has, LayerId(record.id)):
+            packed = await run_blocking(self._packed_again, record)
+            if packed is None:
                 raise
-            return await run_blocking(self._pack, replace(record, blob=None, origin=""))
-        assert record.diff_id is not None, "a layer of an image has one"
-        return LayerBlob(diff_id=record.diff_id, descriptor=blob, created=record.created)
+            return packed
+        ready = await run_blocking(ready_blob, record, self._content, self._records)
+        if ready is None:
+            raise _lost(record, "its blob was damaged as soon as it was there")
+        return ready
 
     def _pack_all(self, records: Sequence[LayerRecord]) -> list[tuple[str, LayerBlob]]:
         return [(record.id, self._pack(record)) for record in records]
 
+    def _packed_again(self, record: LayerRecord) -> LayerBlob | None:
+        """A layer whose blob is to be had no more, packed from its files; None when it has none.
+
+        One that was imported with a cache is from now on one that was made here. One that came with an image stays what
+        the image says it is: it must give what it was before it was compressed, else it is lost.
+        """
+        if not self._layers.has(LayerId(record.id)):
+            return None
+        packed = self._pack(replace(record, blob=None, origin=""))
+        of_image = record.diff_id is not None and record.id == image_layer_id(record.diff_id)
+        if of_image and packed.diff_id != record.diff_id:
+            self._records.put(record)
+            return None
+        return packed
+
     def _pack(self, record: LayerRecord) -> LayerBlob:
         from .layer import Compression, pack_layer
 
+        if not self._layers.has(LayerId(record.id)):
+            raise _lost(record, "its blob is gone, and so are its files")
         with self._content.ingest() as ingest:
             packed = pack_layer(self._layers.folder(LayerId(record.id)), ingest.write, Compression.GZIP)
             ingest.commit(packed.digest)
         blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
-        self._records.put(replace(record, diff_id=packed.diff_id, blob=blob, unpacked_bytes=packed.unpacked_bytes))
+        stamp = self._content.stamp(blob)
+        self._records.put(
+            replace(record, diff_id=packed.diff_id, blob=blob, unpacked_bytes=packed.unpacked_bytes, stamp=stamp)
+        )
         return LayerBlob(diff_id=packed.diff_id, descriptor=blob, created=record.created)
 
     @asynccontextmanager

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["unsupported"]
 
+_HTTP = ("http.checksum", "http.filename", "http.perm", "http.uid", "http.gid", "http.authheadersecret")
+_HEADERS = ("http.header.accept", "http.header.user-agent")
+_GIT = (
+    *("git.fullurl", "git.keepgitdir", "git.checksum", "git.skipsubmodules", "git.mtime", "git.fetchbycommit"),
+    *("git.authtokensecret", "git.authheadersecret", "git.knownsshhosts", "git.mountsshsock"),
+)
 # Attributes of sources that are heeded, or that only tell BuildKit how to do the same faster.
 _KNOWN_ATTRS = {
     "docker-image": ("image.resolvemode", "image.recordtype"),
@@ -21,6 +27,9 @@ _KNOWN_ATTRS = {
         *("local.session", "local.unique", "local.sharedkeyhint", "local.differ"),
         *("local.followpaths", "local.excludepatterns"),
     ),
+    "git": _GIT,
+    "http": (*_HTTP, *_HEADERS),
+    "https": (*_HTTP, *_HEADERS),
 }
 
 

@@ -14,7 +14,7 @@ from .client import NoClient
 from .execop import ExecTools, run_exec_op
 from .executor import CgroupSpec
 from .fileop import run_file_op
-from .prober import Prober, image_key
+from .prober import REMOTE_SCHEMES, Prober, image_key
 from .records import LayerRecord, now
 from .snapshot import MergedTree, Snapshot, read_contents
 from .stacks import Stacks, note_image_layers
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .forms import LayerForms
     from .reporter import Reporter
     from .snapshot import Contents, FolderTree
-    from .source import ImageSource
+    from .source import ImageSource, RemoteSources
 
     Ref: TypeAlias = tuple[str, ...]
 
@@ -53,6 +53,7 @@ class LocalWorker(Prober):
         prober: Prober,
         *,
         images: ImageSource,
+        remote: RemoteSources,
         executor: Executor,
         caches: CacheHolds,
         client: Client | None = None,
@@ -62,6 +63,7 @@ class LocalWorker(Prober):
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
         self.lost = prober.lost
         self._images = images
+        self._remote = remote
         self._tools = ExecTools(
             layers=self.layers,
             caches=caches,
@@ -71,9 +73,13 @@ class LocalWorker(Prober):
         )
         self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
         self._locals: dict[str, SourceOp] = {}
-        self.mounts = CacheMounts(caches.root, layers=self.layers, content=self.content, images=images)
+        self.mounts = CacheMounts(
+            caches.root, uses=caches.uses, layers=self.layers, content=self.content, images=images
+        )
 
-    async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
+    async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
+        if op.scheme in REMOTE_SCHEMES:
+            return await self._remote.resolve(op, reporter.progress)
         resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
         return image_key(resolved.digest, platform)
 
@@ -89,7 +95,7 @@ class LocalWorker(Prober):
             raise LlbuildError(f"{feature} is not supported yet")
         match vertex.op:
             case SourceOp():
-                return (await self._source(vertex, vertex.op),)
+                return (await self._source(vertex, vertex.op, reporter),)
             case FileOp():
                 return await self._file(vertex.op, inputs, reporter)
             case ExecOp():
@@ -119,11 +125,15 @@ class LocalWorker(Prober):
         """The files of a result, for reading."""
         return self._merged_tree(await self._unpacked(ref, reporter))
 
-    async def _source(self, vertex: Vertex, op: SourceOp) -> Ref:
+    async def _source(self, vertex: Vertex, op: SourceOp, reporter: Reporter) -> Ref:
         if op.scheme == "local":
             name = _LOCAL + vertex.digest
             self._locals[name] = op
             return (name,)
+        if op.scheme in REMOTE_SCHEMES:
+            layer = await self._remote.fetch(op, reporter.progress)
+            self._stacks.seen([layer])
+            return (layer,)
         resolved = await self._images.resolve(op.identifier, vertex.platform or host_platform(), _mode(op))
         ref = await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
         self.lost.difference_update(ref)  # there is a place to have them from again

@@ -9,13 +9,6 @@ __all__ = ["NOT_YET"]
 
 NOT_YET = frozenset(
     {
-        "ADD --checksum",
-        "ADD --keep-git-dir",
-        "ADD of a URL",
-        "ADD of a git repository",
         "RUN --device",
-        "SOURCE_DATE_EPOCH from a context or stage",
-        "a build context from a URL",
-        "a git build context",
     }
 )

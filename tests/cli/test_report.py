@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 from llbuild.cli.report import BuildFacts, StepFacts, excerpt, render_error, render_warnings
-from llbuild.errors import DockerfileError, ExecError, LlbuildError, SandboxError, SourceError, VertexError
+from llbuild.errors import (
+    BuildError,
+    ConfigError,
+    DockerfileError,
+    ExecError,
+    LlbuildError,
+    SandboxError,
+    SourceError,
+    VertexError,
+)
 from llbuild.frontend import BuildWarning
 from llbuild.span import Span
 from llbuild.tests.cli.recorded import digest
@@ -41,6 +50,56 @@ def caused(error: LlbuildError, cause: BaseException) -> LlbuildError:
 
 
 CASES = [
+    (
+        BuildError(
+            [
+                ExecError("make exited with code 2", vertex=MAKE, exit_code=2, hint="look above"),
+                VertexError("cannot copy", vertex=digest("quiet")),
+            ]
+        ),
+        """\
+------
+ > [build 4/5] RUN make:
+0.101 cc hello.c
+0.120 hello.c:1: error: no
+------
+Dockerfile:5
+--------------------
+   3 |     ENV A=b
+   4 |     COPY . .
+   5 | >>> RUN make
+   6 |     RUN <<EOF
+   7 |     one
+--------------------
+error: [build 4/5] RUN make: make exited with code 2
+hint: look above
+
+Dockerfile:4
+--------------------
+   2 |     WORKDIR /src
+   3 |     ENV A=b
+   4 | >>> COPY . .
+   5 |     RUN make
+   6 |     RUN <<EOF
+--------------------
+error: [build 3/5] COPY . .: cannot copy
+
+error: 2 steps failed
+""",
+    ),
+    (
+        ConfigError("unknown key 'x'", at=Span("c.toml", 2, 1, 2, 2), source="[build]\nx = 1\n", hint="known is y"),
+        """\
+c.toml:2
+--------------------
+   1 |     [build]
+   2 | >>> x = 1
+     |     ^
+--------------------
+error: c.toml:2:1: unknown key 'x'
+hint: known is y
+""",
+    ),
     (LlbuildError("something is off"), "error: something is off\n"),
     (LlbuildError("off", hint="turn it on"), "error: off\nhint: turn it on\n"),
     (

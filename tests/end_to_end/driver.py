@@ -132,6 +132,17 @@ class Llbuild:
         """`llbuild build` with progress as data, so that `steps` can be asked for."""
         return self("build", "--progress=rawjson", *arguments, **options)
 
+    def given(self, data: bytes, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+        """Run to the end with these bytes on stdin, however it ends."""
+        return subprocess.run(
+            [*self.prefix, self.python, "-c", _ENTRY, *map(str, arguments)],
+            env=self._environment(None),
+            input=data,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+
     def pipe(self, first: list[str], second: list[str]) -> None:
         """One command's output as another's input; both must succeed."""
         printed = subprocess.run(
@@ -166,13 +177,15 @@ class Llbuild:
         assert done.returncode == 0, done.stderr
         return set(told.read_text().split())
 
-    def start(self, *arguments: str | Path, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str | Path, cwd: Path | None = None, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         """Start and return at once; in a process group of its own, as a shell would."""
         return subprocess.Popen(
             [*self.prefix, self.python, "-c", _ENTRY, *map(str, arguments)],
             cwd=cwd,
             env=self._environment(None),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0,

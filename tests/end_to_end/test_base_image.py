@@ -67,3 +67,13 @@ def test_what_a_run_needs_of_proc_dev_and_etc_never_lands_in_the_layer(
     llbuild.build("-o", f"type=oci,dest={tmp_path / 'image.tar'}", folder)
     layer = read_image(tmp_path / "image.tar").layers[-1]
     assert set(layer.members) == {"fine"}
+
+
+def test_a_base_image_may_have_a_layer_twice(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    llbuild("build", "-t", "base", context("FROM busybox\nRUN true\nRUN echo a > /a\nRUN true && true\n"))
+    layers = [layer["digest"] for layer in llbuild.json("inspect", "base")["layers"]]
+    assert layers[1] == layers[3]
+    assert llbuild("run", "base", "cat", "/a").stdout == "a\n"
+    llbuild("build", "-t", "x", context("FROM base\nRUN cat /a > /b\n"))
+    assert [layer["digest"] for layer in llbuild.json("inspect", "x")["layers"]][:4] == layers
+    assert llbuild("run", "x", "cat", "/b").stdout == "a\n"

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import msgpack
 import pytest
 from llbuild.tests.end_to_end.driver import Llbuild, overlap, processes_of
+from llbuild.tests.gitserver import serve_git
 from llbuild.tests.tools import ROOT, require_tool
+from llbuild.tests.webserver import serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,3 +135,34 @@ def test_an_ordinary_users_cache_travels_with_its_mounts(nobodys: Llbuild, home:
     again = second.build(base, "--build-arg=WORD=again", "--cache-from", f"type=local,src={cache}", "-t", "x", context)
     assert len(again.ran()) == 2
     assert second("run", "x", "cat", "/made", "/seen").stdout == "again\none\n"
+
+
+def test_an_ordinary_user_cleans_up_and_checks_what_containers_made(nobodys: Llbuild, home: Path) -> None:
+    context = home / "context"
+    context.mkdir()
+    locked = "mkdir -p /locked/inner && echo x > /locked/inner/file && chmod 000 /locked/inner /locked"
+    (context / "Dockerfile").write_text(
+        f"FROM busybox\nRUN {locked}\nRUN --mount=type=cache,target=/c echo c > /c/f && chmod 500 /c && rm /bin/vi\n"
+    )
+    nobodys.build("-t", "x", context)
+    assert nobodys("verify").stdout == "everything is as it should be\n"
+    (locked_layer,) = nobodys.json("du", "--format=json", "--filter", "description~=locked")["entries"][:1]
+    place = nobodys.root / "snapshots" / locked_layer["id"]
+    assert (place / "fs/locked/inner/file").exists()  # root sees it
+    assert locked_layer["size_bytes"] == 512 * sum(path.lstat().st_blocks for path in (place, *place.rglob("*")))
+    pruned = nobodys.json("prune", "--all", "--force", "--format=json")
+    assert {entry["type"] for entry in pruned["removed"]} >= {"regular", "image.layer", "blob", "exec.cachemount"}
+    assert list((nobodys.root / "snapshots").iterdir()) == []
+    assert list((nobodys.root / "cache-mounts").iterdir()) == []
+
+
+def test_an_ordinary_user_adds_what_is_elsewhere(nobodys: Llbuild, home: Path, tmp_path: Path) -> None:
+    with serve_git(tmp_path) as server, serve_pages() as web:
+        repo = server.make("repo.git")
+        repo.commit(
+            Dockerfile=f"FROM busybox\nADD {repo.url.removesuffix('/.git')} /src\nADD {web.put('/p', b'page')} /\n"
+        )
+        for _ in range(2):
+            nobodys.build("-o", f"type=local,dest={home / 'out'}", repo.url.removesuffix("/.git"))
+    assert (home / "out/src/a").read_text() == "first\n"
+    assert (home / "out/p").read_text() == "page"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from llbuild.tests.end_to_end.driver import wait_for_end
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from llbuild.tests.end_to_end.driver import Llbuild
@@ -51,3 +53,9 @@ def test_eight_builds_at_once_run_every_shared_step_once(llbuild: Llbuild, tmp_p
     ran = Counter(notes.read_text().split())
     assert ran == {"tools": 1, "half0": 1, "half1": 1, "other": 1, **{f"own{number}": 1 for number in range(8)}}
     assert llbuild("run", "image3", "cat", "/copied", "/half1").stdout == "other\nhalf1\n"
+
+
+def test_the_lock_files_stay_small_and_nothing_else_is_left(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    llbuild.build(context(f"FROM busybox\n{_noted('once')}"))
+    left = sorted((entry.name, entry.stat().st_size) for entry in os.scandir(llbuild.root / "locks"))
+    assert left == [("gc", 0), ("leases", 0), ("results", 16)]  # the mark of who opened it last

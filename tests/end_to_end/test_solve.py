@@ -97,7 +97,6 @@ def test_a_failing_step_still_shows_its_place(llbuild: Llbuild, context: Callabl
     [
         ("FROM busybox\nRUN --security=insecure x\n", "the step wants to run without confinement"),
         ("FROM busybox\nRUN --network=host x\n", "the step wants the network of the machine"),
-        ("FROM busybox\nADD https://example.com/x /\n", "a source of kind https:// is not supported yet"),
     ],
 )
 def test_what_cannot_be_built_compiles_and_is_refused_by_solve(

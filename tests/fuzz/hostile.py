@@ -15,12 +15,13 @@ from llbuild.errors import LlbuildError
 from llbuild.frontend.dockerfile.ignorefile import parse_ignore_file
 from llbuild.frontend.dockerfile.parser import parse
 from llbuild.frontend.dockerfile.reader import read_stages
+from llbuild.frontend.dockerfile.subrequests import lint_request
 from llbuild.frontend.dockerfile.words import expand, split_fields
 from llbuild.frontend.syntax import frontend_named
 from llbuild.llb import decode_definition
 from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit
-from llbuild.tests.frontend.dockerfile.kit import compile_one
+from llbuild.tests.frontend.dockerfile.kit import MemoryLookup, compile_one, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["EXPENSIVE"]
 
 SIZE = 1 << 20
-MEMORY = {"compile": 320 << 20}  # bytes, where it is more than what reading alone may take
+MEMORY = {"compile": 320 << 20, "check": 320 << 20}  # bytes, where it is more than what reading alone may take
 USUAL_MEMORY = 64 << 20
 CPU_S = 60  # a hundred times what the most expensive piece takes
 
@@ -202,6 +203,10 @@ def read_words(data: bytes) -> None:
             continue
 
 
+def read_findings(data: bytes) -> None:
+    lint_request(request(), MemoryLookup(files={("dockerfile", "Dockerfile"): data}))
+
+
 def read_ignore_file(data: bytes) -> None:
     try:
         ignore = IgnoreList(parse_ignore_file(data))
@@ -220,6 +225,7 @@ def syntaxes() -> dict[str, bytes]:
 EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], object]]] = {
     "dockerfile": (dockerfiles, lambda data: read_stages(parse(data, "D"))),
     "compile": (compiled, lambda data: compile_one(data, everything=True)),
+    "check": (compiled, read_findings),
     "words": (words, read_words),
     "ignorefile": (ignore_files, read_ignore_file),
     "definition": (definitions, decode_definition),

@@ -57,6 +57,7 @@ def damaged(draw: st.DrawFn, wholes: Sequence[bytes]) -> bytes:
 INPUTS: dict[str, st.SearchStrategy[bytes]] = {
     "dockerfile": st.binary(max_size=300) | joined(LINES, "\n", 12) | joined(LINES, "\r\n", 6),
     "compile": st.binary(max_size=300) | joined(LINES, "\n", 12).map(lambda text: b"FROM a AS s0\n" + text),
+    "check": joined(LINES, "\n", 12).map(lambda text: b"FROM a AS s0\n" + text),
     "words": st.binary(max_size=100) | joined(WORDS, "", 16),
     "globs": st.binary(max_size=30) | joined([*"ab*?\\/}", "\n"], "", 24),
     "ignorefile": st.binary(max_size=100) | joined(PATTERNS, "", 16),

@@ -15,12 +15,14 @@ from llbuild.frontend.dockerfile.ignorefile import parse_ignore_file
 from llbuild.frontend.dockerfile.parser import Node, parse
 from llbuild.frontend.dockerfile.reader import read_stages
 from llbuild.frontend.dockerfile.shellglob import GlobError, replace_pattern, trim_prefix, trim_suffix
+from llbuild.frontend.dockerfile.subrequests import lint_request, outline_request, targets_request
 from llbuild.frontend.dockerfile.words import MAX_WORD, WordError, expand, split_fields
+from llbuild.frontend.subrequests import LintResult
 from llbuild.frontend.syntax import frontend_named
 from llbuild.llb import decode_definition, encode_definition, validate
 from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit, encode_buildkit
-from llbuild.tests.frontend.dockerfile.kit import compile_all
+from llbuild.tests.frontend.dockerfile.kit import MemoryLookup, compile_all, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +93,22 @@ def compiling(data: bytes) -> None:
         return
     for result in compiled.results:
         validate(result.definition)
+
+
+def checking(data: bytes) -> None:
+    """Findings, the outline and the list of targets: with places in the file."""
+    lookup = MemoryLookup(files={("dockerfile", "Dockerfile"): data, ("context", ".dockerignore"): b"*\n!a"})
+    lines = _lines(data)
+    for read in (lint_request, outline_request, targets_request):
+        try:
+            found = read(request(), lookup)
+        except LlbuildError:
+            continue
+        if isinstance(found, LintResult):
+            for finding in found.warnings:
+                assert finding.rule
+                if finding.at is not None:
+                    _check_span(finding.at, lines)
 
 
 def words(data: bytes) -> None:
@@ -206,6 +224,7 @@ def syntax(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "dockerfile": dockerfile,
     "compile": compiling,
+    "check": checking,
     "words": words,
     "globs": globs,
     "ignorefile": ignorefile,

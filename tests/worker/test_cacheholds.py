@@ -12,14 +12,17 @@ import anyio
 import anyio.lowlevel
 import pytest
 from llbuild.blocking import run_blocking
+from llbuild.database import open_database
 from llbuild.llb import CacheSharing
 from llbuild.tests.tools import ROOT
-from llbuild.worker import CacheHolds
+from llbuild.worker import USES_SCHEMA, CacheHolds, UseRecords
 from llbuild.worker.cacheholds import CacheUse, cache_name
 from llbuild.worker.snapshot import LayerStore
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from llbuild.database import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -32,8 +35,20 @@ def use(sharing: CacheSharing, mount_id: str = "x") -> CacheUse:
 
 
 @pytest.fixture
-def holds(tmp_path: Path) -> CacheHolds:
-    return CacheHolds(tmp_path / "caches", tmp_path / "locks" / "caches", layers=LayerStore(tmp_path, userxattr=False))
+def database(tmp_path: Path) -> Database:
+    return open_database(tmp_path / "state.db", [USES_SCHEMA])
+
+
+@pytest.fixture
+def holds(tmp_path: Path, database: Database) -> CacheHolds:
+    layers = LayerStore(tmp_path, userxattr=False)
+    return CacheHolds(tmp_path / "caches", tmp_path / "locks" / "caches", layers=layers, uses=UseRecords(database))
+
+
+async def test_a_folder_is_noted_as_used_before_it_is_handed_out(holds: CacheHolds, database: Database) -> None:
+    async with holds.hold([use(PRIVATE)], lambda _: None), holds.hold([use(PRIVATE)], lambda _: None):
+        noted = await run_blocking(database.query, "SELECT name, id, uses FROM uses ORDER BY name")
+    assert noted == [(NAME, "x", 1), (f"{NAME}.1", "x", 1)]
 
 
 @pytest.mark.parametrize(
@@ -104,11 +119,14 @@ async def test_waiting_can_be_cancelled_and_leaves_nothing_locked(holds: CacheHo
 async def test_a_process_that_is_killed_has_nothing_any_more(holds: CacheHolds, tmp_path: Path) -> None:
     code = (
         "import anyio, pathlib, sys\n"
-        "from llbuild.worker import CacheHolds\n"
+        "from llbuild.database import open_database\n"
+        "from llbuild.worker import USES_SCHEMA, CacheHolds, UseRecords\n"
         "from llbuild.worker.snapshot import LayerStore\n"
         "from llbuild.tests.worker.test_cacheholds import use, LOCKED\n"
         "async def main(root):\n"
-        "    holds = CacheHolds(root / 'caches', root / 'locks' / 'caches', layers=LayerStore(root, userxattr=False))\n"
+        "    uses = UseRecords(open_database(root / 'state.db', [USES_SCHEMA]))\n"
+        "    layers = LayerStore(root, userxattr=False)\n"
+        "    holds = CacheHolds(root / 'caches', root / 'locks' / 'caches', layers=layers, uses=uses)\n"
         "    async with holds.hold([use(LOCKED)], print):\n"
         "        print('held', flush=True)\n"
         "        await anyio.sleep_forever()\n"

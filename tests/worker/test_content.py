@@ -11,6 +11,7 @@ import pytest
 from llbuild.digest import Digest, sha256_digest
 from llbuild.errors import CorruptError, LlbuildError, NotFoundError, SourceError, StoreError
 from llbuild.image import Descriptor, MediaType
+from llbuild.tests.tools import ROOT
 from llbuild.worker.content import ContentStore
 
 HELLO = sha256_digest(b"hello")
@@ -211,3 +212,64 @@ def test_the_store_is_an_oci_layout(store: ContentStore) -> None:
     assert json.loads(Path(f"{store.folder}/oci-layout").read_bytes()) == {"imageLayoutVersion": "1.0.0"}
     (entry,) = json.loads(Path(f"{store.folder}/index.json").read_bytes())["manifests"]
     assert entry["annotations"] == {"io.containerd.image.name": "x", "org.opencontainers.image.ref.name": "x"}
+
+
+def test_a_stamp_tells_that_a_blob_was_touched_or_is_not_whole(store: ContentStore) -> None:
+    digest = store.write(b"a").digest
+    assert digest == A.digest
+    stamp = store.stamp(A)
+    assert stamp
+    assert ContentStore(Path(store.root)).stamp(A) == stamp
+    path = Path(store.path(digest))
+    path.chmod(0o644)
+    path.write_bytes(b"b")
+    assert store.stamp(A) not in {"", stamp}
+    assert not store.verify(digest)
+    path.write_bytes(b"ab")
+    assert store.stamp(A) == ""
+    path.unlink()
+    assert store.stamp(A) == ""
+    assert not store.verify(digest)
+
+
+def test_a_small_blob_that_was_damaged_is_written_again(store: ContentStore) -> None:
+    path = Path(store.path(store.write(b"hello").digest))
+    path.chmod(0o644)
+    path.write_bytes(b"jello")
+    store.write(b"hello", HELLO)
+    assert store.read(HELLO) == b"hello"
+
+
+def test_a_blob_is_buried_out_of_sight_and_swept(store: ContentStore) -> None:
+    store.write(b"hello")
+    ((digest, found),) = store.blobs()
+    assert digest == HELLO
+    assert store.bury(digest, found.st_ino + 1) == ""  # another file is there by now
+    assert store.has(HELLO)
+    grave = store.bury(digest, found.st_ino)
+    assert not store.has(HELLO)
+    assert store.half_written() == [grave]
+    assert store.sweep() == 1
+    assert store.bury(digest, found.st_ino) == ""
+
+
+def test_a_blob_in_the_making_is_not_left_over(store: ContentStore) -> None:
+    with store.ingest() as blob:
+        blob.write(b"hel")
+        assert store.half_written() == []
+
+
+def test_while_the_store_is_locked_nobody_names_an_image(store: ContentStore) -> None:
+    code = (
+        "import sys; from pathlib import Path; from llbuild.worker.content import ContentStore;"
+        "from llbuild.tests.worker.test_content import A; print('go', flush=True);"
+        "ContentStore(Path(sys.argv[1])).put_image('x', A)"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / ".typing")}
+    with store.locked():
+        other = subprocess.Popen([sys.executable, "-c", code, store.root], env=environ, stdout=subprocess.PIPE)
+        assert other.stdout
+        assert other.stdout.readline() == b"go\n"
+        assert store.images() == ()
+    other.communicate(timeout=60)
+    assert [image.name for image in store.images()] == ["x"]

@@ -35,7 +35,9 @@ LOCKED = Mount(dest="/c", input=1, mount_type=MountType.CACHE, cache=CacheOption
         (SourceOp(identifier="docker-image://busybox", attrs=(("image.resolvemode", "pull"),)), ""),
         (SourceOp(identifier="local://context", attrs=(("local.session", "s"), ("local.followpaths", "[]"))), ""),
         (replace(EXEC, cdi_devices=(CdiDevice(name="v/c"),)), "a device for a process (RUN --device)"),
-        (SourceOp(identifier="git://example.com/x.git"), "a source of kind git://"),
+        (SourceOp(identifier="docker-image+blob://x"), "a source of kind docker-image+blob://"),
+        (SourceOp(identifier="git://h/x.git", attrs=(("git.bundle", "x"),)), "git.bundle=x of a source"),
+        (SourceOp(identifier="https://h/x", attrs=(("http.sig.pubkey", "x"),)), "http.sig.pubkey=x of a source"),
         (
             SourceOp(identifier="local://context", attrs=(("local.includepattern", '["a"]'),)),
             'local.includepattern=["a"] of a source',

@@ -30,10 +30,20 @@ from llbuild.llb import (
 )
 from llbuild.platforms import Platform
 from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, VertexStarted, VertexUsage, solve
-from llbuild.worker import SCHEMA, CacheHolds, ContentStore, Contexts, LayerRecords, LocalWorker, Prober
+from llbuild.worker import (
+    SCHEMA,
+    USES_SCHEMA,
+    CacheHolds,
+    ContentStore,
+    Contexts,
+    LayerRecords,
+    LocalWorker,
+    Prober,
+    UseRecords,
+)
 from llbuild.worker.executor import SandboxExecutor
 from llbuild.worker.snapshot import LayerStore
-from llbuild.worker.source import ImageSource
+from llbuild.worker.source import DOWNLOADS_SCHEMA, ImageSource, RemoteSources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -97,16 +107,22 @@ def folders(tmp_path: Path, busybox_rootfs: Path) -> Mapping[str, Path]:
 async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Bench]:
     root = tmp_path / "state"
     root.mkdir()
-    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA])
+    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA, USES_SCHEMA, DOWNLOADS_SCHEMA])
     prober = Prober(
         layers=LayerStore(root, userxattr=False),
         content=ContentStore(root),
         records=LayerRecords(database),
         contexts=Contexts(folders),
     )
-    async with ImageSource(prober.content) as images, SandboxExecutor(root) as executor:
-        caches = CacheHolds(root / "cache-mounts", root / "locks" / "cache-mounts", layers=prober.layers)
-        worker = LocalWorker(prober, images=images, executor=executor, caches=caches)
+    async with (
+        ImageSource(prober.content) as images,
+        RemoteSources(root, prober.layers, prober.records, database, handed={}) as remote,
+        SandboxExecutor(root) as executor,
+    ):
+        uses = UseRecords(database)
+        locks = root / "locks" / "cache-mounts"
+        caches = CacheHolds(root / "cache-mounts", locks, layers=prober.layers, uses=uses)
+        worker = LocalWorker(prober, images=images, remote=remote, executor=executor, caches=caches)
         yield Bench(worker, CacheStore(database), root)
     database.close()
 
@@ -232,7 +248,8 @@ async def test_codes_that_are_valid_are_no_failure(bench: Bench) -> None:
             SourceOp(identifier="local://nowhere"),
             "no build context named 'nowhere' was given; there are: rootfs, source",
         ),
-        (SourceOp(identifier="git://example.org/x.git"), "sources of kind git:// are not supported yet"),
+        (SourceOp(identifier="docker-image+blob://x"), r"sources of kind docker-image\+blob:// are not supported yet"),
+        (SourceOp(identifier="git://example.org/x#a..b"), "'a..b' names no branch, tag or commit"),
         (SourceOp(identifier="local://source", attrs=(("local.excludepatterns", "x"),)), "is not a JSON list"),
     ],
 )

@@ -215,8 +215,11 @@ class _Helper:
             os.close(fd)
 
 
-def main(control_fd: int, folder: str) -> NoReturn:
-    """Serve steps until the client is gone. Called by the boot code of `start.py`."""
+def main(control_fd: int, folder: str, filter_fd: int) -> NoReturn:
+    """Serve steps until the client is gone. Called by the boot code of `start.py`.
+
+    filter_fd: a pipe to read the seccomp filter's program from; empty: steps have none.
+    """
     syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     syscalls.name_process(b"llbuild-sandbox")
     os.setsid()  # Ctrl-C in the client's terminal is for the client
@@ -237,12 +240,21 @@ def main(control_fd: int, folder: str) -> NoReturn:
     except OSError:
         pass
     root = os.path.abspath(os.fsencode(folder))
+    program = _read_all(filter_fd)
     stage, stubs = root + b"/stage", root + b"/stubs"
     os.makedirs(stage, exist_ok=True)
     make_stubs(stubs)
     # Nothing here makes cycles; and a collection in a child would touch, and so copy, every page it shares.
     gc.disable()
-    _Helper(socket.socket(fileno=control_fd), Host(stage, stubs)).serve()
+    _Helper(socket.socket(fileno=control_fd), Host(stage, stubs, program)).serve()
+
+
+def _read_all(fd: int) -> bytes:
+    pieces = []
+    while piece := os.read(fd, _READ_BYTES):
+        pieces.append(piece)
+    os.close(fd)
+    return b"".join(pieces)
 
 
 def _wait_for(pid: int) -> NoReturn:

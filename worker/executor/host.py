@@ -6,6 +6,8 @@ import errno
 import os
 import time
 
+from .. import syscalls
+
 __all__ = ["Host", "make_stubs"]
 
 _EVERY_ID = [[0, 0, 4294967295]]  # uid_map outside any user namespace, user_namespaces(7)
@@ -17,14 +19,16 @@ class Host:
     stage: an empty folder; each step mounts its root there, in its own mount namespace.
     stubs: a folder holding nothing but the mount points every step needs. It is the lowest layer of every root,
         so that they exist and yet never appear in what a step wrote.
+    filter_program: for seccomp; b"": steps may call the kernel as they like.
     """
 
     __slots__ = (
         *("cgroup2", "in_userns", "last_capability", "mapped_gids", "mapped_uids", "may_set_groups"),
-        *("permitted", "stage", "stubs"),
+        *("permitted", "seccomp", "stage", "stubs"),
     )
 
-    def __init__(self, stage: bytes, stubs: bytes) -> None:
+    def __init__(self, stage: bytes, stubs: bytes, filter_program: bytes = b"") -> None:
+        self.seccomp = syscalls.seccomp_filter(filter_program) if filter_program else None
         self.stage = stage
         self.stubs = stubs
         uid_map = _id_map(b"/proc/self/uid_map")

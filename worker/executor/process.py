@@ -87,6 +87,7 @@ def become_user(step: Step, host: Host) -> None:
     if step["insecure"]:
         syscalls.prctl(_PR_SET_KEEPCAPS, 1)
     else:
+        _filter_calls(host)
         capabilities.set_effective(host.permitted)
     try:
         if host.may_set_groups:
@@ -97,6 +98,20 @@ def become_user(step: Step, host: Host) -> None:
         raise explained(f"cannot become user {uid}:{gid}", exc) from exc
     if step["insecure"]:
         capabilities.set_insecure(host.permitted, host.last_capability)
+
+
+def _filter_calls(host: Host) -> None:
+    """Before the capabilities go, since only an administrator may filter a process that can still gain privileges.
+
+    What remains to be done is all permitted by the filter.
+    """
+    if host.seccomp is None:
+        return
+    try:
+        syscalls.set_seccomp_filter(host.seccomp)
+    except OSError as exc:
+        hint = "a kernel without CONFIG_SECCOMP_FILTER? --security-opt seccomp=unconfined runs steps without a filter"
+        raise SetupError(f"cannot filter the step's system calls: {os.strerror(exc.errno or 0)}", hint) from exc
 
 
 def execute(step: Step) -> NoReturn:

@@ -30,7 +30,7 @@ def encode_step(spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
         "gid": spec.gid,
         "groups": list(spec.groups),
         "root": {
-            "lowers": [os.fsencode(folder) for folder in root.lowers],
+            "lowers": _encode_lowers(root.lowers),
             "upper": os.fsencode(root.upper or ""),
             "work": os.fsencode(root.work or ""),
             "readonly": root.readonly,
@@ -63,7 +63,7 @@ def _encode_mount(mount: ExtraMount) -> Mount:
             "kind": "overlay",
             "dest": dest,
             "readonly": mount.readonly,
-            "lowers": [os.fsencode(folder) for folder in mount.lowers],
+            "lowers": _encode_lowers(mount.lowers),
             "upper": os.fsencode(mount.upper or ""),
             "work": os.fsencode(mount.work or ""),
             "selector": os.fsencode(mount.selector),
@@ -79,6 +79,14 @@ def _encode_mount(mount: ExtraMount) -> Mount:
             "mode": mount.mode,
         }
     return {"kind": "tmpfs", "dest": dest, "readonly": False, "size": mount.size_bytes}
+
+
+def _encode_lowers(lowers: Sequence[str]) -> list[bytes]:
+    """Each folder once, where it lies highest: below, it shows nothing, and overlayfs refuses to have it twice.
+
+    Images have equal layers: two RUNs that changed nothing are enough.
+    """
+    return [os.fsencode(folder) for folder in reversed(dict.fromkeys(reversed(lowers)))]
 
 
 def _check(spec: ExecSpec) -> None:

@@ -11,6 +11,7 @@ import anyio
 from ...blocking import run_blocking
 from ...log import log
 from ...values import replace
+from ..seccomp import filter_program
 from .channel import KILL_TIMEOUT_S, StepChannel, exit_status
 from .request import encode_step
 from .spec import Stdio
@@ -38,15 +39,25 @@ class SandboxExecutor:
     folder: kept between builds, on the filesystem of the layers: overlayfs shows steady file numbers only then.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, helper: HelperProcess | None = None) -> None:
-        """helper: one that was started for this folder already, by whoever wanted it to get ready meanwhile."""
+    def __init__(
+        self, folder: str | os.PathLike[str], *, helper: HelperProcess | None = None, seccomp: bool = True
+    ) -> None:
+        """helper: one that was started for this folder already, by whoever wanted it to get ready meanwhile.
+
+        seccomp: whether steps are held to the system calls of Docker's default profile.
+        """
         self.started = 0
         self._folder = os.fspath(folder)
         self._ready = helper
+        self._seccomp = seccomp
         self._helper: HelperProcess | None = None
 
     async def __aenter__(self) -> Self:
-        self._helper, self._ready = self._ready or start_helper(self._folder), None
+        helper, self._ready = self._ready, None
+        if helper is None:
+            program = await run_blocking(filter_program, self._folder) if self._seccomp else b""
+            helper = start_helper(self._folder, program)
+        self._helper = helper
         return self
 
     async def __aexit__(

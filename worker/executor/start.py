@@ -14,7 +14,7 @@ from ..syscalls import MOUNT_ATTR_RDONLY, mount_setattr, open_tree
 
 __all__ = ["HelperProcess", "start_helper"]
 
-_CONTROL_FD = 3
+_CONTROL_FD, _FILTER_FD = 3, 4
 
 # Packages are registered bare, without running their __init__: those import what the helper never needs.
 _BOOT = """\
@@ -29,7 +29,7 @@ package("llbuild.worker", root + "/worker")
 package("llbuild.worker.executor", root + "/worker/executor")
 sys.path.append(sys.argv[2])
 from llbuild.worker.executor.helper import main
-main(int(sys.argv[3]), sys.argv[4])
+main(int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
 """
 
 
@@ -67,28 +67,33 @@ class HelperProcess:
         os.close(self._log)
 
 
-def start_helper(folder: str) -> HelperProcess:
+def start_helper(folder: str, program: bytes) -> HelperProcess:
     """Start the helper for one client; it keeps its few files in `folder`, on the layers' filesystem.
 
+    program: the filter of what steps may call (`seccomp.filter_program`); empty: none.
     Call it from the thread that will live as long as the client: the helper dies with that thread.
     """
+    # The first descriptors that are opened here: so nothing else that is needed below has the number of one of theirs.
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    filter_reader = _pipe_holding(program)
     log, log_writer = os.pipe()
     interpreter = _read_only_interpreter()
     package = str(Path(__file__).parents[2])
     libraries = str(Path(msgpack.__file__).parents[1])
+    arguments = [package, libraries, str(_CONTROL_FD), folder, str(_FILTER_FD)]
+    null = os.open(os.devnull, os.O_RDWR)
     try:
-        null = os.open(os.devnull, os.O_RDWR)
         pid = os.posix_spawn(
             f"/proc/self/fd/{interpreter}",
             # -X utf8: text the helper makes of paths, for messages, must not depend on the locale.
-            [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, package, libraries, str(_CONTROL_FD), folder],
+            [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, *arguments],
             {},  # nothing of the user's environment may be found in the memory of what runs as root of a step
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, null, 0),
                 (os.POSIX_SPAWN_DUP2, null, 1),
                 (os.POSIX_SPAWN_DUP2, log_writer, 2),
                 (os.POSIX_SPAWN_DUP2, theirs.fileno(), _CONTROL_FD),
+                (os.POSIX_SPAWN_DUP2, filter_reader, _FILTER_FD),
             ],
         )
     except OSError as exc:
@@ -97,11 +102,20 @@ def start_helper(folder: str) -> HelperProcess:
         raise SandboxError(f"cannot start the sandbox helper with {sys.executable}: {exc.strerror}") from exc
     finally:
         theirs.close()
-        for fd in (log_writer, interpreter, null):
+        for fd in (log_writer, interpreter, null, filter_reader):
             os.close(fd)
     ours.settimeout(0)
     os.set_blocking(log, False)
     return HelperProcess(pid=pid, control=ours, log=log)
+
+
+def _pipe_holding(data: bytes) -> int:
+    """Its reading end. `data` is smaller than a pipe's buffer, as every seccomp filter is (32 KiB at most)."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    os.write(writer, data)
+    os.close(writer)
+    return reader
 
 
 def _read_only_interpreter() -> int:

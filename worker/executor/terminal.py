@@ -64,6 +64,7 @@ async def _relay(console: socket.socket) -> None:
     try:
         os.set_blocking(master, False)
         _copy_size(master)
+        console.send(b"s")  # the step waits for it: its first look at the terminal must see the size
         async with anyio.create_task_group() as group:
             group.start_soon(_send_keys, master)
             group.start_soon(_follow_size, master)

@@ -29,6 +29,7 @@ def open_terminal(console: int, uid: int) -> None:
     _show_as_console(slave)
     with socket.socket(fileno=os.dup(console)) as channel:
         channel.sendmsg([b"t"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [master]))])
+        channel.recv(1)  # until the client has told its size, or is gone
     os.close(master)
     os.close(slave)
 

@@ -11,6 +11,7 @@ from ...faces import lazy_face
 
 if TYPE_CHECKING:
     from .archive import is_archive as is_archive
+    from .archive import newest_file as newest_file
     from .archive import unpack_archive as unpack_archive
     from .compression import Compression as Compression
     from .compression import load_packers as load_packers
@@ -35,6 +36,7 @@ _HOME = {
     "files_size": "measure",
     "is_archive": "archive",
     "load_packers": "compression",
+    "newest_file": "archive",
     "pack_layer": "pack",
     "pack_tree": "rootfs",
     "tree_to_folder": "treeout",
@@ -52,6 +54,7 @@ __all__ = [
     "files_size",
     "is_archive",
     "load_packers",
+    "newest_file",
     "pack_layer",
     "pack_tree",
     "tree_to_folder",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .filedigests import FileDigests as FileDigests
     from .folder import FolderTree as FolderTree
     from .merged import MergedTree as MergedTree
+    from .removal import remove_tree as remove_tree
     from .selection import Filter as Filter
     from .selection import Picked as Picked
     from .selection import pick as pick
@@ -48,6 +49,7 @@ _HOME = {
     "copy_picked": "transfer",
     "pick": "selection",
     "read_contents": "contents",
+    "remove_tree": "removal",
     "resolve": "tree",
     "set_owner": "writer",
     "walk": "walking",
@@ -71,6 +73,7 @@ __all__ = [
     "copy_picked",
     "pick",
     "read_contents",
+    "remove_tree",
     "resolve",
     "set_owner",
     "walk",

@@ -47,7 +47,9 @@ class FileDigests:
         tick_ns, coarse_tick_ns: how long a file must have been left alone, by how finely its times are told.
         """
         self._store = store
-        self._file = store / _named(os.path.realpath(folder))
+        self.name = _named(os.path.realpath(folder))  # of the file in the store
+        self.kept = False  # whether there is such a file, as far as this object has seen
+        self._file = store / self.name
         self._tick_ns = tick_ns
         self._coarse_tick_ns = coarse_tick_ns
         self._known: dict[str, int] | None = None  # path to the number of its record; None: not loaded yet
@@ -94,6 +96,7 @@ class FileDigests:
             aside = self._file.with_name(f"{self._file.name}.{os.getpid()}")
             aside.write_bytes(_FORMAT + blake3_bytes(body) + body)
             aside.replace(self._file)
+            self.kept = True
             _forget_oldest(self._store)
         self._noted.clear()
 
@@ -106,6 +109,7 @@ class FileDigests:
         body = data[len(_FORMAT) + _DIGEST_BYTES :]
         if not data.startswith(_FORMAT) or data[len(_FORMAT) :][:_DIGEST_BYTES] != blake3_bytes(body):
             return
+        self.kept = True
         (count,) = _COUNT.unpack_from(body)
         end = _COUNT.size + count * _RECORD_BYTES
         self._records = body[_COUNT.size : end]

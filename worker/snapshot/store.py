@@ -59,6 +59,10 @@ class LayerStore:
         self._process = (0, "")  # ours and what our active layers are called; a fork has another
         self.userxattr = userxattr
 
+    def path(self, name: str) -> str:
+        """Where the layer lies, with all that belongs to it."""
+        return f"{self._folder}/{name}"
+
     def folder(self, layer: LayerId) -> str:
         """Where the layer's content is, if it is here."""
         return f"{self._folder}/{layer}/fs"
@@ -112,25 +116,48 @@ class LayerStore:
 
     def remove(self, layer: LayerId) -> None:
         """Delete a layer: first out of sight, then its files, so that no half of one is ever seen."""
+        grave = self.bury(f"{self._folder}/{layer}")
+        if not grave:
+            raise NotFoundError(f"no layer {layer}")
+        remove_tree(grave)
+
+    def bury(self, path: str) -> str:
+        """Move a folder of the state folder out of sight at once, to be deleted with `remove_tree` at leisure.
+
+        Returns where it is now; should this process die, the next `sweep` deletes it. "" when it was not there.
+        """
+        os.makedirs(self._folder, _SEARCHABLE, exist_ok=True)
         grave = f"{self._folder}/{self._new_key()}"
         try:
-            os.rename(f"{self._folder}/{layer}", grave)
+            os.rename(path, grave)
         except FileNotFoundError:
-            raise NotFoundError(f"no layer {layer}") from None
-        remove_tree(grave)
+            return ""
+        except PermissionError:  # a folder that moves has its ".." rewritten, which takes the right to write it
+            os.chmod(path, 0o700)
+            os.rename(path, grave)
+        return grave
+
+    def names(self) -> tuple[list[LayerId], list[str]]:
+        """The layers that are here, and the folders that processes left which are gone."""
+        layers, leftovers = [], []
+        try:
+            with os.scandir(self._folder) as found:
+                for entry in found:
+                    if not entry.name.startswith(_PREFIX):
+                        layers.append(LayerId(entry.name))
+                    elif not _is_alive(entry.name):
+                        leftovers.append(entry.name)
+        except FileNotFoundError:
+            pass
+        return layers, leftovers
 
     def sweep(self) -> int:
         """Remove what processes that died left behind; returns how many layers that were."""
-        swept = 0
-        try:
-            names = os.listdir(self._folder)
-        except FileNotFoundError:
-            return 0
-        for name in names:
-            if name.startswith(_PREFIX) and not _is_alive(name):
-                remove_tree(f"{self._folder}/{name}")
-                swept += 1
-        return swept
+        _, leftovers = self.names()
+        graves = [self.bury(f"{self._folder}/{name}") for name in leftovers]  # of two that sweep, one gets it
+        for grave in filter(None, graves):
+            remove_tree(grave)
+        return len(leftovers)
 
     def _new_key(self) -> str:
         pid = os.getpid()

@@ -21,6 +21,7 @@ from .oci_layout import OciLayoutSource
 from .resolved import MissingBlobError, descriptor_of, load_image, read_stored
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from types import TracebackType
     from typing import Self
 
@@ -42,8 +43,10 @@ class ImageSource:
             await images.fetch_layer(image.ref, layer, report)
     """
 
-    def __init__(self, store: ContentStore) -> None:
+    def __init__(self, store: ContentStore, *, plain_http: Collection[str] = ()) -> None:
+        """plain_http: hosts of registries (`host[:port]`) that are spoken to without TLS."""
         self._store = store
+        self._plain_http = plain_http
         self._stack = AsyncExitStack()
         self._client: RegistryClient | None = None
         self._fetching: dict[Digest, anyio.Lock] = {}
@@ -140,9 +143,15 @@ class ImageSource:
     async def _walk(self, reference: Reference, target: Descriptor, platform: Platform) -> ResolvedImage:
         """Walk through the image in the store, and fetch each document that turns out to be missing."""
 
+        def read(wanted: Descriptor) -> bytes:
+            try:
+                return read_stored(self._store, wanted)
+            except CorruptError:  # fetched again, it takes the damaged one's place
+                raise MissingBlobError(wanted) from None
+
         def load() -> ResolvedImage | Descriptor:
             try:
-                return load_image(lambda wanted: read_stored(self._store, wanted), target, platform, ref=str(reference))
+                return load_image(read, target, platform, ref=str(reference))
             except MissingBlobError as missing:
                 return missing.descriptor
 
@@ -166,6 +175,6 @@ class ImageSource:
         if self._client is None:
             from ...image import RegistryClient  # with httpx, 90 ms: only for who asks a registry
 
-            self._client = RegistryClient()
+            self._client = RegistryClient(plain_http=self._plain_http)
             self._stack.push_async_exit(self._client)
         return self._client

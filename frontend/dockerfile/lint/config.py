@@ -69,7 +69,8 @@ def inline_check(comments: tuple[str, ...]) -> LintConfig:
     """
     for comment in comments:
         reader = DirectiveReader("")
-        reader.feed("#" + comment, 1)
+        with contextlib.suppress(DockerfileError):  # `escape=x` is only a comment here
+            reader.feed("#" + comment, 1)
         directive = reader.result.check
         if directive is not None:
             try:

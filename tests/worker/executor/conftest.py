@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from llbuild.values import replace
-from llbuild.worker.executor import ExecSpec, ExitStatus, RootMount, SandboxExecutor
+from llbuild.worker.executor import BindMount, ExecSpec, ExitStatus, RootMount, SandboxExecutor
 from llbuild.worker.userns import enter_user_namespace, in_user_namespace, needs_user_namespace
 
 if TYPE_CHECKING:
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 def status_field(name: str) -> str:
     with open("/proc/self/status") as status:  # noqa: PTH123
         return next(line.split()[1] for line in status if line.startswith(name))
+
+
+PYTHON = os.path.realpath(sys.executable)
+# What a step must have for that Python to run in it: this machine's own programs and libraries.
+LENT = [path for path in sorted({"/usr", "/lib", "/lib64", sys.base_prefix}) if Path(path).is_dir()]
+CALL = """
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+def call(number, *args):
+    wide = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
+    result = libc.syscall(ctypes.c_long(number), *wide)
+    return errno.errorcode[ctypes.get_errno()] if result < 0 else result
+"""
 
 
 def of_machine(path: str) -> str:
@@ -121,6 +136,12 @@ class Lab:
 
     async def run(self, script: str, **changes: Any) -> Outcome:
         return await self.run_spec(self.spec(script, **changes))
+
+    async def python(self, script: str, **changes: Any) -> Outcome:
+        """Run a script in Python, which has `call(number, *args)`: a system call's result, or its error's name."""
+        lent = tuple(BindMount(dest=path, source=path) for path in LENT)
+        mounts = (*lent, *changes.pop("mounts", ()))
+        return await self.run_spec(self.spec("", args=(PYTHON, "-I", "-c", CALL + script), mounts=mounts, **changes))
 
     async def run_spec(self, spec: ExecSpec) -> Outcome:
         pieces: dict[int, list[bytes]] = {1: [], 2: []}

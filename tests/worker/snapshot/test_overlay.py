@@ -156,6 +156,8 @@ def _copy(action: FileCopy, source: Path, root: Path) -> None:
     above.mkdir(parents=True, exist_ok=True)
     is_folder = source.is_dir() and not source.is_symlink()
     if is_folder and action.dir_copy_contents:
+        if action.always_replace_existing and not dest.is_dir():
+            dest.unlink(missing_ok=True)
         dest.mkdir(parents=True, exist_ok=True)
     elif dest.is_dir() and action.src != "/":
         dest = dest / source.name

@@ -87,6 +87,7 @@ def test_the_build_argument_replaces_the_line() -> None:
         (("check=skip=A", "check=skip=B"), LintConfig(skip=frozenset({"A"}))),
         (("check=nonsense", "check=skip=B"), LintConfig()),
         (("checks=skip=A", "# check=skip=A"), LintConfig()),
+        (("escape=x", "check=skip=all"), LintConfig(skip_all=True)),
     ],
 )
 def test_comments_above_an_instruction_are_read(comments: tuple[str, ...], config: LintConfig) -> None:

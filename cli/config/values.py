@@ -1,0 +1,115 @@
+"""What a config file can say, as values; the defaults are what holds without one."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ...errors import UsageError
+from ...values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...solver.gc import Rule, Space
+
+__all__ = ["BuildConfig", "Config", "DefaultsConfig", "GcConfig", "RegistryConfig", "find_config", "load_config"]
+
+_SYSTEM = "/etc/llbuild/config.toml"
+
+
+@frozen
+class BuildConfig:
+    """`[build]`: what flags of `llbuild build` say otherwise."""
+
+    max_parallelism: int = 0  # 0: as the machine allows
+    progress: str = "auto"
+    keep_going: bool = False
+
+
+@frozen
+class DefaultsConfig:
+    """`[defaults]`: what holds where neither a flag nor a variable says anything. "" is not set."""
+
+    root: str = ""
+    platform: str = ""
+    frontend: str = ""
+    pull: bool = False
+
+
+@frozen
+class GcConfig:
+    """`[gc]`. Spaces that are None are BuildKit's; so are the rules when there are none."""
+
+    enabled: bool = True
+    interval_s: float = 3600.0
+    reserved_space: Space | None = None
+    max_used_space: Space | None = None
+    min_free_space: Space | None = None
+    policy: tuple[Rule, ...] = ()
+
+
+@frozen
+class RegistryConfig:
+    """`[registry."HOST"]`, with BuildKit's keys."""
+
+    host: str
+    http: bool = False
+    insecure: bool = False
+    mirrors: tuple[str, ...] = ()
+    ca: tuple[str, ...] = ()
+    keypair: tuple[tuple[str, str], ...] = ()  # key, cert
+
+    @property
+    def unsupported(self) -> tuple[str, ...]:
+        """The keys that are set, and that no registry is asked by yet."""
+        return tuple(key for key in ("insecure", "mirrors", "ca", "keypair") if getattr(self, key))
+
+
+@frozen
+class Config:
+    """`path` "": there is no file. `origins`: what the file sets, as dotted keys, and the lines where it does."""
+
+    path: str = ""
+    build: BuildConfig = BuildConfig()
+    defaults: DefaultsConfig = DefaultsConfig()
+    gc: GcConfig = GcConfig()
+    registries: tuple[RegistryConfig, ...] = ()
+    origins: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def plain_http(self) -> frozenset[str]:
+        """The registries that are spoken to without TLS."""
+        return frozenset(registry.host for registry in self.registries if registry.http)
+
+    def check_registries(self) -> None:
+        """Raises UsageError for what the file says of registries and nobody follows yet: better than to ignore it."""
+        for registry in self.registries:
+            for key in registry.unsupported:
+                raise UsageError(
+                    f'{self.path}: {key} of registry."{registry.host}" is not supported yet',
+                    hint="take it out, or use another file ($LLBUILD_CONFIG)",
+                )
+
+
+def find_config(environ: Mapping[str, str]) -> str:
+    """The path of the config file that counts; "" when there is none. One that is named need not exist."""
+    named = environ.get("LLBUILD_CONFIG")
+    if named is not None:
+        return named
+    own = environ.get("XDG_CONFIG_HOME", "")
+    if not own.startswith("/"):  # the XDG specification: a relative path is to be ignored
+        home = environ.get("HOME", "")
+        own = f"{home}/.config" if home.startswith("/") else ""
+    places = [f"{own}/llbuild/config.toml"] if own else []
+    return next((path for path in (*places, _SYSTEM) if os.path.exists(path)), "")
+
+
+def load_config(environ: Mapping[str, str]) -> Config:
+    """The configuration. Raises ConfigError saying where the file is wrong, StoreError when it cannot be read."""
+    path = find_config(environ)
+    if not path:
+        return Config()
+    from .reading import read_config
+
+    return read_config(path)

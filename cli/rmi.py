@@ -1,0 +1,32 @@
+"""`llbuild rmi`: names of images are taken out of the local store. What only they needed falls to `llbuild prune`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .catalogue import find_name, open_content
+from .parser import CommandParser, read_globals, start_log
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["run"]
+
+
+def run(argv: Sequence[str]) -> int:
+    """Remove the names, all or none, and print each."""
+    parser = CommandParser(
+        "rmi",
+        "Remove names of images from the local store. What only they need goes with the next 'llbuild prune'.",
+        usage="llbuild rmi [flags] IMAGE...",
+    )
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="name, or first digits of the digest")
+    found = parser.parse(argv)
+    options = read_globals(found, os.environ)
+    start_log(options)
+    store = open_content(options.root)
+    for name in dict.fromkeys([find_name(store, text).name for text in found.images]):
+        store.remove_image(name)
+        print(f"removed: {name}")
+    return 0

@@ -1,0 +1,53 @@
+"""What walls there are around a step: namespaces, users, system calls."""
+
+from __future__ import annotations
+
+import os
+
+from ..seccomp import ARCHITECTURES
+from ..userns import in_user_namespace, needs_user_namespace, probe_namespaces
+from .finding import Finding, Level
+from .system import read_text
+
+__all__ = ["find_seccomp", "find_user_ids", "probe_sandbox", "seccomp_finding"]
+
+
+def probe_sandbox() -> Finding:
+    """Whether the built-in executor can make its namespaces."""
+    refused = probe_namespaces()
+    if refused is not None:
+        return Finding(name="executor", value=f"none: {refused.message}", level=Level.BROKEN, hint=refused.hint)
+    return Finding(name="executor", value="sandbox (built in)")
+
+
+def find_user_ids() -> Finding:
+    """Whom the ids of a step stand for."""
+    if not needs_user_namespace():
+        if in_user_namespace():
+            ranges = [line.split() for line in read_text("/proc/self/uid_map").splitlines()]
+            count = sum(int(row[2]) for row in ranges if len(row) > 2)
+            return Finding(name="user ids", value=f"{count} of the user namespace llbuild was started in")
+        return Finding(name="user ids", value="all, as on this machine (llbuild is root)")
+    return Finding(
+        name="user ids",
+        value=f"one: root of a step is uid {os.geteuid()} outside",
+        level=Level.LIMITED,
+        hint="programs that switch to other users during a build need llbuild to run as root",
+    )
+
+
+def find_seccomp() -> Finding:
+    return seccomp_finding(read_text("/proc/sys/kernel/seccomp/actions_avail"), os.uname().machine)
+
+
+def seccomp_finding(actions: str, machine: str) -> Finding:
+    """From the actions the kernel's filter knows, "" where it has none."""
+    without = "--security-opt seccomp=unconfined runs steps without a filter"
+    if "errno" not in actions.split():
+        hint = f"a kernel with CONFIG_SECCOMP_FILTER; {without}"
+        return Finding(name="seccomp", value="not in this kernel", level=Level.BROKEN, hint=hint)
+    if machine not in ARCHITECTURES:
+        hint = f"there are profiles for {', '.join(sorted(ARCHITECTURES))}; {without}"
+        return Finding(name="seccomp", value=f"no profile for {machine}", level=Level.BROKEN, hint=hint)
+    forms = " and ".join(abi.column for abi in ARCHITECTURES[machine])
+    return Finding(name="seccomp", value=f"Docker's default profile, for calls of {forms}")
