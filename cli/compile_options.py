@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["STDIN", "CompileOptions", "add_compile_flags", "read_compile_options"]
 
 STDIN = "-"
+_EPOCH = "SOURCE_DATE_EPOCH"
 
 
 @frozen
@@ -66,7 +67,7 @@ def read_compile_options(found: Namespace, environ: Mapping[str, str], defaults:
         context=found.context,
         file=found.file or "",
         target=found.target or "",
-        build_args=environment_pairs("--build-arg", found.build_arg or (), environ),
+        build_args=_with_epoch(environment_pairs("--build-arg", found.build_arg or (), environ), environ),
         labels=value_pairs("--label", found.label, "KEY=VALUE", value_needed=False),
         build_contexts=value_pairs("--build-context", found.build_context, "NAME=SOURCE"),
         platforms=tuple(word for text in platforms for word in text.split(",")),
@@ -89,3 +90,10 @@ def _stages(texts: Sequence[str]) -> tuple[str, ...]:
     if not all(names):
         raise UsageError(f"--no-cache-filter {','.join(texts)!r}: expected STAGE[,STAGE…]")
     return tuple(names)
+
+
+def _with_epoch(build_args: Pairs, environ: Mapping[str, str]) -> Pairs:
+    """SOURCE_DATE_EPOCH is a build argument wherever it is set, as reproducible-builds.org wants it."""
+    if not environ.get(_EPOCH) or _EPOCH in dict(build_args):
+        return build_args
+    return (*build_args, (_EPOCH, environ[_EPOCH]))

@@ -67,7 +67,7 @@ class Compiling(Asking["Compiled"]):
     def attempt(self) -> Compiled | None:
         compiled = super().attempt()
         if compiled is not None:
-            self.view.definition = compiled.results[0].definition
+            self.view.definitions = tuple(result.definition for result in compiled.results)
             self.view.warnings = compiled.warnings
         return compiled
 

@@ -12,14 +12,12 @@ from ..blocking import run_blocking
 from ..errors import LlbuildError
 from ..llb import redacted
 from ..solver import (
-    RETRY_DELAYS_S,
     Flights,
     Limits,
     check_entitlements,
     execute,
     make_plan,
     resolve_sources,
-    retrying,
     unresolved_sources,
 )
 from ..values import replace
@@ -29,7 +27,9 @@ from ..worker.source import ImageSource
 from .client import CommandLineClient
 from .compiling_async import Answers, complete
 from .context import is_ssh
-from .exports import export_image, export_tree, image_outputs, tree_outputs
+from .engine import result_refs
+from .exporting import export_result
+from .exports import check_outputs, image_outputs
 from .given import AgentSource
 from .job import BuildResult
 from .phases import phase
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from ..frontend import Compiled
     from ..llb import SourceOp
-    from ..solver import EventReporter, Plan, Ref
+    from ..solver import EventReporter, Plan
     from ..worker.executor import HelperProcess
     from .job import Build
     from .state import State
@@ -94,6 +94,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         if compiled is None:
             answers = Answers(images=images, remote=remote, worker=worker, cache=job.state.cache)
             compiled = await complete(job.compiling, answers, job.display.display)
+            check_outputs(job.options, compiled)
             check_entitlements([result.definition for result in compiled.results], job.options.allowed)
         caches.empty_first(unwanted_caches(result.definition for result in compiled.results))
         if _wants_caches(job, plan):
@@ -121,12 +122,12 @@ async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWork
         flights=flights,
         explain=job.display.explains,
     )
-    root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
-    result = await _export(job, compiled, plan, root, worker)
+    results = result_refs(compiled, plan, refs.__getitem__)
+    result = await export_result(job, compiled, plan, results, worker)
     if any(not target.inline for target in job.options.cache_to):
         from .cache_export import export_caches
 
-        await export_caches(job, plan, root, worker)
+        await export_caches(job, plan, results, worker)
     return result
 
 
@@ -187,29 +188,3 @@ def _resolving(job: Build, op: SourceOp) -> AbstractContextManager[EventReporter
 def _limits(job: Build) -> Limits:
     limits = Limits(keep_going=job.options.keep_going)
     return replace(limits, execs=job.options.max_parallelism) if job.options.max_parallelism else limits
-
-
-async def _export(job: Build, compiled: Compiled, plan: Plan, root: Ref, worker: LocalWorker) -> BuildResult:
-    result = BuildResult()
-    emit = job.display.display
-    if image_outputs(job.options):
-        with phase("exporting image", emit) as reporter:
-            layers = await retrying(
-                partial(worker.blobs, root, reporter),
-                RETRY_DELAYS_S,
-                lambda words: reporter.log(2, f"{words}\n".encode()),
-            )
-            if tree_outputs(job.options):
-                await worker.tree(root, reporter)  # what is lost must be found before anything is written
-            inline = await run_blocking(job.inline_cache, plan, root, layers)
-            config, content = compiled.results[0].image, job.state.content
-            image = await run_blocking(export_image, config, layers, job.options, content, inline)
-        result = BuildResult(
-            manifest=image.manifest_descriptor,
-            config_digest=image.config_descriptor.digest,
-            names=job.options.tags,
-        )
-    for output in tree_outputs(job.options):
-        with phase(f"exporting files to {output.dest}", emit) as reporter:
-            await run_blocking(export_tree, await worker.tree(root, reporter), output)
-    return result

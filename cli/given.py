@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..values import frozen
-from .outputs import split_csv
+from .csv_specs import split_csv
 from .parser import suggestion
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
         solve=_allowing_network(solve, found.network),
         call="check" if found.check else found.call or "",
     )
-    platform_of(options.compile.platforms)
+    platforms_of(options.compile.platforms)
     return options
 
 
@@ -56,10 +56,10 @@ def _allowing_network(options: SolveOptions, network: str | None) -> SolveOption
 _NOT_YET = frozenset(
     f"--{name}"
     for name in (
-        *("annotation", "attest", "build-arg-file", "builder"),
+        *("attest", "build-arg-file", "builder"),
         *("compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
-        *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap"),
-        *("policy", "provenance", "push", "rm", "sbom", "security-opt", "squash"),
+        *("cpuset-mems", "device", "force-rm", "isolation", "memory", "memory-swap"),
+        *("policy", "provenance", "rm", "sbom", "security-opt"),
     )
 )
 
@@ -88,7 +88,6 @@ def platform_of(texts: Sequence[str]) -> Platform | None:
     words = ",".join(texts)
     if "," in words:
         raise UsageError(
-            f"--platform {words}: several platforms in one build are not supported yet",
-            hint="build them one after the other",
+            f"--platform {words}: files are for one platform; expected one", hint="import them one after the other"
         )
     return next(iter(platforms_of(texts)), None)

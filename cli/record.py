@@ -35,8 +35,7 @@ def remember_build(
 
     A history that cannot be written is no reason to fail a build that could be made: it is logged only.
     """
-    given, definition = job.compiling.given, job.compiling.view.definition
-    definitions = () if definition is None else (definition,)
+    given, definitions = job.compiling.given, job.compiling.view.definitions
     vertices = frozenset(vertex.digest for definition in definitions for vertex in definition.vertices)
     steps = tuple(_step(state, vertices) for state in job.display.trace.vertices.values())
     status, reason = _end(_cause(error))
@@ -49,7 +48,7 @@ def remember_build(
         names=job.options.tags,
         context=_storable(given.context),
         target=given.request.option("target") or "",
-        platform=str(given.request.platform),
+        platform=given.request.option("platform") or str(given.request.platform),
         result=result.manifest.digest if result is not None and result.manifest is not None else None,
         cached=outcomes.count(Outcome.CACHED) + outcomes.count(Outcome.UNNEEDED),
         executed=sum(step.outcome is Outcome.EXECUTED and step.vertex in vertices for step in steps),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..llb import LinuxResources
 from ..values import frozen
-from .outputs import split_csv
+from .csv_specs import split_csv
 from .parser import suggestion
 from .step_options import parse_bytes
 

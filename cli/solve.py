@@ -95,7 +95,7 @@ def definition_input(options: DefinitionOptions, view: BuildView) -> BuildInput:
     given = parse_definition(read_bytes(options.definition))
     definition = _ignoring_cache(given.definition) if options.no_cache else given.definition
     view.note_read({source.path: source.data for source in definition.sources})
-    view.definition = definition
+    view.definitions = (definition,)
     folders = _folders(options.folders, definition)
     _check(definition)
     image = given.image or plain_image(definition)

@@ -8,7 +8,8 @@ from ..errors import SourceError, UsageError
 from ..solver import ENTITLEMENTS
 from ..values import frozen
 from .given import AgentSource, SecretSource, parse_secret, unique_agents
-from .outputs import STDOUT, Output, parse_outputs
+from .image_options import parse_annotations
+from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
 from .resources import StepResources, parse_resources
@@ -56,9 +57,14 @@ class SolveOptions:
 
 def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value("-t", "--tag", metavar="NAME[:TAG]", many=True, help="name of the image; may be repeated")
+    kinds = "image|registry|oci[,tar=false]|docker|local|tar|cacheonly"
     parser.add_value(
-        *("-o", "--output"), metavar="SPEC", many=True, help="type=image|oci[,tar=false]|local|tar,dest=PATH; DIR; -"
+        "-o", "--output", metavar="SPEC", many=True, help=f"type={kinds},dest=PATH; DIR; -; may be repeated"
     )
+    parser.add_flag("--push", help="push the image to the registry of each of its names")
+    parser.add_flag("--load", help="load the image into docker or podman")
+    parser.add_flag("--squash", help="make one layer of all that the build adds to its base image")
+    parser.add_value("--annotation", metavar="[LEVEL:]KEY=VALUE", many=True, help="annotation of the image's manifest")
     cache_to = "type=registry,ref=REF[,mode=max] | type=local,dest=DIR | type=inline"
     parser.add_value("--cache-to", metavar="SPEC", many=True, help=cache_to)
     parser.add_value("--cache-from", metavar="SPEC", many=True, help="REF | type=local,src=DIR; read before the build")
@@ -89,7 +95,13 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
     options = SolveOptions(
         globals=options_of_all,
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
-        outputs=parse_outputs(found.output or ()),
+        outputs=add_to_outputs(
+            parse_outputs(found.output or ()),
+            push=found.push,
+            load=found.load,
+            squash=found.squash,
+            annotations=parse_annotations(found.annotation) if found.annotation else (),
+        ),
         cache_to=_cache_targets(found.cache_to),
         cache_from=_cache_sources(found.cache_from),
         progress=_progress(found, environ, config.progress),
@@ -177,6 +189,8 @@ def _entitlements(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_agreement(options: SolveOptions) -> None:
+    if any(output.image.squash for output in options.outputs) and any(target.inline for target in options.cache_to):
+        raise UsageError("a squashed image has no layers for --cache-to type=inline to tell about")
     if options.quiet and options.writes_to_stdout:
         raise UsageError(
             "an output goes to stdout, where the digest is printed as well",

@@ -145,11 +145,13 @@ class PlatformResult:
 
     `image.diff_ids` are the base image's; the exporter replaces them. `image.history` is complete:
     the base's entries and one per instruction, in order.
+    `epoch_s`: SOURCE_DATE_EPOCH, in seconds since 1970, which nothing that the exporter dates is to be younger than.
     """
 
     platform: Platform
     definition: Definition
     image: ImageConfig
+    epoch_s: int | None = None
 
 
 @frozen

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .layout import encode_layout as encode_layout
     from .layout import named as named
     from .manifest import CONFIG_TYPES as CONFIG_TYPES
+    from .manifest import MANIFEST_TYPES as MANIFEST_TYPES
     from .manifest import Index as Index
     from .manifest import Manifest as Manifest
     from .manifest import decode_manifest as decode_manifest
@@ -73,6 +74,7 @@ _HOME = {
     "LayerBlob": "layer",
     "Layout": "layout",
     "LayoutEntry": "layout",
+    "MANIFEST_TYPES": "manifest",
     "MAX_CACHE_CONFIG_BYTES": "cache_config",
     "MAX_DOCUMENT_BYTES": "strict_json",
     "Manifest": "manifest",
@@ -105,6 +107,7 @@ __all__ = [
     "CONFIG_TYPES",
     "DEFAULT_PATH",
     "LAYOUT_FILE",
+    "MANIFEST_TYPES",
     "MAX_CACHE_CONFIG_BYTES",
     "MAX_DOCUMENT_BYTES",
     "PASSING",

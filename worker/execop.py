@@ -13,6 +13,7 @@ from ..errors import ExecError, LlbuildError
 from ..llb import ExecOp, MountType, ProxyEnv, SecurityMode
 from ..values import frozen, replace, value_fields
 from .agents import with_agents
+from .emulation import explain_foreign
 from .execcaches import cache_uses
 from .execsecrets import fetch_secrets
 from .executor import DEFAULT_HOSTNAME, BindMount, CgroupSpec, ExecSpec, OverlayMount, RootMount, TmpfsMount
@@ -127,6 +128,9 @@ def _failed(vertex: Vertex, op: ExecOp, status: ExitStatus, cgroup: CgroupSpec |
     elif status.forks_refused and cgroup is not None:
         message += f": it wanted more processes at once than it may have, {cgroup.pids}"
         hint = "raise the limit: --resource pids=NUMBER"
+    else:
+        why, hint = explain_foreign(vertex.platform, status.code)
+        message = f"{message}: {why}" if why else message
     return ExecError(message, vertex=vertex.digest, exit_code=status.code, hint=hint)
 
 

@@ -121,6 +121,10 @@ class LocalWorker(Prober):
 
         return LayerForms(layers=self.layers, content=self.content, records=self.records, stacks=self._stacks)
 
+    async def layered(self, ref: Ref) -> Ref:
+        """The result in layers, which a client's folder is not before it is copied into one."""
+        return await self._mounted(ref)
+
     async def tree(self, ref: Ref, reporter: Reporter) -> MergedTree:
         """The files of a result, for reading."""
         return self._merged_tree(await self._unpacked(ref, reporter))

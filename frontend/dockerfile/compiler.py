@@ -188,7 +188,7 @@ class Compilation:
             image.platform = _image_platform(build.target, image.platform)
         image.platform = normalize_platform(image.platform)
         definition = marshal(finish(target.draft), (self.source,))
-        return PlatformResult(platform=build.target, definition=definition, image=image.freeze())
+        return PlatformResult(platform=build.target, definition=definition, image=image.freeze(), epoch_s=build.epoch)
 
 
 def _declare(build: Build, instruction: ins.Arg) -> None:

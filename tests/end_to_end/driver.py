@@ -19,7 +19,7 @@ from llbuild.tests.tools import ROOT
 
 _ENTRY = "from llbuild.cli.main import program; program()"
 _TIMEOUT_S = 240
-_INSTRUCTION = re.compile(r"\[[^]]*\d/\d+\] (?!FROM )|(?!\[|exporting|importing)")
+_INSTRUCTION = re.compile(r"\[[^]]*\d/\d+\] (?!FROM )|(?!\[|exporting|importing|loading|pushing)")
 
 
 @dataclass(slots=True, kw_only=True)

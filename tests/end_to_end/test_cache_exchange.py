@@ -303,7 +303,7 @@ def test_a_build_that_finds_all_kinds_of_damage_is_one_build(
     database.execute("UPDATE results SET refs = x'c1'")
     database.commit()
     database.close()
-    again = second.build("--cache-from", ref, "-t", "x", staged())
+    again = second.build("--keep-going", "--cache-from", ref, "-t", "x", staged())
     assert "state.db is damaged" in again.stderr
     assert "part of the cache is lost" in again.stderr
     assert second("run", "x", "cat", "/both").stdout == "tool\nTEXT"

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
+    from .archive import read_members as read_members
     from .caches import FoundCache as FoundCache
     from .caches import load_folder_cache as load_folder_cache
     from .caches import load_registry_cache as load_registry_cache
+    from .docker_archive import read_docker_archive as read_docker_archive
     from .http_records import DOWNLOADS_SCHEMA as DOWNLOADS_SCHEMA
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
@@ -31,6 +33,8 @@ _HOME = {
     "load_registry_cache": "caches",
     "parse_identifier": "identifier",
     "pinned_key": "pinned",
+    "read_docker_archive": "docker_archive",
+    "read_members": "archive",
     "resolve_local": "identifier",
 }
 __all__ = [
@@ -44,6 +48,8 @@ __all__ = [
     "load_registry_cache",
     "parse_identifier",
     "pinned_key",
+    "read_docker_archive",
+    "read_members",
     "resolve_local",
 ]
 

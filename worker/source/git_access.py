@@ -30,6 +30,8 @@ __all__ = ["login_settings", "ssh_environment"]
 _SHARED = ("https://github.com/", "https://www.github.com/")
 _NO_HOST_IS_STRANGE = ("-o", "StrictHostKeyChecking=accept-new", "-o", "UserKnownHostsFile=/dev/null")
 
+_PATIENCE = ("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=30")
+
 
 async def login_settings(target: GitTarget, client: Client) -> dict[str, str]:
     """git's configuration that logs in to an http remote, where there is a secret for it."""
@@ -95,7 +97,7 @@ async def _remove(folder: str) -> None:
 
 def _ssh_command(target: GitTarget, folder: str) -> str:
     """ssh with no settings and keys of the user's own. folder: for files that it reads."""
-    words = ["ssh", "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentityFile=none"]
+    words = ["ssh", "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentityFile=none", *_PATIENCE]
     if target.known_hosts:
         known = Path(folder, "known_hosts")
         known.write_text(target.known_hosts, encoding="utf-8", errors="surrogateescape")

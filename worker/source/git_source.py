@@ -193,7 +193,7 @@ def _refs(listing: bytes) -> tuple[dict[str, str], str]:
     """Objects by name, and the branch that HEAD is; of ls-remote's lines `OBJECT<tab>NAME`, `ref: NAME<tab>HEAD`."""
     found: dict[str, str] = {}
     default = ""
-    for line in listing.decode("utf-8", "surrogateescape").splitlines():
+    for line in listing.decode("utf-8", "surrogateescape").split("\n"):
         value, _, name = line.partition("\t")
         if value.startswith("ref: "):
             default = value.removeprefix("ref: ") if name == "HEAD" else default
