@@ -71,7 +71,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         if compiled is None:
             compiled = await complete(job.compiling, images, job.display.display)
         await run_blocking(_sweep, job.state)
-        executor = SandboxExecutor(job.state.root, helper=helper, seccomp=job.options.seccomp)
+        executor = _executor(job, helper)
         worker = _worker(job, images, executor)
         if _wants_caches(job, plan):
             await _import_caches(job, images, worker)
@@ -88,6 +88,14 @@ def _worker(job: Build, images: ImageSource, executor: SandboxExecutor) -> Local
     state = job.state
     mounts = CacheMounts(state.cache_mounts, uses=state.uses, layers=state.layers, content=state.content, images=images)
     return LocalWorker(job.prober, images=images, executor=executor, mounts=mounts)
+
+
+def _executor(job: Build, helper: HelperProcess | None) -> SandboxExecutor:
+    if not job.options.oci_runtime:
+        return SandboxExecutor(job.state.root, helper=helper, seccomp=job.options.seccomp)
+    from ..worker.oci import OciExecutor, find_runtime
+
+    return OciExecutor(job.state.root, find_runtime(job.options.oci_runtime), seccomp=job.options.seccomp)
 
 
 async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWorker, flights: Flights) -> BuildResult:

@@ -9,7 +9,7 @@ from ..values import frozen
 from .outputs import STDOUT, Output, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
-from .security import add_security_flag, wants_seccomp
+from .security import add_runtime_flag, add_security_flag, wants_seccomp
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,6 +34,7 @@ class SolveOptions:
     iidfile: str = ""
     metadata_file: str = ""
     max_parallelism: int = 0  # 0: as the machine allows
+    oci_runtime: str = ""  # name or path; "": the built-in sandbox
     seccomp: bool = True  # whether steps may make only the system calls of the default profile
     keep_going: bool = False  # after a failure, with what does not need it
 
@@ -61,6 +62,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value("--metadata-file", metavar="FILE", help="write the result's metadata to FILE (JSON)")
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
     add_security_flag(parser)
+    add_runtime_flag(parser)
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     parser.set_defaults(keep_going=None)  # as the config file says
 
@@ -80,6 +82,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         metadata_file=found.metadata_file or "",
         max_parallelism=_parallelism(found.max_parallelism) or config.max_parallelism,
         keep_going=config.keep_going if found.keep_going is None else found.keep_going,
+        oci_runtime=found.oci_runtime or "",
         seccomp=wants_seccomp(found.security_opt),
     )
     _check_agreement(options)

@@ -16,7 +16,7 @@ import struct
 import sys
 
 from .. import syscalls
-from . import process, terminal_side
+from . import hosted, process, terminal_side
 from .failure import SetupError, explained
 from .rootfs import RootFilesystem
 from .wire import FrameReader, decode_step, pack
@@ -45,10 +45,13 @@ def run_child(host: Host, orders: socket.socket, report: int, *, own_network: bo
         _isolate(own_network=own_network)
         root = RootFilesystem(host, insecure=insecure)
         root.prepare()
-        if not insecure:
+        if not insecure and not host.runtime:
             process.limit_privileges(host)
         step, fds = _receive(orders)
-        _set_up(step, fds, host, root)
+        if host.runtime:
+            code = hosted.run(step, fds, host, root)
+        else:
+            _set_up(step, fds, host, root)
     except SetupError as exc:
         said = {"error": exc.message, "hint": exc.hint}
     except OSError as exc:
@@ -63,6 +66,8 @@ def run_child(host: Host, orders: socket.socket, report: int, *, own_network: bo
         os.write(report, message if len(message) <= _REPORT_LIMIT else pack({"error": "too many mount points"}))
     if "error" in said:
         os._exit(1)
+    if host.runtime:
+        os._exit(code)  # by now it has run
     try:
         process.execute(step)
     finally:

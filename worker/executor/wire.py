@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         shm_size: int
         rlimits: list[tuple[str, int, int]]
         own_output: bool  # stdout and stderr are pipes made for this step
+        oci: NotRequired[bytes]  # config.json, where an OCI runtime runs the step
 
     class Outcome(TypedDict, total=False):
         code: int
