@@ -16,11 +16,12 @@ from ..executor.kernelfs import MASKED, READ_ONLY
 from ..seccomp import ARCHITECTURES, named_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ..executor import ExecSpec
 
-__all__ = ["Surroundings", "runtime_config"]
+__all__ = ["Surroundings", "runtime_config", "seccomp_config"]
 
 _AUDIT_NAMES = {
     "x86_64": ("SCMP_ARCH_X86_64", "SCMP_ARCH_X86"),
@@ -48,13 +49,15 @@ _CAPABILITIES = (
 
 @frozen
 class Surroundings:
-    """What of the machine the config depends on. permitted: this process's capabilities, as a bit mask."""
+    """What of the machine the config depends on.
 
-    machine: str
+    permitted: this process's capabilities, as a bit mask. seccomp: `seccomp_config`; None: calls are not filtered.
+    """
+
     permitted: int
     maps_tty_group: bool
     in_userns: bool
-    seccomp: bool = True
+    seccomp: Mapping[str, Any] | None
 
 
 def runtime_config(spec: ExecSpec, root: str, here: Surroundings) -> dict[str, Any]:
@@ -65,8 +68,8 @@ def runtime_config(spec: ExecSpec, root: str, here: Surroundings) -> dict[str, A
     if not spec.insecure:
         linux["maskedPaths"] = [f"/{path.decode()}" for path in MASKED]
         linux["readonlyPaths"] = [f"/{path.decode()}" for path in READ_ONLY]
-        if here.seccomp:
-            linux["seccomp"] = _seccomp(here.machine)
+        if here.seccomp is not None:
+            linux["seccomp"] = here.seccomp
     return {
         "ociVersion": "1.0.2",
         "root": {"path": root, "readonly": spec.root.readonly or not spec.root.upper},
@@ -131,7 +134,7 @@ def _names(mask: int) -> list[str]:
     return [f"CAP_{name}" for number, name in enumerate(_CAPABILITIES) if mask >> number & 1]
 
 
-def _seccomp(machine: str) -> dict[str, Any]:
+def seccomp_config(machine: str) -> dict[str, Any]:
     """The default profile for libseccomp, which compiles it anew for each step."""
     (abi, *_) = ARCHITECTURES[machine]
     always, checks = named_rules(abi)

@@ -12,7 +12,7 @@ from ...errors import SandboxError
 from ..executor import SandboxExecutor, Stdio
 from ..seccomp import ARCHITECTURES
 from ..userns import in_user_namespace
-from .config import Surroundings, runtime_config
+from .config import Surroundings, runtime_config, seccomp_config
 
 if TYPE_CHECKING:
     from typing import Self
@@ -77,9 +77,8 @@ def _surroundings(*, seccomp: bool) -> Surroundings:
     with open("/proc/self/gid_map", encoding="ascii") as maps:  # noqa: PTH123  in memory
         groups = [[int(word) for word in line.split()] for line in maps]
     return Surroundings(
-        machine=machine,
         permitted=permitted,
         maps_tty_group=any(first <= _TTY_GROUP < first + count for first, _, count in groups),
         in_userns=in_user_namespace(),
-        seccomp=seccomp,
+        seccomp=seccomp_config(machine) if seccomp else None,
     )
