@@ -53,6 +53,9 @@ class OneFile:
         )
         return ResolvedImage(ref=ref, digest=DIGEST, config=config)
 
+    def result_file(self, definition: Definition, path: str, *, limit: int = 0) -> bytes | None:  # noqa: ARG002  the contract's
+        raise NoSuchFile
+
     def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int:  # noqa: ARG002  the contract's
         raise NoTime
 

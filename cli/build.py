@@ -77,6 +77,10 @@ def _check(options: SolveOptions) -> None:
     for path in (options.iidfile, options.metadata_file):
         if path:
             check_writable(path)
+    if options.secrets or options.agents:
+        from .lent import check_given
+
+        check_given(options, os.environ)
 
 
 def _form(options: SolveOptions) -> str:

@@ -14,9 +14,10 @@ from ..worker import LayerForm, cache_ids
 from ..worker.layer import Compression
 from .cache_specs import CacheKind
 from .phases import phase
+from .pushing import registry_origin, supply_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from ..digest import Digest
     from ..exporter import AssembledCache
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["export_caches"]
 
 
-async def export_caches(job: Build, plan: Plan, root: Ref, worker: LocalWorker) -> None:
+async def export_caches(job: Build, plan: Plan, results: Sequence[Ref], worker: LocalWorker) -> None:
     """Write every cache that was asked for, but those inside images. Blobs are made once for all of them.
 
-    Raises ExportError, unless it is to be ignored.
+    results: of each platform. Raises ExportError, unless it is to be ignored.
     """
     passing: set[Digest] = set()  # blobs that nothing but these exports needs
     try:
@@ -43,7 +44,7 @@ async def export_caches(job: Build, plan: Plan, root: Ref, worker: LocalWorker) 
                 continue
             try:
                 with phase(f"exporting cache to {target.place}", job.display.display) as reporter:
-                    await _Export(job, plan, root, worker, target, reporter).write(passing)
+                    await _Export(job, plan, results, worker, target, reporter).write(passing)
             except LlbuildError as error:
                 message = f"cannot export the cache to {target.place}: {error.message}"
                 if not target.ignore_error:
@@ -58,11 +59,17 @@ class _Export:
     """One export. Says what it does to `reporter`."""
 
     def __init__(
-        self, job: Build, plan: Plan, root: Ref, worker: LocalWorker, target: CacheTarget, reporter: EventReporter
+        self,
+        job: Build,
+        plan: Plan,
+        results: Sequence[Ref],
+        worker: LocalWorker,
+        target: CacheTarget,
+        reporter: EventReporter,
     ) -> None:
         self._job = job
         self._plan = plan
-        self._root = frozenset(root)
+        self._results = [frozenset(result) for result in results]
         self._worker = worker
         self._forms = worker.forms()
         self._target = target
@@ -92,7 +99,7 @@ class _Export:
                 return
 
     def _wanted(self, ref: Ref) -> bool:
-        within = self._target.everything or self._root.issuperset(ref)
+        within = self._target.everything or any(result.issuperset(ref) for result in self._results)
         return within and self._worker.lost.isdisjoint(ref) and self._worker.available(ref)
 
     async def _mounts(self, passing: set[Digest]) -> list[PackedMount]:
@@ -114,21 +121,13 @@ class _Export:
 
     def _is_there(self, origin: str) -> bool:
         """Whether what comes from there is in the target's repository already."""
-        found = _registry_origin(origin)
+        found = registry_origin(origin)
         wanted = self._reference
         return found is not None and wanted is not None and found.name == wanted.name
 
     def _supply(self, blobs: dict[str, LayerBlob], mounts: list[PackedMount]) -> dict[Digest, PushedBlob]:
         """How each blob is to be had."""
-        supply: dict[Digest, PushedBlob] = {}
-        records = self._job.state.records.get(blobs)
-        for name, blob in blobs.items():
-            origin = _registry_origin(records[name].origin) if name in records else None
-            supply[blob.descriptor.digest] = PushedBlob(
-                descriptor=blob.descriptor,
-                source=origin,
-                fetch=partial(self._forms.fetch, [name], self._reporter.progress),
-            )
+        supply = supply_layers(blobs, self._job.state.records, self._forms, self._reporter.progress)
         for mount in mounts:
             supply[mount.blob.digest] = PushedBlob(
                 descriptor=mount.blob,
@@ -164,14 +163,3 @@ class _Export:
 
     def _say(self, words: str) -> None:
         self._reporter.log(2, f"{words}\n".encode())
-
-
-def _registry_origin(origin: str) -> Reference | None:
-    """The image in a registry that a layer came from; None when it came from elsewhere."""
-    scheme, _, text = origin.rpartition("://")
-    if not text or scheme not in {"", "docker-image"}:
-        return None
-    try:
-        return parse_reference(text)
-    except SourceError:
-        return None

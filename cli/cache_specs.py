@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
 from ..values import frozen
-from .outputs import csv_attributes, csv_boolean, split_csv
+from .csv_specs import csv_attributes, csv_boolean, csv_choice, csv_layer_options, split_csv
 from .parser import suggestion
 
 if TYPE_CHECKING:
@@ -67,8 +67,6 @@ _TO_KEYS = {
 _FROM_KEYS = {CacheKind.REGISTRY: ("ref", "mounts"), CacheKind.LOCAL: ("src", "tag", "digest", "mounts")}
 _TYPES_NOT_YET = ("azblob", "gha", "s3")
 _KEYS_NOT_YET = ("registry.insecure", "reset", "touch_refresh")
-_COMPRESSIONS = {"gzip": "gzip", "zstd": "zstd", "uncompressed": "none"}
-_LEVELS = {"gzip": (0, 9), "zstd": (1, 22)}
 
 
 def parse_cache_targets(texts: Sequence[str]) -> tuple[CacheTarget, ...]:
@@ -89,7 +87,7 @@ def parse_cache_sources(texts: Sequence[str]) -> tuple[CacheSource, ...]:
 def _target(text: str) -> CacheTarget:
     flag = "--cache-to"
     kind, found = _fields(text, flag, _TO_KEYS)
-    everything = _choice(text, flag, found, "mode", ("min", "max")) == "max"
+    everything = csv_choice(text, "mode", found, ("min", "max"), flag=flag) == "max"
     if kind is CacheKind.INLINE:
         if everything:
             raise UsageError(f"{flag} {text!r}: an image carries mode=min only", hint="use type=registry for mode=max")
@@ -97,16 +95,16 @@ def _target(text: str) -> CacheTarget:
     for key, other in (("image-manifest", "an index"), ("oci-mediatypes", "Docker's media types")):
         if not csv_boolean(text, key, found.get(key, "true"), flag=flag):
             raise UsageError(f"{flag} {text!r}: {key}=false is not supported: caches are not written with {other}")
-    compression = _choice(text, flag, found, "compression", tuple(_COMPRESSIONS))
+    layers = csv_layer_options(text, found, flag=flag)
     place = _reference(text, flag, found) if kind is CacheKind.REGISTRY else _needed(text, flag, found, "dest", "DIR")
     return CacheTarget(
         kind=kind,
         place=place,
         tag=found.get("tag") or "latest",
         everything=everything,
-        compression=_COMPRESSIONS[compression],
-        level=_level(text, flag, found, compression),
-        force=csv_boolean(text, "force-compression", found.get("force-compression", "false"), flag=flag),
+        compression=layers.compression,
+        level=layers.level,
+        force=layers.force,
         ignore_error=csv_boolean(text, "ignore-error", found.get("ignore-error", "false"), flag=flag),
         mounts=csv_boolean(text, "mounts", found.get("mounts", "false"), flag=flag),
     )
@@ -168,27 +166,3 @@ def _reference(text: str, flag: str, found: Mapping[str, str], *, digest: bool =
     if reference.digest is not None and not digest:
         raise UsageError(f"{flag} {text!r}: a digest cannot be chosen; expected ref=NAME[:TAG]")
     return str(reference)
-
-
-def _choice(text: str, flag: str, found: Mapping[str, str], key: str, words: Sequence[str]) -> str:
-    """The value of a key that is one of these; the first when it is not given."""
-    value = found.get(key, words[0])
-    if value not in words:
-        if value == "estargz":
-            raise UsageError(f"{flag} {text!r}: {key}={value} is not supported yet")
-        raise UsageError(
-            f"{flag} {text!r}: {key}= expects {', '.join(words)}; found {value!r}{suggestion(value, words)}"
-        )
-    return value
-
-
-def _level(text: str, flag: str, found: Mapping[str, str], compression: str) -> int | None:
-    value = found.get("compression-level")
-    if value is None:
-        return None
-    if compression not in _LEVELS:
-        raise UsageError(f"{flag} {text!r}: compression={compression} has no levels")
-    least, most = _LEVELS[compression]
-    if not (value.isascii() and value.isdecimal()) or not least <= int(value) <= most:
-        raise UsageError(f"{flag} {text!r}: compression-level= expects {least} to {most}, found {value!r}")
-    return int(value)

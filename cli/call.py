@@ -117,8 +117,7 @@ class _Conversation:
             return ask_frontend(ask, self.given, self.stub, self.view)
         from .state import open_state
 
-        content = open_state(self.globals.root).content
-        return ask_frontend(ask, self.given, content, self.view, self.globals.config)
+        return ask_frontend(ask, self.given, open_state(self.globals.root), self.view, self.globals.config)
 
     @property
     def _build_file(self) -> tuple[str, bytes]:
@@ -133,7 +132,7 @@ class _Conversation:
             case "json":
                 text = findings_json(result, *self._build_file)
             case "github":
-                text = findings_github(result, os.fspath(self.given.folders["dockerfile"]))
+                text = findings_github(result, os.fspath(self.given.folders.get("dockerfile", "")))
             case _:
                 text = findings_plain(result, self.view.sources)
         sys.stdout.write(text)

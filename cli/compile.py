@@ -113,7 +113,7 @@ def _compile(options: PrintOptions, stub: StubImages | None, view: BuildView) ->
         return compile_input(given, stub, view)
     from .state import open_state
 
-    return compile_input(given, open_state(options.globals.root).content, view, options.globals.config)
+    return compile_input(given, open_state(options.globals.root), view, options.globals.config)
 
 
 def _render(options: PrintOptions, compiled: Compiled) -> bytes:

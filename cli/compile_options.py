@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..values import frozen
 from .pairs import environment_pairs, value_pairs
+from .step_options import add_step_flags, read_step_options
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["STDIN", "CompileOptions", "add_compile_flags", "read_compile_options"]
 
 STDIN = "-"
+_EPOCH = "SOURCE_DATE_EPOCH"
 
 
 @frozen
@@ -36,6 +38,7 @@ class CompileOptions:
     no_cache_filter: tuple[str, ...] = ()  # stages to run again
     pull: bool = False
     frontend: str = ""  # "": as the build file says, else Dockerfile
+    step_options: Pairs = ()  # of the frontend, about processes
     frontend_options: Pairs = ()
 
 
@@ -51,6 +54,7 @@ def add_compile_flags(parser: CommandParser) -> None:
     parser.add_flag("--no-cache", help="run everything again")
     parser.add_value("--no-cache-filter", metavar="STAGE", many=True, help="run these stages again; A,B or repeated")
     parser.add_flag("--pull", help="ask registries for newer base images")
+    add_step_flags(parser)
     parser.add_value("--frontend", metavar="NAME", help="build language (default: what the file's syntax line says)")
     parser.add_value("--opt", metavar="KEY=VALUE", many=True, help="option of the frontend")
     parser.set_defaults(pull=None)  # as the config file says
@@ -63,7 +67,7 @@ def read_compile_options(found: Namespace, environ: Mapping[str, str], defaults:
         context=found.context,
         file=found.file or "",
         target=found.target or "",
-        build_args=environment_pairs("--build-arg", found.build_arg or (), environ),
+        build_args=_with_epoch(environment_pairs("--build-arg", found.build_arg or (), environ), environ),
         labels=value_pairs("--label", found.label, "KEY=VALUE", value_needed=False),
         build_contexts=value_pairs("--build-context", found.build_context, "NAME=SOURCE"),
         platforms=tuple(word for text in platforms for word in text.split(",")),
@@ -71,6 +75,7 @@ def read_compile_options(found: Namespace, environ: Mapping[str, str], defaults:
         no_cache_filter=_stages(found.no_cache_filter or ()),
         pull=defaults.pull if found.pull is None else found.pull,
         frontend=found.frontend or defaults.frontend,
+        step_options=read_step_options(found),
         frontend_options=value_pairs("--opt", found.opt, "KEY=VALUE"),
     )
     if not options.context:
@@ -85,3 +90,10 @@ def _stages(texts: Sequence[str]) -> tuple[str, ...]:
     if not all(names):
         raise UsageError(f"--no-cache-filter {','.join(texts)!r}: expected STAGE[,STAGE…]")
     return tuple(names)
+
+
+def _with_epoch(build_args: Pairs, environ: Mapping[str, str]) -> Pairs:
+    """SOURCE_DATE_EPOCH is a build argument wherever it is set, as reproducible-builds.org wants it."""
+    if not environ.get(_EPOCH) or _EPOCH in dict(build_args):
+        return build_args
+    return (*build_args, (_EPOCH, environ[_EPOCH]))

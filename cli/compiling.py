@@ -8,19 +8,21 @@ from ..frontend import MoreNeeded
 from ..values import replace
 from .config.values import Config
 from .lookup import KnownLookup, stored_images
-from .request import build_input
+from .request import build_input, check_syntax
+from .resultfiles import stored_results
 from .stub_images import StubImages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..frontend import Compiled, Lookup, Request
-    from ..worker import ContentStore
+    from ..worker import Prober
     from .compile_options import CompileOptions
     from .job import BuildView
     from .request import BuildInput
+    from .state import State
 
-__all__ = ["Asking", "Compiling", "ask_frontend", "compile_input", "whole_input"]
+__all__ = ["Asking", "Compiling", "ask_frontend", "compile_input", "open_lookup", "whole_input"]
 
 Answer = TypeVar("Answer")
 
@@ -29,17 +31,27 @@ class Asking(Generic[Answer]):
     """One question to a frontend about one request. What becomes known on the way is left in `view`."""
 
     def __init__(
-        self, ask: Callable[[Request, Lookup], Answer], given: BuildInput, lookup: KnownLookup, view: BuildView
+        self,
+        ask: Callable[[Request, Lookup], Answer],
+        given: BuildInput,
+        lookup: KnownLookup,
+        view: BuildView,
+        prober: Prober | None = None,
     ) -> None:
+        """prober: of the worker that may have to look for answers; None where there is none."""
         self.ask = ask
         self.given = given
         self.lookup = lookup
         self.view = view
+        self.prober = prober
 
     def attempt(self) -> Answer | None:
         """Ask with what is known; None when more must be looked up first: `lookup.missing`."""
         try:
-            return self.ask(self.given.request, self.lookup)
+            answer = self.ask(self.given.request, self.lookup)
+            if self.given.remote:
+                check_syntax(self.given, self.lookup.read)
+            return answer
         except MoreNeeded:
             return None
         finally:
@@ -49,13 +61,13 @@ class Asking(Generic[Answer]):
 class Compiling(Asking["Compiled"]):
     """The question that all frontends answer."""
 
-    def __init__(self, given: BuildInput, lookup: KnownLookup, view: BuildView) -> None:
-        super().__init__(given.frontend.compile, given, lookup, view)
+    def __init__(self, given: BuildInput, lookup: KnownLookup, view: BuildView, prober: Prober | None = None) -> None:
+        super().__init__(given.frontend.compile, given, lookup, view, prober)
 
     def attempt(self) -> Compiled | None:
         compiled = super().attempt()
         if compiled is not None:
-            self.view.definition = compiled.results[0].definition
+            self.view.definitions = tuple(result.definition for result in compiled.results)
             self.view.warnings = compiled.warnings
         return compiled
 
@@ -82,38 +94,49 @@ def whole_input(
 
 
 def compile_input(
-    given: BuildInput, images: StubImages | ContentStore, view: BuildView, config: Config | None = None
+    given: BuildInput, known: StubImages | State, view: BuildView, config: Config | None = None
 ) -> Compiled:
     """Compile, and nothing else.
 
-    Base images are looked up in the store, else asked of their registries, of which `config` says how; or `images` has
+    Base images are looked up in the store, else asked of their registries, of which `config` says how; or `known` has
     all the answers. Raises LlbuildError.
     """
-    return _answer(Compiling(given, _lookup(given, images), view), images, config)
+    return _answer(Compiling(given, *_lookup(given, known, view)), known, config)
 
 
 def ask_frontend(
     ask: Callable[[Request, Lookup], Answer],
     given: BuildInput,
-    images: StubImages | ContentStore,
+    known: StubImages | State,
     view: BuildView,
     config: Config | None = None,
 ) -> Answer:
     """Another question than compiling, answered in the same way. Raises LlbuildError."""
-    return _answer(Asking(ask, given, _lookup(given, images), view), images, config)
+    return _answer(Asking(ask, given, *_lookup(given, known, view)), known, config)
 
 
-def _lookup(given: BuildInput, images: StubImages | ContentStore) -> KnownLookup:
-    if isinstance(images, StubImages):  # the client is imagined too, and so are folders of its that an option names
-        return KnownLookup(images.image, given.folders, stdin=given.stdin, others_are_empty=True)
-    return KnownLookup(stored_images(images, given.mode), given.folders, stdin=given.stdin)
+def open_lookup(given: BuildInput, state: State) -> tuple[KnownLookup, Prober]:
+    """What a state folder can tell at once, and the quick half of its worker."""
+    prober = state.prober(given.folders, given.files)
+    images = stored_images(state.content, given.mode)
+    results = stored_results(prober, state.cache)
+    return KnownLookup(images, given.folders, stdin=given.stdin, results=results), prober
 
 
-def _answer(asking: Asking[Answer], images: StubImages | ContentStore, config: Config | None) -> Answer:
+def _lookup(
+    given: BuildInput, known: StubImages | State, view: BuildView
+) -> tuple[KnownLookup, BuildView, Prober | None]:
+    if isinstance(known, StubImages):
+        return KnownLookup(known.image, given.folders, stdin=given.stdin), view, None
+    lookup, prober = open_lookup(given, known)
+    return lookup, view, prober
+
+
+def _answer(asking: Asking[Answer], known: StubImages | State, config: Config | None) -> Answer:
     answer = asking.attempt()
     if answer is None:
-        assert not isinstance(images, StubImages), "stub images leave no question open"
+        assert not isinstance(known, StubImages), "stub images leave no question open"
         from .compiling_async import ask_online
 
-        answer = ask_online(asking, images, config or Config())
+        answer = ask_online(asking, known, config or Config())
     return answer

@@ -12,28 +12,41 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
-from ..solver import make_plan, unresolved_sources
-from .compiling import Compiling
-from .exports import export_image, image_outputs, tree_outputs
+from ..solver import check_entitlements, make_plan, unresolved_sources
+from .compiling import Compiling, open_lookup
+from .exports import (
+    PlatformLayers,
+    check_outputs,
+    image_outputs,
+    image_result,
+    outputs_of,
+    put_together,
+    write_image,
+)
 from .gc import collect_if_due
 from .job import Build, BuildResult
-from .lookup import KnownLookup, stored_images
+from .outputs import OutputKind
 from .phases import phase
 from .record import remember_build
 from .state import open_state
 
 if TYPE_CHECKING:
-    from ..frontend import Compiled, PlatformResult
-    from ..image import LayerBlob
+    from collections.abc import Callable, Sequence
+
+    from ..exporter import AssembledImage, AssembledIndex
+    from ..frontend import Compiled
+    from ..llb import Edge
     from ..solver import Plan, Ref
     from ..worker.executor import HelperProcess
+    from .image_options import ImageOptions
     from .job import BuildView
+    from .outputs import Output
     from .progress import Display
     from .request import BuildInput
     from .solve_options import SolveOptions
     from .state import State
 
-__all__ = ["build"]
+__all__ = ["build", "result_refs"]
 
 
 def build(options: SolveOptions, given: BuildInput, *, display: Display, view: BuildView) -> BuildResult:
@@ -67,20 +80,23 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
 
 
 def _begin(options: SolveOptions, given: BuildInput, state: State, display: Display, view: BuildView) -> Build:
-    lookup = KnownLookup(stored_images(state.content, given.mode), given.folders, stdin=given.stdin)
-    compiling = Compiling(given, lookup, view)
-    return Build(options=options, compiling=compiling, state=state, prober=state.prober(given.folders), display=display)
+    lookup, prober = open_lookup(given, state)
+    compiling = Compiling(given, lookup, view, prober)
+    return Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
 
 
 def _run(job: Build) -> BuildResult:
     compiled = job.compiling.attempt()
+    if compiled is not None:
+        check_entitlements([result.definition for result in compiled.results], job.options.allowed)
+        check_outputs(job.options, compiled)
     plan = None if compiled is None else _plan(job, compiled)
     exports_cache = any(not target.inline for target in job.options.cache_to)
     if compiled is not None and plan is not None and plan.complete and not exports_cache:
-        layers = _ready_layers(job, plan)
-        if layers is not None:
+        parts = _ready_parts(job, compiled, plan)
+        if parts is not None:
             plan.announce(job.display.display, time.time())
-            return _export(job, compiled.results[0], plan, layers)
+            return _export(job, parts)
     helper = _start_early(job, plan)
     from .engine_async import run_build
 
@@ -115,23 +131,43 @@ def _plan(job: Build, compiled: Compiled) -> Plan | None:
     return plan
 
 
-def _ready_layers(job: Build, plan: Plan) -> tuple[LayerBlob, ...] | None:
-    """The result's layers as blobs if all are packed, and nothing but images is wanted of it."""
-    if tree_outputs(job.options):
+def _ready_parts(job: Build, compiled: Compiled, plan: Plan) -> list[PlatformLayers] | None:
+    """The results with their layers as blobs, if all are packed, and nothing but images in files is wanted of them."""
+    if not all(_is_quick(output) for output in outputs_of(job.options)):
         return None
-    return job.prober.ready_blobs(_result(plan))
+    parts = []
+    for result, ref in zip(compiled.results, result_refs(compiled, plan, plan.ref), strict=True):
+        layers = job.prober.ready_blobs(ref)
+        if layers is None:
+            return None
+        inline = job.inline_cache(plan, ref, layers)
+        parts.append(PlatformLayers(result=result, layers=layers, inline_cache=inline))
+    return parts
 
 
-def _result(plan: Plan) -> Ref:
-    return plan.ref(plan.graph.roots[0]) if plan.graph.roots else ()
+def _is_quick(output: Output) -> bool:
+    """Whether the output is written from layers as they are."""
+    if output.kind is OutputKind.NOTHING:
+        return True
+    plain = output.is_image and output.image.plain_layers
+    return plain and not output.push and output.kind is not OutputKind.ENGINE
 
 
-def _export(job: Build, result: PlatformResult, plan: Plan, layers: tuple[LayerBlob, ...]) -> BuildResult:
-    if not image_outputs(job.options):
+def result_refs(compiled: Compiled, plan: Plan, ref_of: Callable[[Edge], Ref]) -> list[Ref]:
+    """What each platform's definition came to; an empty one has no root, and no layers."""
+    roots = iter(plan.graph.roots)
+    return [() if result.definition.root is None else ref_of(next(roots)) for result in compiled.results]
+
+
+def _export(job: Build, parts: Sequence[PlatformLayers]) -> BuildResult:
+    outputs = image_outputs(job.options)
+    if not outputs:
         return BuildResult()
     with phase("exporting image", job.display.display):
-        inline = job.inline_cache(plan, _result(plan), layers)
-        image = export_image(result.image, layers, job.options, job.state.content, inline)
-    return BuildResult(
-        manifest=image.manifest_descriptor, config_digest=image.config_descriptor.digest, names=job.options.tags
-    )
+        images: dict[ImageOptions, AssembledImage | AssembledIndex] = {}
+        for output in outputs:
+            image = images.get(output.image)
+            if image is None:
+                image = images[output.image] = put_together(parts, output.image)
+            write_image(image, output, job.options, job.state.content)
+    return image_result(images[outputs[0].image], job.options)

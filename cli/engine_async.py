@@ -10,28 +10,36 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
+from ..llb import redacted
 from ..solver import (
-    RETRY_DELAYS_S,
     Flights,
     Limits,
+    check_entitlements,
     execute,
     make_plan,
     resolve_sources,
-    retrying,
     unresolved_sources,
 )
 from ..values import replace
-from ..worker import CacheMounts, LocalWorker
-from ..worker.executor import SandboxExecutor
+from ..worker import LocalWorker, unwanted_caches
+from ..worker.executor import CgroupSpec, SandboxExecutor
 from ..worker.source import ImageSource
-from .compiling_async import complete
-from .exports import export_image, export_tree, image_outputs, tree_outputs
+from .client import CommandLineClient
+from .compiling_async import Answers, complete
+from .context import is_ssh
+from .engine import result_refs
+from .exporting import export_result
+from .exports import check_outputs, image_outputs
+from .given import AgentSource
 from .job import BuildResult
 from .phases import phase
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ..frontend import Compiled
-    from ..solver import Plan, Ref
+    from ..llb import SourceOp
+    from ..solver import EventReporter, Plan
     from ..worker.executor import HelperProcess
     from .job import Build
     from .state import State
@@ -39,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["run_build"]
 
 _REFRESH_S = 0.1
+_NETWORK_NOTICE = "[internal] steps use the network of this machine"
 
 
 def run_build(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
@@ -68,11 +77,26 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
     async with AsyncExitStack() as stack:
         config = job.options.globals.config
         images = await stack.enter_async_context(ImageSource(job.state.content, plain_http=config.plain_http))
-        if compiled is None:
-            compiled = await complete(job.compiling, images, job.display.display)
         await run_blocking(_sweep, job.state)
         executor = _executor(job, helper)
-        worker = _worker(job, images, executor)
+        client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
+        remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files, client))
+        caches = job.state.caches
+        worker = LocalWorker(
+            job.prober,
+            images=images,
+            remote=remote,
+            executor=executor,
+            caches=caches,
+            client=client,
+            cgroup=CgroupSpec(resources=job.options.resources.linux, pids=job.options.resources.pids),
+        )
+        if compiled is None:
+            answers = Answers(images=images, remote=remote, worker=worker, cache=job.state.cache)
+            compiled = await complete(job.compiling, answers, job.display.display)
+            check_outputs(job.options, compiled)
+            check_entitlements([result.definition for result in compiled.results], job.options.allowed)
+        caches.empty_first(unwanted_caches(result.definition for result in compiled.results))
         if _wants_caches(job, plan):
             await _import_caches(job, images, worker)
             plan = None
@@ -81,13 +105,10 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         plan = plan or await _plan(job, compiled, worker)
         if plan.runs_processes:
             await stack.enter_async_context(executor)
+            if plan.runs_on_the_machines_network:
+                with phase(_NETWORK_NOTICE, job.display.display):
+                    pass
         return await _perform(job, compiled, plan, worker, flights)
-
-
-def _worker(job: Build, images: ImageSource, executor: SandboxExecutor) -> LocalWorker:
-    state = job.state
-    mounts = CacheMounts(state.cache_mounts, uses=state.uses, layers=state.layers, content=state.content, images=images)
-    return LocalWorker(job.prober, images=images, executor=executor, mounts=mounts)
 
 
 def _executor(job: Build, helper: HelperProcess | None) -> SandboxExecutor:
@@ -109,12 +130,12 @@ async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWork
         flights=flights,
         explain=job.display.explains,
     )
-    root: Ref = refs[plan.graph.roots[0]] if plan.graph.roots else ()
-    result = await _export(job, compiled, plan, root, worker)
+    results = result_refs(compiled, plan, refs.__getitem__)
+    result = await export_result(job, compiled, plan, results, worker)
     if any(not target.inline for target in job.options.cache_to):
         from .cache_export import export_caches
 
-        await export_caches(job, plan, root, worker)
+        await export_caches(job, plan, results, worker)
     return result
 
 
@@ -154,38 +175,24 @@ async def _tick(job: Build) -> None:
 async def _plan(job: Build, compiled: Compiled, worker: LocalWorker) -> Plan:
     definitions = [result.definition for result in compiled.results]
     graph, sources, unknown = unresolved_sources(definitions, worker)
-    sources.update(await resolve_sources(unknown, worker))
+    sources.update(await resolve_sources(unknown, worker, watch=partial(_resolving, job)))
     plan = await run_blocking(make_plan, graph, sources, worker, job.state.cache)
     await run_blocking(worker.contexts.remember)
     return plan
 
 
+def _agents(job: Build) -> tuple[AgentSource, ...]:
+    """What `--ssh` names; without it, a context behind ssh is reached with the agent at hand: as in docker."""
+    url = job.compiling.given.request.option("context") or ""
+    if job.options.agents or not is_ssh(url):
+        return job.options.agents
+    return (AgentSource(id="default"),)
+
+
+def _resolving(job: Build, op: SourceOp) -> AbstractContextManager[EventReporter]:
+    return phase(f"[internal] resolve {redacted(op.identifier)}", job.display.display)
+
+
 def _limits(job: Build) -> Limits:
     limits = Limits(keep_going=job.options.keep_going)
     return replace(limits, execs=job.options.max_parallelism) if job.options.max_parallelism else limits
-
-
-async def _export(job: Build, compiled: Compiled, plan: Plan, root: Ref, worker: LocalWorker) -> BuildResult:
-    result = BuildResult()
-    emit = job.display.display
-    if image_outputs(job.options):
-        with phase("exporting image", emit) as reporter:
-            layers = await retrying(
-                partial(worker.blobs, root, reporter),
-                RETRY_DELAYS_S,
-                lambda words: reporter.log(2, f"{words}\n".encode()),
-            )
-            if tree_outputs(job.options):
-                await worker.tree(root, reporter)  # what is lost must be found before anything is written
-            inline = await run_blocking(job.inline_cache, plan, root, layers)
-            config, content = compiled.results[0].image, job.state.content
-            image = await run_blocking(export_image, config, layers, job.options, content, inline)
-        result = BuildResult(
-            manifest=image.manifest_descriptor,
-            config_digest=image.config_descriptor.digest,
-            names=job.options.tags,
-        )
-    for output in tree_outputs(job.options):
-        with phase(f"exporting files to {output.dest}", emit) as reporter:
-            await run_blocking(export_tree, await worker.tree(root, reporter), output)
-    return result

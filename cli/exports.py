@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..exporter import assemble, export_oci_folder, export_oci_tar, export_store, stream_oci_tar
+from ..errors import ExportError, UsageError
+from ..exporter import (
+    ImageForm,
+    assemble,
+    assemble_index,
+    export_archive,
+    export_oci_folder,
+    export_store,
+    stream_archive,
+)
 from ..image import parse_reference
+from ..values import frozen, replace
+from .image_options import AnnotationLevel
+from .job import BuildResult
 from .outputs import STDOUT, Output, OutputKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
 
-    from ..exporter import AssembledImage
-    from ..image import ImageConfig, LayerBlob, Reference
+    from ..exporter import AssembledImage, AssembledIndex
+    from ..frontend import Compiled, PlatformResult
+    from ..image import LayerBlob, Reference
+    from ..platforms import Platform
     from ..worker import ContentStore
     from ..worker.snapshot import Tree
+    from .image_options import ImageOptions
     from .solve_options import SolveOptions
 
-__all__ = ["export_image", "export_tree", "image_outputs", "outputs_of", "tree_outputs"]
+    Assembled: TypeAlias = AssembledImage | AssembledIndex
 
-_TREES = frozenset({OutputKind.FOLDER, OutputKind.TAR})
+__all__ = [
+    "PlatformLayers",
+    "check_outputs",
+    "export_trees",
+    "image_outputs",
+    "image_result",
+    "names_of",
+    "outputs_of",
+    "put_together",
+    "tree_outputs",
+    "write_image",
+]
+
+
+@frozen
+class PlatformLayers:
+    """One platform's result with its layers as blobs, bottom first.
+
+    inline_cache: what its image is to carry of the build's cache, encoded.
+    """
+
+    result: PlatformResult
+    layers: tuple[LayerBlob, ...]
+    inline_cache: bytes = b""
 
 
 def outputs_of(options: SolveOptions) -> tuple[Output, ...]:
@@ -29,48 +69,120 @@ def outputs_of(options: SolveOptions) -> tuple[Output, ...]:
 
 
 def image_outputs(options: SolveOptions) -> tuple[Output, ...]:
-    return tuple(output for output in outputs_of(options) if output.kind not in _TREES)
+    return tuple(output for output in outputs_of(options) if output.is_image)
 
 
 def tree_outputs(options: SolveOptions) -> tuple[Output, ...]:
-    return tuple(output for output in outputs_of(options) if output.kind in _TREES)
+    return tuple(output for output in outputs_of(options) if output.is_tree)
 
 
-def export_image(
-    config: ImageConfig,
-    layers: Sequence[LayerBlob],
-    options: SolveOptions,
-    content: ContentStore,
-    inline_cache: bytes = b"",
-) -> AssembledImage:
-    """Put the image together and write it to every place that wants an image. Raises ExportError."""
-    image = assemble(config, layers, inline_cache=inline_cache)
-    for output in image_outputs(options):
-        names = _names(options, output)
-        match output.kind:
-            case OutputKind.IMAGE:
-                export_store(image, content, names)
-            case OutputKind.OCI_FOLDER:
-                export_oci_folder(image, content, names, output.dest)
-            case _ if output.dest == STDOUT:
-                stream_oci_tar(image, content, names, sys.stdout.fileno())
-            case _:
-                export_oci_tar(image, content, names, output.dest)
-    return image
+def check_outputs(options: SolveOptions, compiled: Compiled) -> None:
+    """Raises UsageError for what cannot be had of these platforms, before anything runs for it."""
+    platforms = [result.platform for result in compiled.results]
+    for output in outputs_of(options):
+        if output.kind in {OutputKind.DOCKER_TAR, OutputKind.ENGINE} and len(platforms) > 1:
+            raise UsageError(
+                "what docker load takes holds one platform, and several are built",
+                hint="use type=oci, or push them with --push",
+            )
+        if output.push and not names_of(options, output):
+            raise UsageError("the image is to be pushed, and has no name", hint="give it one with -t, or name=")
+        if output.image.rewrite_timestamp and any(result.epoch_s is None for result in compiled.results):
+            raise UsageError(
+                "rewrite-timestamp=true needs a time to rewrite to", hint="set SOURCE_DATE_EPOCH, e.g. to $(date +%s)"
+            )
+        for annotation in output.image.annotations:
+            if annotation.platform is not None and annotation.platform not in platforms:
+                raise UsageError(f"annotation {annotation.key!r} is for {annotation.platform}, which is not built")
+            if len(platforms) == 1 and annotation.level in {AnnotationLevel.INDEX, AnnotationLevel.INDEX_DESCRIPTOR}:
+                raise UsageError(
+                    f"annotation {annotation.key!r} is for an index, and an image of one platform has none",
+                    hint="annotate the manifest, or build several platforms",
+                )
 
 
-def export_tree(tree: Tree, output: Output) -> None:
-    """Write the files of a result as a folder or a tar. Raises ExportError."""
+def put_together(parts: Sequence[PlatformLayers], options: ImageOptions) -> Assembled:
+    """The image; for several platforms, an index with the image of each."""
+    images = [_image(part, options) for part in parts]
+    if len(images) == 1:
+        return images[0]
+    form = ImageForm(
+        docker=options.docker,
+        annotations=options.annotations_of(AnnotationLevel.INDEX),
+        descriptor_annotations=options.annotations_of(AnnotationLevel.INDEX_DESCRIPTOR),
+    )
+    return assemble_index(images, form)
+
+
+def _image(part: PlatformLayers, options: ImageOptions) -> AssembledImage:
+    platform = part.result.platform
+    form = ImageForm(
+        docker=options.docker,
+        annotations=options.annotations_of(AnnotationLevel.MANIFEST, platform),
+        descriptor_annotations=options.annotations_of(AnnotationLevel.MANIFEST_DESCRIPTOR, platform),
+    )
+    return assemble(
+        part.result.image, part.layers, inline_cache=part.inline_cache, form=form, epoch_s=part.result.epoch_s
+    )
+
+
+def write_image(image: Assembled, output: Output, options: SolveOptions, content: ContentStore) -> None:
+    """Write the image to a place on this machine. Raises ExportError."""
+    names = names_of(options, output)
+    docker = output.kind is OutputKind.DOCKER_TAR
+    match output.kind:
+        case OutputKind.IMAGE:
+            export_store(image, content, [] if output.by_digest else names)
+        case OutputKind.OCI_FOLDER:
+            export_oci_folder(image, content, names, output.dest)
+        case _ if output.dest == STDOUT:
+            stream_archive(image, content, names, sys.stdout.fileno(), docker=docker)
+        case _:
+            export_archive(image, content, names, output.dest, docker=docker)
+
+
+def image_result(image: Assembled, options: SolveOptions) -> BuildResult:
+    """What is told of it afterwards."""
+    names = dict.fromkeys(str(name) for output in image_outputs(options) for name in names_of(options, output))
+    only = image.images[0] if len(image.images) == 1 else None
+    return BuildResult(
+        manifest=image.target,
+        config_digest=None if only is None else only.config_descriptor.digest,
+        names=tuple(names),
+    )
+
+
+def export_trees(trees: Mapping[Platform, Tree], output: Output, epoch_s: int | None) -> None:
+    """Write the files of the result as a folder or a tar, those of several platforms in a folder each.
+
+    Raises ExportError.
+    """
     from ..exporter import export_rootfs_folder, export_rootfs_tar, stream_rootfs_tar
 
+    split = len(trees) > 1 if output.platform_split is None else output.platform_split
+    if len(trees) > 1 and not split:
+        raise ExportError("files of several platforms cannot share a folder", hint="leave out platform-split=false")
+    named = {str(platform).replace("/", "_") if split else "": tree for platform, tree in trees.items()}
     if output.kind is OutputKind.FOLDER:
-        export_rootfs_folder(tree, output.dest)
+        for name, tree in named.items():
+            if name:
+                _make_folder(output.dest)
+            export_rootfs_folder(tree, os.path.join(output.dest, name) if name else output.dest, epoch_s=epoch_s)
     elif output.dest == STDOUT:
-        stream_rootfs_tar(tree, sys.stdout.fileno())
+        stream_rootfs_tar(named, sys.stdout.fileno(), epoch_s=epoch_s)
     else:
-        export_rootfs_tar(tree, output.dest)
+        export_rootfs_tar(named, output.dest, epoch_s=epoch_s)
 
 
-def _names(options: SolveOptions, output: Output) -> list[Reference]:
+def _make_folder(path: str) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror}") from error
+
+
+def names_of(options: SolveOptions, output: Output) -> list[Reference]:
+    """The image's names there; without a tag where only the digest is to be pushed."""
     texts = [*options.tags, *filter(None, output.name.split(","))]
-    return [parse_reference(text) for text in dict.fromkeys(texts)]
+    names = [parse_reference(text) for text in dict.fromkeys(texts)]
+    return [replace(name, tag="") for name in names] if output.by_digest else names

@@ -22,8 +22,7 @@ def report_failure(error: LlbuildError, view: BuildView, trace: Trace | None = N
         from .edge import print_traceback
 
         print_traceback(error)
-    if error.warnings:
-        sys.stderr.write(render_warnings(error.warnings, view.sources))
+    sys.stderr.write(render_warnings((*error.warnings, *view.said), view.sources))
     sys.stderr.write(failure_text(error, view, trace))
     sys.stderr.flush()
 
@@ -35,7 +34,7 @@ def failure_text(error: LlbuildError, view: BuildView, trace: Trace | None = Non
 
 def _facts(view: BuildView, trace: Trace | None) -> BuildFacts:
     """Join what the definition and the events know of the steps."""
-    said = view.definition.metadata if view.definition is not None else ()
+    said = [pair for definition in view.definitions for pair in definition.metadata]
     steps = {digest: StepFacts(name=meta.name, at=meta.spans[0] if meta.spans else None) for digest, meta in said}
     for digest, state in trace.vertices.items() if trace is not None else ():
         known = steps.get(digest) or StepFacts(name=state.name)

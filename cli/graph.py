@@ -144,6 +144,6 @@ def _compiled(options: GraphOptions, view: BuildView) -> tuple[Definition, ...]:
 
     given = build_input(options.compile, view.sources)
     request = replace(given.request, for_build=False)
-    content = open_state(options.globals.root).content
-    compiled = compile_input(replace(given, request=request), content, view, options.globals.config)
+    state = open_state(options.globals.root)
+    compiled = compile_input(replace(given, request=request), state, view, options.globals.config)
     return tuple(result.definition for result in compiled.results)

@@ -35,18 +35,22 @@ class BuildResult:
 class BuildView:
     """What becomes known while a build goes on, and is needed to report its failure or its warnings."""
 
-    __slots__ = ("_said", "definition", "files", "sources", "warnings")
+    __slots__ = ("_said", "definitions", "files", "sources", "warnings")
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}  # what the frontend has read of the client's, path -> contents
         self.sources: dict[str, str] = {}  # build files, path -> text
-        self.definition: Definition | None = None
+        self.definitions: tuple[Definition, ...] = ()  # one for each platform
         self.warnings: tuple[BuildWarning, ...] = ()  # the frontend's
         self._said: dict[BuildWarning, None] = {}
 
     def warn(self, rule: str, message: str) -> None:
         """Have something said at the end of the build; once, however often it happens."""
         self._said[BuildWarning(rule=rule, message=message)] = None
+
+    @property
+    def said(self) -> tuple[BuildWarning, ...]:
+        return tuple(self._said)
 
     @property
     def all_warnings(self) -> tuple[BuildWarning, ...]:

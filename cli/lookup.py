@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, SourceError
 from ..frontend import NoSuchFile, NoTime, ResolvedImage
+from ..llb import SourceOp
+from ..values import frozen
 from ..worker.source import resolve_local
 
 if TYPE_CHECKING:
@@ -14,47 +16,81 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
+    from ..llb import Definition
     from ..platforms import Platform
     from ..worker import ContentStore
     from ..worker.source import ResolvedImage as FoundImage
 
-    Question: TypeAlias = tuple[str, Platform]
+    Question: TypeAlias = "ImageQuestion | FileQuestion | TimeQuestion"
     ImageAnswers: TypeAlias = Callable[[str, Platform], ResolvedImage | None]
+    FileAnswers: TypeAlias = Callable[["FileQuestion"], bytes | None]
 
-__all__ = ["ImageAnswers", "KnownLookup", "stored_images"]
+__all__ = ["FileQuestion", "ImageAnswers", "ImageQuestion", "KnownLookup", "TimeQuestion", "stored_images"]
 
 MAX_FILE_BYTES = 16 << 20  # of a build file; BuildKit refuses beyond it too
+
+
+@frozen(kw_only=False)
+class ImageQuestion:
+    ref: str
+    platform: Platform
+
+
+@frozen(kw_only=False)
+class FileQuestion:
+    """A file of what a graph makes; `limit` 0 is all of it."""
+
+    definition: Definition
+    path: str
+    limit: int
+
+    @property
+    def most_bytes(self) -> int:
+        """One more than may be: enough to see that there is too much."""
+        return self.limit or MAX_FILE_BYTES + 1
+
+
+@frozen(kw_only=False)
+class TimeQuestion:
+    op: SourceOp
 
 
 class KnownLookup:
     """`frontend.Lookup` over what is at hand and the client's folders.
 
-    `missing`: images asked for that only a registry can tell about; `learn` adds answers.
+    `missing`: questions that take asking somebody else, or building something; `learn` adds answers.
     """
 
     def __init__(
-        self, here: ImageAnswers, folders: Mapping[str, Path], *, stdin: bytes | None, others_are_empty: bool = False
+        self,
+        here: ImageAnswers,
+        folders: Mapping[str, Path],
+        *,
+        stdin: bytes | None,
+        results: FileAnswers | None = None,
     ) -> None:
         """here: what can be told of an image at once; None where somebody else must be asked.
 
-        others_are_empty: what was not handed over has no files and no time, instead of being an error.
+        results: likewise for files of what graphs make, raising NoSuchFile. Without it there is nobody to ask, as when
+        the client is imagined: its folder has the files of all contexts, and what was not handed over has no files and
+        no time, instead of being an error.
         """
         self._here = here
         self._folders = folders
         self._stdin = stdin
-        self._others_are_empty = others_are_empty
-        self._images: dict[Question, ResolvedImage | LlbuildError] = {}
+        self._results = results
+        self._answers: dict[Question, ResolvedImage | bytes | int | LlbuildError | NoSuchFile | NoTime] = {}
         self.missing: list[Question] = []
         self.read: dict[str, bytes] = {}  # build files that were read, for error reports
 
     def image(self, ref: str, platform: Platform) -> ResolvedImage | None:
-        known = self._images.get((ref, platform))
+        question = ImageQuestion(ref, platform)
+        known = self._known(question)
         if known is None:
             known = self._here(ref, platform)
-        if isinstance(known, LlbuildError):
-            raise known
-        if known is None and (ref, platform) not in self.missing:
-            self.missing.append((ref, platform))
+        if known is None:
+            self._miss(question)
+        assert known is None or isinstance(known, ResolvedImage)
         return known
 
     def file(self, context: str, path: str) -> bytes | None:
@@ -64,7 +100,7 @@ class KnownLookup:
             self.read[path] = self._stdin
             return self._stdin
         folder = self._folders.get(context)
-        if folder is None and self._others_are_empty:
+        if folder is None and self._results is None:
             raise NoSuchFile
         if folder is None:
             raise SourceError(f"no build context named {context!r} was given", ref=context)
@@ -72,18 +108,59 @@ class KnownLookup:
         self.read[path] = data
         return data
 
-    def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int | None:  # noqa: ARG002  the contract's
-        if self._others_are_empty:
-            raise NoTime
-        raise SourceError(
-            f"the time of {identifier} cannot be looked up yet: SOURCE_DATE_EPOCH takes seconds", ref=identifier
-        )
+    def result_file(self, definition: Definition, path: str, *, limit: int = 0) -> bytes | None:
+        if self._results is None:
+            return self._imagined(path)
+        question = FileQuestion(definition, path, limit)
+        known = self._known(question)
+        if known is None:
+            known = self._results(question)
+        if known is None:
+            self._miss(question)
+            return None
+        assert isinstance(known, bytes)
+        if not limit:
+            if len(known) > MAX_FILE_BYTES:
+                raise _too_large(path)
+            self.read[path] = known
+        return known
 
-    def learn(self, question: Question, found: FoundImage | LlbuildError) -> None:
+    def _imagined(self, path: str) -> bytes | None:
+        """What a URL brings is the build file."""
+        try:
+            return self.file("dockerfile", path)
+        except NoSuchFile:
+            if path != "context":
+                raise
+            return self.file("dockerfile", "Dockerfile")
+
+    def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int | None:
+        if self._results is None:
+            raise NoTime
+        question = TimeQuestion(SourceOp(identifier=identifier, attrs=tuple(sorted(attrs.items()))))
+        known = self._known(question)
+        if known is None:
+            self._miss(question)
+        assert known is None or isinstance(known, int)
+        return known
+
+    def learn(self, question: Question, answer: FoundImage | bytes | int | LlbuildError | NoSuchFile | NoTime) -> None:
         """The answer to one of `missing`."""
-        answer = found if isinstance(found, LlbuildError) else _answer(found)
-        self._images[question] = answer
+        if isinstance(answer, (bytes, int, LlbuildError, NoSuchFile, NoTime)):
+            self._answers[question] = answer
+        else:
+            self._answers[question] = _answer(answer)
         self.missing = [open_question for open_question in self.missing if open_question != question]
+
+    def _known(self, question: Question) -> object:
+        known = self._answers.get(question)
+        if isinstance(known, (LlbuildError, NoSuchFile, NoTime)):
+            raise known
+        return known
+
+    def _miss(self, question: Question) -> None:
+        if question not in self.missing:
+            self.missing.append(question)
 
 
 def stored_images(content: ContentStore, mode: str) -> ImageAnswers:
@@ -117,5 +194,9 @@ def _read_inside(folder: str, path: str) -> bytes:
     except OSError as error:
         raise SourceError(f"cannot read {os.path.join(folder, path)}: {error.strerror}", ref=path) from None
     if len(data) > MAX_FILE_BYTES:
-        raise SourceError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB", ref=path)
+        raise _too_large(path)
     return data
+
+
+def _too_large(path: str) -> SourceError:
+    return SourceError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB", ref=path)

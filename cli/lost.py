@@ -49,6 +49,6 @@ def _reopened(job: Build) -> Build:
     old = job.state
     old.database.close()
     state = open_state(str(old.root), userxattr=old.layers.userxattr)
-    prober = state.prober(job.compiling.given.folders)
+    prober = state.prober(job.compiling.given.folders, job.compiling.given.files)
     prober.lost |= job.prober.lost
     return replace(job, state=state, prober=prober)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..platforms import Platform, parse_platform
-from ..values import frozen
+from ..solver import NETWORK_HOST
+from ..values import frozen, replace
 from .compile_options import CompileOptions, add_compile_flags, read_compile_options
 from .parser import CommandParser
 from .solve_options import SolveOptions, add_solve_flags, read_solve_options
@@ -37,22 +38,28 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
     solve = read_solve_options(found, environ)
     options = BuildOptions(
         compile=read_compile_options(found, environ, solve.globals.config.defaults),
-        solve=solve,
+        solve=_allowing_network(solve, found.network),
         call="check" if found.check else found.call or "",
     )
-    platform_of(options.compile.platforms)
+    platforms_of(options.compile.platforms)
     return options
+
+
+def _allowing_network(options: SolveOptions, network: str | None) -> SolveOptions:
+    """`--network host` for a whole build says all that `--allow` would; the same as with docker."""
+    if network != "host" or NETWORK_HOST in options.allowed:
+        return options
+    return replace(options, allowed=(*options.allowed, NETWORK_HOST))
 
 
 # of `docker build` and `docker buildx build`
 _NOT_YET = frozenset(
     f"--{name}"
     for name in (
-        *("add-host", "allow", "annotation", "attest", "build-arg-file", "builder"),
-        *("cgroup-parent", "compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
-        *("cpuset-mems", "device", "force-rm", "isolation", "load", "memory", "memory-swap", "network"),
-        *("policy", "provenance", "push", "resource", "rm", "sbom", "secret", "security-opt"),
-        *("shm-size", "squash", "ssh", "ulimit"),
+        *("attest", "build-arg-file", "builder"),
+        *("compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
+        *("cpuset-mems", "device", "force-rm", "isolation", "memory", "memory-swap"),
+        *("policy", "provenance", "rm", "sbom", "security-opt"),
     )
 )
 
@@ -81,7 +88,6 @@ def platform_of(texts: Sequence[str]) -> Platform | None:
     words = ",".join(texts)
     if "," in words:
         raise UsageError(
-            f"--platform {words}: several platforms in one build are not supported yet",
-            hint="build them one after the other",
+            f"--platform {words}: files are for one platform; expected one", hint="import them one after the other"
         )
     return next(iter(platforms_of(texts)), None)

@@ -6,56 +6,86 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..values import frozen
+from ..values import frozen, replace
+from .csv_specs import csv_attributes, csv_boolean, split_csv
+from .image_options import IMAGE_KEYS, ImageOptions, csv_image_options, is_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = [
-    "STDOUT",
-    "Output",
-    "OutputKind",
-    "csv_attributes",
-    "csv_boolean",
-    "parse_output",
-    "parse_outputs",
-    "split_csv",
-]
+    from .image_options import Annotation
+
+__all__ = ["STDOUT", "Output", "OutputKind", "add_to_outputs", "parse_output", "parse_outputs"]
 
 STDOUT = "-"
 
 
 class OutputKind(Enum):
-    IMAGE = "image"  # into the local store
+    IMAGE = "image"  # into the local store, to registries, or both
     OCI_TAR = "oci"
     OCI_FOLDER = "oci,tar=false"
+    DOCKER_TAR = "docker"  # what `docker load` takes
+    ENGINE = "docker,dest="  # the same, handed to docker or podman at once
     FOLDER = "local"  # the root filesystem
     TAR = "tar"  # the root filesystem
+    NOTHING = "cacheonly"  # the steps run, and that is all
+
+
+_IMAGES = frozenset(
+    {OutputKind.IMAGE, OutputKind.OCI_TAR, OutputKind.OCI_FOLDER, OutputKind.DOCKER_TAR, OutputKind.ENGINE}
+)
+_TREES = frozenset({OutputKind.FOLDER, OutputKind.TAR})
+_PLAIN_IMAGE = ImageOptions()
 
 
 @frozen
 class Output:
-    """One place for the result. `dest`: a path, "-" for stdout, "" for the local store."""
+    """One place for the result. `dest`: a path, "-" for stdout, "" where there is none.
+
+    store: keep an image in the local store. push: send it to the registries of its names; by_digest: without naming it
+    there. platform_split: files of several platforms go to a folder for each.
+    """
 
     kind: OutputKind
     dest: str = ""
     name: str = ""  # of the image, beside the tags; several, separated by commas
+    image: ImageOptions = _PLAIN_IMAGE
+    store: bool = True
+    push: bool = False
+    by_digest: bool = False
+    platform_split: bool | None = None  # None: if there are several
+
+    @property
+    def is_image(self) -> bool:
+        return self.kind in _IMAGES
+
+    @property
+    def is_tree(self) -> bool:
+        return self.kind in _TREES
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the image's layers have to be here for it."""
+        return self.is_image and (self.kind is not OutputKind.IMAGE or self.store)
 
 
+_PUSHING = ("name", "push-by-digest", "store")
 _KEYS = {
-    "image": ("name",),
-    "oci": ("dest", "tar", "name"),
-    "local": ("dest",),
-    "tar": ("dest",),
+    "cacheonly": (),
+    "docker": ("dest", "name", *IMAGE_KEYS),
+    "image": ("push", *_PUSHING, *IMAGE_KEYS),
+    "local": ("dest", "platform-split"),
+    "oci": ("dest", "tar", "name", *IMAGE_KEYS),
+    "registry": (*_PUSHING, *IMAGE_KEYS),
+    "tar": ("dest", "platform-split"),
 }
 # what BuildKit and buildah know beyond that
-_NOT_YET = {
-    *("annotation", "attestation-prefix", "buildinfo", "compression", "compression-level", "dangling-name-prefix"),
-    *("force-compression", "inline", "mode", "name-canonical", "oci-artifact", "oci-mediatypes", "platform-split"),
-    *("push", "push-by-digest", "registry.insecure", "rewrite-timestamp", "store", "unpack"),
-}
-_TYPES_NOT_YET = ("cacheonly", "docker", "registry")
-_TRUE, _FALSE = {"1", "t", "true"}, {"0", "f", "false"}
+_NOT_YET = frozenset(
+    (
+        *("attestation-prefix", "buildinfo", "dangling-name-prefix", "inline", "mode", "name-canonical"),
+        *("oci-artifact", "registry.insecure", "unpack"),
+    )
+)
 
 
 def parse_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
@@ -70,7 +100,37 @@ def parse_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
             place = "stdout" if output.dest == STDOUT else repr(output.dest)
             raise UsageError(f"two outputs go to {place}", hint="give each output a dest= of its own")
         taken.add(output.dest)
+    if len(outputs) > 1 and any(output.kind is OutputKind.NOTHING for output in outputs):
+        raise UsageError("type=cacheonly and another output contradict each other")
     return outputs
+
+
+def add_to_outputs(
+    outputs: tuple[Output, ...], *, push: bool, load: bool, squash: bool, annotations: tuple[Annotation, ...]
+) -> tuple[Output, ...]:
+    """The outputs with what `--push`, `--load`, `--squash` and `--annotation` add to them. Raises UsageError."""
+    if push and any(output.kind is OutputKind.IMAGE for output in outputs):
+        outputs = tuple(replace(output, push=True) if output.kind is OutputKind.IMAGE else output for output in outputs)
+    elif push:
+        outputs = (*outputs, parse_output("type=registry"))
+    if load and not any(output.kind is OutputKind.ENGINE for output in outputs):
+        outputs = (*outputs, parse_output("type=docker"))
+    if not annotations and not squash:
+        return outputs
+    outputs = outputs or (Output(kind=OutputKind.IMAGE),)
+    if not any(output.is_image for output in outputs):
+        raise UsageError(f"{'--annotation' if annotations else '--squash'} is for images, and none is written")
+    return tuple(_changed(output, annotations, squash) if output.is_image else output for output in outputs)
+
+
+def _changed(output: Output, annotations: tuple[Annotation, ...], squash: bool) -> Output:
+    image = replace(
+        output.image,
+        annotations=(*output.image.annotations, *annotations),
+        docker=output.image.docker and not annotations,
+        squash=squash,
+    )
+    return replace(output, image=image)
 
 
 def parse_output(text: str) -> Output:
@@ -89,72 +149,76 @@ def parse_output(text: str) -> Output:
     kind = attributes.pop("type", "")
     if kind not in _KEYS:
         raise _unknown_type(text, kind)
+    takes_annotations = IMAGE_KEYS[0] in _KEYS[kind]
     for key in attributes:
-        if key not in _KEYS[kind]:
+        if key not in _KEYS[kind] and not (takes_annotations and is_annotation(key)):
             raise _unknown_key(text, kind, key)
     return _output(text, kind, attributes)
 
 
-def csv_attributes(text: str, fields: Sequence[str], *, flag: str) -> dict[str, str]:
-    """`key=value` fields; keys in lower case. Raises UsageError for another field, and for a key given twice."""
-    attributes: dict[str, str] = {}
-    for part in fields:
-        key, equals, value = part.partition("=")
-        key = key.strip().lower()
-        if not equals:
-            raise UsageError(f"{flag} {text!r}: expected key=value, found {part!r}")
-        if key in attributes:
-            raise UsageError(f"{flag} {text!r}: {key}= is given twice")
-        attributes[key] = value
-    return attributes
-
-
 def _output(text: str, kind: str, attributes: dict[str, str]) -> Output:
+    match kind:
+        case "cacheonly":
+            return Output(kind=OutputKind.NOTHING)
+        case "image" | "registry":
+            return _image(text, kind, attributes)
+        case "docker" | "oci":
+            return _archive(text, kind, attributes)
+        case _:
+            dest = attributes.get("dest", "")
+            if kind == "local":
+                _check_folder(text, dest)
+            split = None
+            if "platform-split" in attributes:
+                split = csv_boolean(text, "platform-split", attributes["platform-split"], flag="--output")
+            return Output(kind=OutputKind(kind), dest=dest or STDOUT, platform_split=split)
+
+
+def _image(text: str, kind: str, attributes: dict[str, str]) -> Output:
+    def is_set(key: str, default: str) -> bool:
+        return csv_boolean(text, key, attributes.get(key, default), flag="--output")
+
+    output = Output(
+        kind=OutputKind.IMAGE,
+        name=attributes.get("name", ""),
+        image=csv_image_options(text, attributes, flag="--output"),
+        store=is_set("store", str(kind == "image")),
+        push=kind == "registry" or is_set("push", "false"),
+        by_digest=is_set("push-by-digest", "false"),
+    )
+    if output.by_digest and not output.push:
+        raise UsageError(f"--output {text!r}: push-by-digest=true needs push=true")
+    if not output.store and not output.push:
+        raise UsageError(f"--output {text!r}: with store=false and without push=true, it goes nowhere")
+    return output
+
+
+def _archive(text: str, kind: str, attributes: dict[str, str]) -> Output:
     dest, name = attributes.get("dest", ""), attributes.get("name", "")
-    if kind == "image":
-        return Output(kind=OutputKind.IMAGE, name=name)
-    tar = csv_boolean(text, "tar", attributes.get("tar", "true"), flag="--output")
-    folder = kind == "local" or (kind == "oci" and not tar)
-    if folder and dest in {"", STDOUT}:
+    image = csv_image_options(text, attributes, flag="--output", docker=kind == "docker")
+    if kind == "docker":
+        form = OutputKind.DOCKER_TAR if dest else OutputKind.ENGINE
+        return Output(kind=form, dest=dest, name=name, image=image)
+    if csv_boolean(text, "tar", attributes.get("tar", "true"), flag="--output"):
+        return Output(kind=OutputKind.OCI_TAR, dest=dest or STDOUT, name=name, image=image)
+    _check_folder(text, dest)
+    return Output(kind=OutputKind.OCI_FOLDER, dest=dest, name=name, image=image)
+
+
+def _check_folder(text: str, dest: str) -> None:
+    if dest in {"", STDOUT}:
         raise UsageError(f"--output {text!r}: a folder is written, so dest=DIR is needed")
-    if kind == "oci":
-        form = OutputKind.OCI_FOLDER if folder else OutputKind.OCI_TAR
-        return Output(kind=form, dest=dest or STDOUT, name=name)
-    return Output(kind=OutputKind(kind), dest=dest or STDOUT)
-
-
-def csv_boolean(text: str, key: str, value: str, *, flag: str) -> bool:
-    """As Go reads one. Raises UsageError."""
-    word = value.strip().lower()
-    if word not in _TRUE | _FALSE:
-        raise UsageError(f"{flag} {text!r}: {key}= expects true or false, found {value!r}")
-    return word in _TRUE
 
 
 def _unknown_type(text: str, kind: str) -> UsageError:
     known = ", ".join(sorted(_KEYS))
     if not kind:
         return UsageError(f"--output {text!r}: type= is missing; expected one of {known}")
-    if kind in _TYPES_NOT_YET:
-        return UsageError(f"--output {text!r}: type={kind} is not supported yet; there are {known}")
     return UsageError(f"--output {text!r}: unknown type {kind!r}; expected one of {known}")
 
 
 def _unknown_key(text: str, kind: str, key: str) -> UsageError:
-    known = ", ".join(f"{name}=" for name in _KEYS[kind])
-    if key.partition(".")[0].partition("[")[0] in _NOT_YET or key in _NOT_YET:
+    known = ", ".join(f"{name}=" for name in _KEYS[kind]) or "nothing else"
+    if key in _NOT_YET:
         return UsageError(f"--output {text!r}: {key}= is not supported yet; type={kind} takes {known}")
     return UsageError(f"--output {text!r}: type={kind} takes {known}, not {key}=")
-
-
-def split_csv(text: str, *, flag: str) -> list[str]:
-    """The fields of one CSV line; a quoted field may hold commas: `type=local,"dest=a,b"`."""
-    if '"' not in text:
-        return text.split(",")
-    import csv
-
-    try:
-        rows = list(csv.reader([text], strict=True))
-    except csv.Error as exc:
-        raise UsageError(f"{flag} {text!r}: the quotes do not match") from exc
-    return rows[0]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..errors import LlbuildError, StoreError, first_error
-from ..llb import SourceFile
+from ..llb import SourceFile, redacted
 from ..log import log
-from ..solver import BuildDetails, BuildRecord, BuildStatus, BuildSummary, History, Outcome, Step
+from ..solver import BuildDetails, BuildRecord, BuildStatus, BuildSummary, History, Outcome, ProcessUsage, Step
 from ..values import replace
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def remember_build(
 
     A history that cannot be written is no reason to fail a build that could be made: it is logged only.
     """
-    given, definition = job.compiling.given, job.compiling.view.definition
-    definitions = () if definition is None else (definition,)
+    given, definitions = job.compiling.given, job.compiling.view.definitions
     vertices = frozenset(vertex.digest for definition in definitions for vertex in definition.vertices)
     steps = tuple(_step(state, vertices) for state in job.display.trace.vertices.values())
     status, reason = _end(_cause(error))
@@ -47,9 +46,9 @@ def remember_build(
         status=status,
         error=_storable(reason),
         names=job.options.tags,
-        context=_storable(os.path.abspath(given.folders["context"])) if "context" in given.folders else "",
+        context=_storable(given.context),
         target=given.request.option("target") or "",
-        platform=str(given.request.platform),
+        platform=given.request.option("platform") or str(given.request.platform),
         result=result.manifest.digest if result is not None and result.manifest is not None else None,
         cached=outcomes.count(Outcome.CACHED) + outcomes.count(Outcome.UNNEEDED),
         executed=sum(step.outcome is Outcome.EXECUTED and step.vertex in vertices for step in steps),
@@ -76,7 +75,9 @@ def _details(job: Build, cause: BaseException | None, definitions: Sequence[Defi
     unkept = {} if definitions else view.files  # a definition keeps its build files itself
     return BuildDetails(
         frontend=given.frontend.name,
-        options=tuple((_storable(name), _storable(value)) for name, value in given.request.options.items()),
+        options=tuple(
+            (_storable(name), _storable(_shown(name, value))) for name, value in given.request.options.items()
+        ),
         version=__version__,
         cpus=len(os.sched_getaffinity(0)),
         limit=job.options.max_parallelism,
@@ -84,6 +85,13 @@ def _details(job: Build, cause: BaseException | None, definitions: Sequence[Defi
         report=_storable(report),
         sources=tuple(SourceFile(path=_storable(path), data=data[:_LONGEST]) for path, data in unkept.items()),
     )
+
+
+def _shown(name: str, value: str) -> str:
+    """The value of an option of the frontend: a context's URL may hold a password."""
+    if name != "context" and not name.startswith("context:"):
+        return value
+    return redacted(value)
 
 
 def _storable_warning(warning: BuildWarning) -> BuildWarning:
@@ -115,7 +123,7 @@ def _end(cause: BaseException | None) -> tuple[BuildStatus, str]:
 
 def _step(state: VertexState, vertices: Container[Digest]) -> Step:
     outcome = _outcome(state)
-    ran = outcome not in {Outcome.CACHED, Outcome.UNNEEDED}
+    ran, used = outcome not in {Outcome.CACHED, Outcome.UNNEEDED}, state.usage
     return Step(
         vertex=state.digest,
         outcome=outcome,
@@ -123,6 +131,7 @@ def _step(state: VertexState, vertices: Container[Digest]) -> Step:
         started=state.started if ran else None,
         completed=state.completed if outcome is not Outcome.UNNEEDED else None,
         error=_storable(state.error),
+        usage=None if used is None else ProcessUsage(used.user_s, used.system_s, used.max_rss_bytes),
     )
 
 

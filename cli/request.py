@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import SourceError
+from ..errors import FrontendError, SourceError
 from ..frontend import MAX_HEAD, SYNTAX_ARGUMENT, Request, frontend_named, frontend_of_syntax, load_frontend
 from ..platforms import host_platform
 from ..values import frozen
-from .compile_options import STDIN
+from .context import check_folder, find_place, is_remote
 from .options import platforms_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..frontend import CompilingFrontend
+    from ..worker import HandedFile
     from .compile_options import CompileOptions
 
-__all__ = ["BuildInput", "build_input", "check_folder"]
-
-_REMOTE = ("http://", "https://", "git://", "git@", "github.com/", "ssh://")
+__all__ = ["BuildInput", "build_input", "check_syntax"]
 
 
 @frozen
@@ -34,6 +32,9 @@ class BuildInput:
     folders: Mapping[str, Path]
     stdin: bytes | None  # the build file, when it comes from there
     mode: str  # BuildKit's image.resolvemode
+    context: str = ""  # for people: an absolute path, a URL, "-" for stdin
+    files: Mapping[str, HandedFile] = {}  # what the client holds, by URL
+    remote: bool = False  # the build file is in a context from elsewhere
 
 
 def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
@@ -43,10 +44,8 @@ def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
     that is none.
     """
     platforms = platforms_of(options.platforms)
-    context = _context_folder(options.context)
-    folders = {"context": context}
-    filename, folders["dockerfile"] = _build_file(options.file, context)
-    wanted = {"filename": filename} if filename else {}
+    place = find_place(options.context, options.file)
+    folders, wanted = dict(place.folders), dict(place.options)
     if options.target:
         wanted["target"] = options.target
     wanted.update((f"build-arg:{name}", value) for name, value in options.build_args)
@@ -61,19 +60,38 @@ def build_input(options: CompileOptions, sources: dict[str, str]) -> BuildInput:
         wanted["image-resolve-mode"] = "pull"
     for name, source in options.build_contexts:
         wanted[f"context:{name}"] = _named_context(name, source, folders)
+    wanted.update(options.step_options)
     wanted.update(options.frontend_options)
-    stdin = sys.stdin.buffer.read() if options.file == STDIN else None
-    head = _head(folders["dockerfile"], filename) if stdin is None else stdin
-    sources[filename or "Dockerfile"] = head.decode("utf-8", "replace")
+    filename = wanted.get("filename", "")
+    remote = bool(wanted.get(wanted.get("contextkey") or "context")) and "dockerfilekey" not in wanted
+    head = b""
+    if not remote:
+        head = _head(folders["dockerfile"], filename) if place.stdin is None else place.stdin
+        sources[filename or "Dockerfile"] = head.decode("utf-8", "replace")
     host = host_platform()
     named = options.frontend or _of_argument(options) or frontend_named(head, filename or "Dockerfile")
     return BuildInput(
         frontend=_frontend(named),
         request=Request(options=wanted, platform=next(iter(platforms), host), build_platform=host),
         folders=folders,
-        stdin=stdin,
+        stdin=place.stdin,
         mode="pull" if options.pull else "default",
+        context=place.shown,
+        files=place.files,
+        remote=remote and not (options.frontend or _of_argument(options)),
     )
+
+
+def check_syntax(given: BuildInput, read: Mapping[str, bytes]) -> None:
+    """Raises FrontendError when a build file from elsewhere is of another language than it was read as.
+
+    read: the build files, which nobody could look into before. The first is the one that counts.
+    """
+    for path, data in read.items():
+        named = frontend_named(data, path)
+        if named != given.frontend.name:
+            raise FrontendError(f"{path} asks for the frontend {named!r}", hint=f"pick it with --frontend {named}")
+        return
 
 
 def _of_argument(options: CompileOptions) -> str:
@@ -102,51 +120,19 @@ def _frontend(name: str) -> CompilingFrontend:
     return FRONTEND
 
 
-def _context_folder(text: str) -> Path:
-    if text == STDIN:
-        raise SourceError("a context from stdin is not supported yet", ref=text, hint="unpack it into a folder")
-    if text.startswith(_REMOTE):
-        raise SourceError(f"remote contexts are not supported yet: {text}", ref=text, hint="clone or unpack it first")
-    path = Path(text)
-    check_folder(path, f"build context {text!r}")
-    return path
-
-
-def check_folder(path: Path, what: str) -> None:
-    """Raises SourceError where it is none, or cannot be read; `what` names it."""
-    try:
-        with os.scandir(path):
-            pass
-    except FileNotFoundError:
-        raise SourceError(f"{what} does not exist", ref=str(path)) from None
-    except NotADirectoryError:
-        raise SourceError(f"{what} is not a folder", ref=str(path), hint="name the build file with -f") from None
-    except OSError as error:
-        raise SourceError(f"{what} cannot be read: {error.strerror}", ref=str(path)) from None
-
-
-def _build_file(text: str, context: Path) -> tuple[str, Path]:
-    """The build file's name and its folder; "" where the frontend's default is meant."""
-    if not text or text == STDIN:
-        return "", context
-    folder, name = os.path.split(text)
-    if not name:
-        raise SourceError(f"build file {text!r} is a folder; expected a file", ref=text)
-    path = Path(folder or ".")
-    if not path.is_dir():
-        raise SourceError(f"build file {text!r} does not exist: there is no folder {folder}", ref=text)
-    return name, path
-
-
 def _named_context(name: str, source: str, folders: dict[str, Path]) -> str:
     """The option's value: folders are handed over under the context's own name."""
     if source.startswith("oci-layout://"):
         return "oci-layout://" + os.path.abspath(source.removeprefix("oci-layout://"))
     if source.startswith("docker-image://"):
         return source
-    if source.startswith(_REMOTE) or "://" in source:
+    if is_remote(source):
+        return source
+    if "://" in source and not os.path.isdir(source):
         raise SourceError(
-            f"build context {name}={source}: only folders, docker-image:// and oci-layout:// yet", ref=source
+            f"build context {name}={source} is of no known kind",
+            ref=source,
+            hint="expected a folder, docker-image://REF, oci-layout://PATH, a URL or a git repository",
         )
     path = Path(source)
     check_folder(path, f"build context {name}={source}")

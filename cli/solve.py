@@ -14,11 +14,12 @@ from ..platforms import host_platform
 from ..values import frozen, replace
 from ..worker import unsupported
 from .build import conduct
+from .context import check_folder
 from .definition import STDIN, parse_definition, plain_image, read_bytes, read_config
 from .engine import build
 from .pairs import value_pairs
 from .parser import CommandParser
-from .request import BuildInput, check_folder
+from .request import BuildInput
 from .solve_options import SolveOptions, add_solve_flags, read_solve_options
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def definition_input(options: DefinitionOptions, view: BuildView) -> BuildInput:
     given = parse_definition(read_bytes(options.definition))
     definition = _ignoring_cache(given.definition) if options.no_cache else given.definition
     view.note_read({source.path: source.data for source in definition.sources})
-    view.definition = definition
+    view.definitions = (definition,)
     folders = _folders(options.folders, definition)
     _check(definition)
     image = given.image or plain_image(definition)
@@ -138,7 +139,7 @@ def _check(definition: Definition) -> None:
     said = definition.metadata_of()
     for vertex in definition.vertices:
         meta = said.get(vertex.digest, _NOTHING)
-        feature = "a limit of resources" if meta.resources is not None else unsupported(vertex.op)
+        feature = unsupported(vertex.op)
         if not feature:
             continue
         message = f"{feature} is not supported yet"

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
+from ..solver import ENTITLEMENTS
 from ..values import frozen
-from .outputs import STDOUT, Output, parse_outputs
+from .given import AgentSource, SecretSource, parse_secret, unique_agents
+from .image_options import parse_annotations
+from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
+from .resources import StepResources, parse_resources
 from .security import add_runtime_flag, add_security_flag, wants_seccomp
 
 if TYPE_CHECKING:
@@ -37,6 +41,10 @@ class SolveOptions:
     oci_runtime: str = ""  # name or path; "": the built-in sandbox
     seccomp: bool = True  # whether steps may make only the system calls of the default profile
     keep_going: bool = False  # after a failure, with what does not need it
+    secrets: tuple[SecretSource, ...] = ()
+    agents: tuple[AgentSource, ...] = ()
+    allowed: tuple[str, ...] = ()  # entitlements
+    resources: StepResources = StepResources()
 
     @property
     def quiet(self) -> bool:
@@ -50,9 +58,14 @@ class SolveOptions:
 
 def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value("-t", "--tag", metavar="NAME[:TAG]", many=True, help="name of the image; may be repeated")
+    kinds = "image|registry|oci[,tar=false]|docker|local|tar|cacheonly"
     parser.add_value(
-        *("-o", "--output"), metavar="SPEC", many=True, help="type=image|oci[,tar=false]|local|tar,dest=PATH; DIR; -"
+        "-o", "--output", metavar="SPEC", many=True, help=f"type={kinds},dest=PATH; DIR; -; may be repeated"
     )
+    parser.add_flag("--push", help="push the image to the registry of each of its names")
+    parser.add_flag("--load", help="load the image into docker or podman")
+    parser.add_flag("--squash", help="make one layer of all that the build adds to its base image")
+    parser.add_value("--annotation", metavar="[LEVEL:]KEY=VALUE", many=True, help="annotation of the image's manifest")
     cache_to = "type=registry,ref=REF[,mode=max] | type=local,dest=DIR | type=inline"
     parser.add_value("--cache-to", metavar="SPEC", many=True, help=cache_to)
     parser.add_value("--cache-from", metavar="SPEC", many=True, help="REF | type=local,src=DIR; read before the build")
@@ -60,11 +73,21 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_flag("-q", "--quiet", help="print the image's digest, nothing else")
     parser.add_value("--iidfile", metavar="FILE", help="write the image's digest to FILE")
     parser.add_value("--metadata-file", metavar="FILE", help="write the result's metadata to FILE (JSON)")
+    parser.add_value("--allow", metavar="RIGHT", many=True, help=f"what steps may ask for: {', '.join(ENTITLEMENTS)}")
+    parser.add_value(
+        "--resource", metavar="SPEC", many=True, help="what a step may take: memory=512m,cpus=1.5,pids=200"
+    )
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
     add_security_flag(parser)
     add_runtime_flag(parser)
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     parser.set_defaults(keep_going=None)  # as the config file says
+    parser.add_value(
+        "--secret", metavar="SPEC", many=True, help="id=ID[,src=FILE|,env=NAME]: secret for steps that ask"
+    )
+    parser.add_value(
+        "--ssh", metavar="SPEC", many=True, help="default|ID[=SOCKET|=KEY[,KEY]]: ssh agent for such steps"
+    )
 
 
 def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOptions:
@@ -74,7 +97,13 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
     options = SolveOptions(
         globals=options_of_all,
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
-        outputs=parse_outputs(found.output or ()),
+        outputs=add_to_outputs(
+            parse_outputs(found.output or ()),
+            push=found.push,
+            load=found.load,
+            squash=found.squash,
+            annotations=parse_annotations(found.annotation) if found.annotation else (),
+        ),
         cache_to=_cache_targets(found.cache_to),
         cache_from=_cache_sources(found.cache_from),
         progress=_progress(found, environ, config.progress),
@@ -83,6 +112,10 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         max_parallelism=_parallelism(found.max_parallelism) or config.max_parallelism,
         keep_going=config.keep_going if found.keep_going is None else found.keep_going,
         oci_runtime=found.oci_runtime or "",
+        secrets=tuple(map(parse_secret, found.secret or ())),
+        agents=unique_agents(found.ssh or ()),
+        allowed=_entitlements(found.allow or ()),
+        resources=parse_resources(found.resource or ()),
         seccomp=wants_seccomp(found.security_opt),
     )
     _check_agreement(options)
@@ -150,7 +183,17 @@ def _parallelism(text: str | None) -> int:
     return int(text)
 
 
+def _entitlements(texts: Sequence[str]) -> tuple[str, ...]:
+    allowed = tuple(dict.fromkeys(word.strip() for text in texts for word in text.split(",")))
+    for word in allowed:
+        if word not in ENTITLEMENTS:
+            raise UsageError(f"--allow {word!r}{suggestion(word, ENTITLEMENTS)}: expected {' or '.join(ENTITLEMENTS)}")
+    return allowed
+
+
 def _check_agreement(options: SolveOptions) -> None:
+    if any(output.image.squash for output in options.outputs) and any(target.inline for target in options.cache_to):
+        raise UsageError("a squashed image has no layers for --cache-to type=inline to tell about")
     if options.quiet and options.writes_to_stdout:
         raise UsageError(
             "an output goes to stdout, where the digest is printed as well",

@@ -16,15 +16,19 @@ from ..values import frozen
 from ..worker import SCHEMA as LAYERS_SCHEMA
 from ..worker import USES_SCHEMA, ContentStore, Contexts, LayerRecords, Prober, UseRecords
 from ..worker.snapshot import LayerStore
+from ..worker.source import DOWNLOADS_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..database import Database, Schema
+    from ..worker import CacheHolds, Client, HandedFile
+    from ..worker.source import RemoteSources
 
 __all__ = ["State", "open_explanations", "open_history", "open_state", "replace_damaged"]
 
-_SCHEMAS = (*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA, USES_SCHEMA)  # all that `state.db` holds
+# all that `state.db` holds
+_SCHEMAS = (*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA, USES_SCHEMA, DOWNLOADS_SCHEMA)
 
 
 @frozen
@@ -41,12 +45,23 @@ class State:
     uses: UseRecords
 
     @property
-    def cache_mounts(self) -> Path:
-        return self.root / "cache-mounts"
+    def caches(self) -> CacheHolds:
+        """The folders of cache mounts."""
+        from ..worker import CacheHolds
 
-    def prober(self, folders: Mapping[str, Path]) -> Prober:
-        """For a build of these folders of the client's, by context name."""
-        contexts = Contexts(folders, hidden=self.root, digests=self.root / "contexts", uses=self.uses)
+        locks = self.root / "locks" / "cache-mounts"
+        return CacheHolds(self.root / "cache-mounts", locks, layers=self.layers, uses=self.uses)
+
+    def remote_sources(self, handed: Mapping[str, HandedFile], client: Client | None = None) -> RemoteSources:
+        """For one build; `handed` are the client's files by URL, and `client` logs in."""
+        from ..worker.source import RemoteSources
+
+        return RemoteSources(self.root, self.layers, self.records, self.database, handed=handed, client=client)
+
+    def prober(self, folders: Mapping[str, Path], files: Mapping[str, HandedFile] | None = None) -> Prober:
+        """For a build of these folders of the client's, by context name, and files, by URL."""
+        digests = self.root / "contexts"
+        contexts = Contexts(folders, files=files, hidden=self.root, digests=digests, uses=self.uses)
         return Prober(layers=self.layers, content=self.content, records=self.records, contexts=contexts)
 
 

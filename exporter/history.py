@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..image import LayerBlob
 
-__all__ = ["align_history"]
+__all__ = ["align_history", "squash_history"]
 
 _CREATED_BY = "created by llbuild"
 _COMMENT = "buildkit.exporter.image.v0"  # what BuildKit marks an entry with that its exporter made up
@@ -39,6 +39,20 @@ def align_history(history: Sequence[History], layers: Sequence[LayerBlob]) -> tu
             entries[index] = replace(entry, created=created)
         elif gap:
             created = entry.created
+    return tuple(entries)
+
+
+def squash_history(history: Sequence[History], base_layers: int) -> tuple[History, ...]:
+    """The history when all layers beyond the base's are one: it belongs to the last entry that had one."""
+    entries, count = list(history), 0
+    new = []
+    for index, entry in enumerate(entries):
+        if not entry.empty_layer:
+            count += 1
+            if count > base_layers:
+                new.append(index)
+    for index in new[:-1]:
+        entries[index] = replace(entries[index], empty_layer=True)
     return tuple(entries)
 
 

@@ -10,7 +10,8 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import raise_first
-from ..values import frozen
+from ..image import MANIFEST_TYPES
+from ..values import frozen, replace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -50,14 +51,16 @@ async def push_image(
     registry: RegistryPusher,
     reference: Reference,
     blobs: Iterable[PushedBlob],
-    documents: tuple[tuple[Descriptor, bytes], tuple[Descriptor, bytes]],
+    documents: Iterable[tuple[Descriptor, bytes]],
     *,
     store: ContentStore,
     report: Report,
     attempt: Attempt,
 ) -> None:
-    """Push an image, whatever it is an image of; `documents`: its config and its manifest.
+    """Push an image, whatever it is an image of.
 
+    documents: its configs, manifests and indexes, in an order in which none points at what is still to come. The last
+    is what the reference stands for afterwards; one with neither tag nor digest names nothing.
     What the repository has is not sent; what another repository of the registry has is mounted; only what is left is
     fetched and sent. Raises SourceError.
     """
@@ -73,9 +76,14 @@ async def push_image(
                 group.start_soon(push, blob)
     except BaseExceptionGroup as errors:
         raise_first(errors)
-    (config, config_data), (manifest, manifest_data) = documents
-    await attempt(partial(registry.push_blob, reference, config, partial(io.BytesIO, config_data), report))
-    await attempt(partial(registry.push_manifest, reference, manifest.media_type, manifest_data))
+    *inner, (top, data) = documents
+    for descriptor, document in inner:
+        if descriptor.media_type in MANIFEST_TYPES:
+            inside = replace(reference, tag="", digest=descriptor.digest)
+            await attempt(partial(registry.push_manifest, inside, descriptor.media_type, document))
+        else:
+            await attempt(partial(registry.push_blob, reference, descriptor, partial(io.BytesIO, document), report))
+    await attempt(partial(registry.push_manifest, reference, top.media_type, data))
 
 
 async def _push(

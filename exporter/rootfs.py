@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
 from ..image import Descriptor, History, ImageConfig, LayerBlob
-from ..worker.layer import Compression, pack_tree, tree_to_folder, tree_to_tar
+from ..worker.layer import Compression, pack_tree, tree_to_folder, trees_to_tar
 from ..worker.source import resolve_local
 from .assembly import assemble
 from .outfile import refusals, replacing
@@ -20,6 +20,8 @@ from .targets import export_store
 from .transfer import write_all
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..image import Reference
     from ..platforms import Platform
     from ..worker import ContentStore
@@ -31,39 +33,40 @@ __all__ = ["export_rootfs_folder", "export_rootfs_tar", "import_rootfs", "stream
 _CREATED_BY = "llbuild import"
 
 
-def export_rootfs_folder(tree: Tree, path: str) -> None:
+def export_rootfs_folder(tree: Tree, path: str, *, epoch_s: int | None = None) -> None:
     """Write the files into a folder. One that holds files keeps what is not overwritten, as BuildKit has it.
 
-    A new or empty folder appears whole or not at all. Raises ExportError.
+    A new or empty folder appears whole or not at all. epoch_s: how old everything is said to be, in seconds since 1970.
+    Raises ExportError.
     """
     with refusals(path):
         if os.path.isdir(path) and os.listdir(path):
-            tree_to_folder(tree, path)
+            tree_to_folder(tree, path, epoch_s=epoch_s)
         else:
-            _new_folder(tree, os.path.realpath(path))
+            _new_folder(tree, os.path.realpath(path), epoch_s)
 
 
-def _new_folder(tree: Tree, path: str) -> None:
+def _new_folder(tree: Tree, path: str, epoch_s: int | None) -> None:
     temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)[:200]}-{os.urandom(4).hex()}"
     os.makedirs(temporary)
     try:
-        tree_to_folder(tree, temporary)
+        tree_to_folder(tree, temporary, epoch_s=epoch_s)
         os.rename(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
-def export_rootfs_tar(tree: Tree, path: str) -> None:
-    """Write the files as a tar. Raises ExportError."""
+def export_rootfs_tar(trees: Mapping[str, Tree], path: str, *, epoch_s: int | None = None) -> None:
+    """Write the files of each tree as one tar, in a folder of that name, if it has one. Raises ExportError."""
     with replacing(path) as descriptor:
-        tree_to_tar(tree, partial(write_all, descriptor))
+        trees_to_tar(trees, partial(write_all, descriptor), epoch_s=epoch_s)
 
 
-def stream_rootfs_tar(tree: Tree, descriptor: int) -> None:
-    """Write the files as a tar into a file descriptor, which may be a pipe. Raises ExportError."""
+def stream_rootfs_tar(trees: Mapping[str, Tree], descriptor: int, *, epoch_s: int | None = None) -> None:
+    """Write the same into a file descriptor, which may be a pipe. Raises ExportError."""
     with refusals("the archive"):
-        tree_to_tar(tree, partial(write_all, descriptor))
+        trees_to_tar(trees, partial(write_all, descriptor), epoch_s=epoch_s)
 
 
 def import_rootfs(source: str, name: Reference, platform: Platform, store: ContentStore) -> Descriptor:

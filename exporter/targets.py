@@ -1,4 +1,4 @@
-"""An assembled image written to where it was wanted: the local store, an OCI tar, an OCI folder.
+"""An assembled image written to where it was wanted: the local store, an OCI folder, a tar for whatever tool.
 
 Each appears whole or not at all, and equal images give equal bytes. Layers are not read here.
 """
@@ -6,6 +6,7 @@ Each appears whole or not at all, and equal images give equal bytes. Layers are 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -23,56 +24,70 @@ if TYPE_CHECKING:
 
     from ..image import Descriptor, Reference
     from ..worker import ContentStore
-    from .assembly import AssembledImage
+    from .index import Assembled
 
-__all__ = ["check_folder", "export_oci_folder", "export_oci_tar", "export_store", "place_bytes", "stream_oci_tar"]
+__all__ = [
+    "check_folder",
+    "export_archive",
+    "export_oci_folder",
+    "export_store",
+    "place_bytes",
+    "stream_archive",
+]
 
 _ARCHIVE_FORM = "oci archive 1"  # to be changed when the same image would give other bytes
 
 
-def export_store(image: AssembledImage, store: ContentStore, names: Sequence[Reference]) -> None:
+def export_store(image: Assembled, store: ContentStore, names: Sequence[Reference]) -> None:
     """Keep the image in the local store, under these names. Writes nothing that is there already, unharmed."""
     for descriptor, data in image.small_blobs():
         store.write(data, descriptor.digest)
     for name in names:
-        store.put_image(str(name), image.manifest_descriptor)
+        store.put_image(str(name), image.target)
     # Until it had a name, nothing kept anybody from cleaning up what it shares with images that were forgotten.
     for descriptor, data in image.small_blobs():
         if not store.has(descriptor.digest, len(data)):
             store.write(data, descriptor.digest)
 
 
-def export_oci_tar(image: AssembledImage, store: ContentStore, names: Sequence[Reference], path: str) -> None:
+def export_archive(
+    image: Assembled, store: ContentStore, names: Sequence[Reference], path: str, *, docker: bool = False
+) -> None:
     """Write an OCI archive to a file. One that is there already and the same only gets a new time.
 
-    Raises ExportError.
+    docker: with a `manifest.json` besides, by which `docker load` of any age finds its way. Raises ExportError.
     """
-    plan, receipts = _plan(image, names), f"{store.root}/exports"
+    plan, receipts = _plan(image, names, docker), f"{store.root}/exports"
     if still_written(receipts, path, plan):
         with contextlib.suppress(OSError):  # somebody else's file that we may read
             os.utime(path)
     else:
         with replacing(path) as descriptor:
-            _write_archive(image, store, names, TarStream(descriptor))
+            _write_archive(image, store, names, TarStream(descriptor), docker)
     note_written(receipts, path, plan)
 
 
-def _plan(image: AssembledImage, names: Sequence[Reference]) -> str:
-    """What the bytes of the archive follow from; the manifest's digest stands for all its blobs."""
-    said = "\0".join((_ARCHIVE_FORM, image.manifest_descriptor.digest, *(str(name) for name in names)))
+def _plan(image: Assembled, names: Sequence[Reference], docker: bool) -> str:
+    """What the bytes of the archive follow from; the target's digest stands for all its blobs."""
+    target = (image.target.digest, *(f"{key}={value}" for key, value in image.target.annotations))
+    said = "\0".join((_ARCHIVE_FORM, str(docker), *target, *(str(name) for name in names)))
     return sha256_digest(said.encode("utf-8", "surrogateescape"))
 
 
-def stream_oci_tar(image: AssembledImage, store: ContentStore, names: Sequence[Reference], descriptor: int) -> None:
-    """Write an OCI archive into a file descriptor, which may be a pipe. Raises ExportError.
+def stream_archive(
+    image: Assembled, store: ContentStore, names: Sequence[Reference], descriptor: int, *, docker: bool = False
+) -> None:
+    """Write the archive into a file descriptor, which may be a pipe. Raises ExportError.
 
     Members are sorted by name, so the blobs come before `index.json`, as in BuildKit's.
     """
     with refusals("the archive"):
-        _write_archive(image, store, names, TarStream(descriptor))
+        _write_archive(image, store, names, TarStream(descriptor), docker)
 
 
-def _write_archive(image: AssembledImage, store: ContentStore, names: Sequence[Reference], tar: TarStream) -> None:
+def _write_archive(
+    image: Assembled, store: ContentStore, names: Sequence[Reference], tar: TarStream, docker: bool
+) -> None:
     tar.folder("blobs")
     tar.folder("blobs/sha256")
     small = {found.digest: data for found, data in image.small_blobs()}
@@ -84,11 +99,24 @@ def _write_archive(image: AssembledImage, store: ContentStore, names: Sequence[R
             with store.open(digest) as blob:
                 tar.blob(blob_name(digest), blob, sizes[digest])
     tar.file("index.json", encode_layout(_listed(image, names)), mode=0o644)
+    if docker:
+        tar.file("manifest.json", _docker_listing(image, names), mode=0o644)
     tar.file("oci-layout", LAYOUT_FILE)
     tar.end()
 
 
-def export_oci_folder(image: AssembledImage, store: ContentStore, names: Sequence[Reference], path: str) -> None:
+def _docker_listing(image: Assembled, names: Sequence[Reference]) -> bytes:
+    """The table of contents of `docker save`: paths inside the archive."""
+    (only,) = image.images
+    entry = {
+        "Config": blob_name(only.config_descriptor.digest),
+        "RepoTags": [name.familiar() for name in names] or None,
+        "Layers": [blob_name(layer.digest) for layer in only.layers],
+    }
+    return json.dumps([entry], separators=(",", ":")).encode()
+
+
+def export_oci_folder(image: Assembled, store: ContentStore, names: Sequence[Reference], path: str) -> None:
     """Add the image to an OCI layout folder, made if it is not there; other images in it stay.
 
     The index comes last: a reader never sees an image that is not whole. Raises ExportError.
@@ -107,12 +135,12 @@ def export_oci_folder(image: AssembledImage, store: ContentStore, names: Sequenc
             layout.put(descriptor)
 
 
-def _listed(image: AssembledImage, names: Sequence[Reference]) -> tuple[Descriptor, ...]:
+def _listed(image: Assembled, names: Sequence[Reference]) -> tuple[Descriptor, ...]:
     """The lines of an exported index, named as BuildKit names them: the OCI name is the tag alone."""
-    descriptor = image.manifest_descriptor
-    if image.config.created:
+    descriptor = image.target
+    if image.created:
         # BuildKit writes the time of the export; the image's own keeps the bytes the same.
-        created = ("org.opencontainers.image.created", image.config.created)
+        created = ("org.opencontainers.image.created", image.created)
         descriptor = replace(descriptor, annotations=(*descriptor.annotations, created))
     if not names:
         return (descriptor,)

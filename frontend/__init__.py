@@ -17,6 +17,7 @@ from .contract import (
     Request,
     ResolvedImage,
 )
+from .packed import HEAD_BYTES, is_packed
 from .registry import load_frontend
 from .syntax import MAX_HEAD, SYNTAX_ARGUMENT, frontend_named, frontend_of_syntax
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _LAZY = ("CacheMount", "LintResult", "Needed", "Outline", "OutlineArg", "Target")
 __all__ = [
+    "HEAD_BYTES",
     "MAX_HEAD",
     "SYNTAX_ARGUMENT",
     "BuildWarning",
@@ -50,6 +52,7 @@ __all__ = [
     "Target",
     "frontend_named",
     "frontend_of_syntax",
+    "is_packed",
     "load_frontend",
 ]
 __getattr__ = lazy_face(__name__, dict.fromkeys(_LAZY, "subrequests"))

@@ -122,6 +122,14 @@ class Lookup(Protocol):
         """
         ...
 
+    def result_file(self, definition: Definition, path: str, *, limit: int = 0) -> bytes | None:
+        """A file of what a graph makes: of a repository, say. Links in it are followed, and never lead out of it.
+
+        limit: no more than so many bytes from its beginning; 0: all of it. Raises NoSuchFile when there is none,
+        LlbuildError when the graph cannot be built or the file cannot be read.
+        """
+        ...
+
     def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int | None:
         """When a git or HTTP source is from, in seconds since 1970.
 
@@ -137,11 +145,13 @@ class PlatformResult:
 
     `image.diff_ids` are the base image's; the exporter replaces them. `image.history` is complete:
     the base's entries and one per instruction, in order.
+    `epoch_s`: SOURCE_DATE_EPOCH, in seconds since 1970, which nothing that the exporter dates is to be younger than.
     """
 
     platform: Platform
     definition: Definition
     image: ImageConfig
+    epoch_s: int | None = None
 
 
 @frozen

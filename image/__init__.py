@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .config_json import encode_config as encode_config
     from .descriptor import Descriptor as Descriptor
     from .descriptor import MediaType as MediaType
+    from .failures import BROKEN_OFF as BROKEN_OFF
+    from .failures import PASSING as PASSING
+    from .failures import reason_of as reason_of
     from .layer import LayerBlob as LayerBlob
     from .layout import LAYOUT_FILE as LAYOUT_FILE
     from .layout import Layout as Layout
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from .layout import encode_layout as encode_layout
     from .layout import named as named
     from .manifest import CONFIG_TYPES as CONFIG_TYPES
+    from .manifest import MANIFEST_TYPES as MANIFEST_TYPES
     from .manifest import Index as Index
     from .manifest import Manifest as Manifest
     from .manifest import decode_manifest as decode_manifest
@@ -43,11 +47,16 @@ if TYPE_CHECKING:
     from .reference import Reference as Reference
     from .reference import parse_reference as parse_reference
     from .registry import RegistryClient as RegistryClient
+    from .registry_body import pour as pour
+    from .registry_hosts import is_loopback as is_loopback
+    from .registry_hosts import trust as trust
     from .registry_push import RegistryPusher as RegistryPusher
     from .strict_json import MAX_DOCUMENT_BYTES as MAX_DOCUMENT_BYTES
 
 # Lazy (PEP 562): a cached build needs a few of these and never the registry client.
 _HOME = {
+    "BROKEN_OFF": "failures",
+    "PASSING": "failures",
     "CACHE_CONFIG_TYPE": "cache_config",
     "CONFIG_TYPES": "manifest",
     "CacheConfig": "cache_config",
@@ -65,6 +74,7 @@ _HOME = {
     "LayerBlob": "layer",
     "Layout": "layout",
     "LayoutEntry": "layout",
+    "MANIFEST_TYPES": "manifest",
     "MAX_CACHE_CONFIG_BYTES": "cache_config",
     "MAX_DOCUMENT_BYTES": "strict_json",
     "Manifest": "manifest",
@@ -83,17 +93,24 @@ _HOME = {
     "encode_index": "manifest",
     "encode_layout": "layout",
     "encode_manifest": "manifest",
+    "is_loopback": "registry_hosts",
     "named": "layout",
     "parse_reference": "reference",
+    "pour": "registry_body",
+    "reason_of": "failures",
     "select_platform": "manifest",
+    "trust": "registry_hosts",
 }
 __all__ = [
+    "BROKEN_OFF",
     "CACHE_CONFIG_TYPE",
     "CONFIG_TYPES",
     "DEFAULT_PATH",
     "LAYOUT_FILE",
+    "MANIFEST_TYPES",
     "MAX_CACHE_CONFIG_BYTES",
     "MAX_DOCUMENT_BYTES",
+    "PASSING",
     "CacheConfig",
     "CacheLayer",
     "CacheMount",
@@ -123,9 +140,13 @@ __all__ = [
     "encode_index",
     "encode_layout",
     "encode_manifest",
+    "is_loopback",
     "named",
     "parse_reference",
+    "pour",
+    "reason_of",
     "select_platform",
+    "trust",
 ]
 
 __getattr__ = lazy_face(__name__, _HOME)

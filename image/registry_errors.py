@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import httpx
 
 from ..errors import SourceError
+from .failures import BROKEN_OFF, PASSING, reason_of
 from .registry_body import read_bounded
 from .strict_json import decode_json
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["broken", "check_status", "unreachable", "wrong_bytes"]
 
 _MAX_ERROR_BYTES = 16 << 10
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})  # answers that may be others the next time
-# What breaks a connection that stood. One that cannot be made (refused, no such host) is no better a second later.
-_BROKEN_OFF = (httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.RemoteProtocolError, httpx.TimeoutException)
 _LOGIN = "it may not exist, or be private: log in with docker or podman, and llbuild does as they do"
 
 
@@ -42,7 +39,7 @@ async def check_status(response: httpx.Response, reference: Reference, credentia
         words = f"{ref}: {host} limits the rate of requests{await _detail(response)}"
         raise SourceError(words, ref=ref, hint=hint, transient=True)
     words = f"{ref}: {host} answered {status}{await _detail(response)}"
-    raise SourceError(words, ref=ref, transient=status in _PASSING)
+    raise SourceError(words, ref=ref, transient=status in PASSING)
 
 
 async def _detail(response: httpx.Response) -> str:
@@ -59,15 +56,15 @@ async def _detail(response: httpx.Response) -> str:
 
 def unreachable(reference: Reference, error: httpx.HTTPError | httpx.InvalidURL) -> SourceError:
     return SourceError(
-        f"{reference}: cannot reach {reference.domain}: {_reason(error)}",
+        f"{reference}: cannot reach {reference.domain}: {reason_of(error)}",
         ref=str(reference),
         hint="check the network and the registry's name; an image of the local store needs no registry",
-        transient=isinstance(error, _BROKEN_OFF),
+        transient=isinstance(error, BROKEN_OFF),
     )
 
 
 def broken(reference: Reference, blob: Descriptor, received: int, error: httpx.HTTPError | None = None) -> SourceError:
-    why = f" ({_reason(error)})" if error is not None else ""
+    why = f" ({reason_of(error)})" if error is not None else ""
     return SourceError(
         f"{reference}: blob {blob.digest.short} is broken off: expected {blob.size_bytes} bytes, got {received}{why}",
         ref=str(reference),
@@ -81,17 +78,3 @@ def wrong_bytes(reference: Reference, expected: str, actual: Digest) -> SourceEr
         f"{reference}: the registry sent other bytes than asked for: expected {expected[:80]}, found {actual}",
         ref=str(reference),
     )
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause, in words: `Connection refused` says more than `All connection attempts failed`."""
-    if isinstance(error, httpx.TimeoutException):
-        return "no answer in time"
-    cause: BaseException | None = error
-    while cause is not None:
-        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause
-        if isinstance(inner, OSError) and inner.errno is not None:
-            # A resolver's error has its own numbers, below 0, and the right words; asyncio makes up words.
-            return os.strerror(inner.errno) if inner.errno > 0 else str(inner.strerror)
-        cause = inner.__cause__ or inner.__context__
-    return str(error) or type(error).__name__

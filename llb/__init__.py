@@ -55,6 +55,7 @@ from .op import (
     TmpfsOptions,
     Ulimit,
 )
+from .redact import redacted
 from .state import Exec, Output, State, add_vertex, diff, image, local, marshal, merge, scratch, source
 from .vertex import Edge, Vertex, make_vertex
 
@@ -131,6 +132,7 @@ __all__ = [
     "merge",
     "merge_metadata",
     "parse_step_name",
+    "redacted",
     "rows_of",
     "scratch",
     "source",

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..faces import lazy_face
-from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, Step
+from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, ProcessUsage, Step
 from .derivations import Derivation, Derivations
+from .entitlements import ENTITLEMENTS, NETWORK_HOST, check_entitlements
 from .events import (
     Emit,
     Event,
@@ -20,6 +21,7 @@ from .events import (
     VertexProgress,
     VertexQueued,
     VertexStarted,
+    VertexUsage,
 )
 from .graph import Graph
 from .history import HISTORY_SCHEMA, History
@@ -48,7 +50,9 @@ _LAZY = {
 }
 
 __all__ = [
+    "ENTITLEMENTS",
     "HISTORY_SCHEMA",
+    "NETWORK_HOST",
     "RETRY_DELAYS_S",
     "SCHEMAS",
     "BuildDetails",
@@ -71,6 +75,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Prober",
+    "ProcessUsage",
     "Reason",
     "Ref",
     "Reporter",
@@ -83,7 +88,9 @@ __all__ = [
     "VertexProgress",
     "VertexQueued",
     "VertexStarted",
+    "VertexUsage",
     "Worker",
+    "check_entitlements",
     "execute",
     "make_plan",
     "portable_records",

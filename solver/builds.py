@@ -33,6 +33,15 @@ class Outcome(Enum):
     UNNEEDED = 5  # a result further up spared it: nobody looked for its own
 
 
+@frozen(kw_only=False)
+class ProcessUsage:
+    """What a step's process took, with all that it started and waited for; memory: of the largest of them."""
+
+    user_s: float
+    system_s: float
+    max_rss_bytes: int
+
+
 @frozen
 class Step:
     """One step of a build: a vertex of its graph, or something beside it (asking a registry, exporting).
@@ -47,6 +56,7 @@ class Step:
     started: float | None = None
     completed: float | None = None
     error: str = ""
+    usage: ProcessUsage | None = None  # None: no process, or one that an older llbuild ran
 
     @property
     def duration_s(self) -> float:

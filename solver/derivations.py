@@ -107,21 +107,21 @@ class Derivations:
 
     def of_vertex(self, vertex: Digest, before: float) -> Derivation | None:
         """The newest of this vertex from before that moment."""
-        rows = self._database.query(
+        found = self._read(
             "SELECT vertex, name, created, done, parts FROM derivations WHERE vertex = ? AND created < ?"
             " ORDER BY id DESC LIMIT 1",
             (bytes.fromhex(vertex.hex), before),
         )
-        return _read(rows[0]) if rows else None
+        return found[0] if found else None
 
     def of_name(self, name: str, before: float) -> Derivation | None:
         """The newest of a step of this name from before that moment."""
-        rows = self._database.query(
+        found = self._read(
             "SELECT vertex, name, created, done, parts FROM derivations WHERE name = ? AND created < ?"
             " ORDER BY id DESC LIMIT 1",
             (_storable(name), before),
         )
-        return _read(rows[0]) if rows else None
+        return found[0] if found else None
 
     def of_build(self, vertex: Digest, started: float, completed: float) -> Derivation | None:
         """What was recorded of this vertex between the beginning and the end of a build."""
@@ -138,13 +138,18 @@ class Derivations:
         return self._latest[2]
 
     def _read_latest(self, before: float, limit: int) -> list[Derivation]:
-        rows = self._database.query(
+        return self._read(
             "SELECT vertex, name, created, done, parts FROM derivations WHERE id IN"
             " (SELECT max(id) FROM derivations WHERE created < ? GROUP BY name ORDER BY max(id) DESC LIMIT ?)"
             " ORDER BY id DESC",
             (before, limit),
         )
-        return [_read(row) for row in rows]
+
+    def _read(self, statement: str, values: tuple[object, ...]) -> list[Derivation]:
+        """Raises DamagedError."""
+        rows = self._database.query(statement, values)
+        with self._database.decoding():
+            return [_read(row) for row in rows]
 
     def listing(self, digest: str) -> bytes | None:
         """The listing of that content digest, if it was kept."""

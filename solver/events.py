@@ -1,7 +1,8 @@
 """What happens during a build, as typed events: the one stream that progress displays, logs and history read.
 
 Order guaranteed per vertex: `VertexQueued`, then either `VertexCached` alone, or `VertexStarted`, perhaps
-a `VertexMissed`, any number of `VertexLog` and `VertexProgress`, and one `VertexCompleted`. Steps of the build
+a `VertexMissed`, any number of `VertexLog` and `VertexProgress`, a `VertexUsage` where a process ran, and one
+`VertexCompleted`. Steps of the build
 that are no vertex of the graph (resolving an image, exporting) use the same events with a digest of their name.
 Times are seconds since 1970 (float).
 """
@@ -28,6 +29,7 @@ __all__ = [
     "VertexProgress",
     "VertexQueued",
     "VertexStarted",
+    "VertexUsage",
 ]
 
 
@@ -88,6 +90,17 @@ class VertexLog:
 
 
 @frozen(kw_only=False)
+class VertexUsage:
+    """What the vertex's process took, with all that it started and waited for; memory: of the largest of them."""
+
+    vertex: Digest
+    user_s: float
+    system_s: float
+    max_rss_bytes: int
+    at: float
+
+
+@frozen(kw_only=False)
 class VertexCompleted:
     """The vertex ended: `error` is "" on success, "canceled" when another's failure or Ctrl-C stopped it."""
 
@@ -97,6 +110,7 @@ class VertexCompleted:
 
 
 Event: TypeAlias = (
-    "VertexQueued | VertexStarted | VertexMissed | VertexCached | VertexProgress | VertexLog | VertexCompleted"
+    "VertexQueued | VertexStarted | VertexMissed | VertexCached | VertexProgress | VertexLog | VertexUsage"
+    " | VertexCompleted"
 )
 Emit: TypeAlias = "Callable[[Event], None]"

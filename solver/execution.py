@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import nullcontext
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,18 +16,22 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import BuildError, VertexError, raise_first
+from ..errors import BuildError, LlbuildError, VertexError, raise_first
 from ..llb import ExecOp, SourceOp
 from ..values import frozen
+from .entitlements import check_entitlements
 from .flights import Flights
 from .ledger import open_ledger
 from .performer import Performer
 from .plan import make_plan, unresolved_sources
+from .reporter import SILENT
 from .retry import RETRY_DELAYS_S, retrying
 from .schedule import Resource, Schedule, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import TypeAlias
 
     from anyio.abc import TaskGroup
     from anyio.streams.memory import MemoryObjectSendStream
@@ -37,18 +42,24 @@ if TYPE_CHECKING:
     from .keys import Key
     from .plan import Plan
     from .store import CacheStore
-    from .worker import Ref, Worker
+    from .worker import Ref, Reporter, Worker
+
+    Watch: TypeAlias = Callable[[SourceOp], AbstractContextManager[Reporter]]
 
 __all__ = ["Limits", "execute", "resolve_sources", "solve"]
 
 
 @frozen
 class Limits:
-    """How much runs at once, and how long one tries. Processes mostly wait, so many; copies keep a core busy each."""
+    """How much runs at once, how long one tries, and what steps may ask for.
+
+    Processes mostly wait, so many; copies keep a core busy each.
+    """
 
     execs: int = 64
     disk: int = 2 + (os.cpu_count() or 1)
     transfers: int = 8
+    allowed: tuple[str, ...] = ()  # `ENTITLEMENTS`; `execute` leaves it to whoever made the plan to look
     keep_going: bool = False  # after a failure, go on with what does not need it
     retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S  # before each further try of a source that fails in passing
 
@@ -65,24 +76,38 @@ async def solve(
 ) -> dict[Edge, Ref]:
     """Resolve, plan and execute. Returns the ref of every root.
 
-    Raises VertexError (ExecError among them) for the first vertex that failed, SourceError when a
-    source cannot be resolved.
+    Raises VertexError (ExecError among them) for the first vertex that failed, or source that could not be resolved.
     """
     limits = limits or Limits()
+    check_entitlements(definitions, limits.allowed)
     graph, sources, unknown = unresolved_sources(definitions, worker)
     sources.update(await resolve_sources(unknown, worker, limits))
     plan = await run_blocking(make_plan, graph, sources, worker, store)
     return await execute(plan, worker, store, emit, limits, flights=flights, explain=explain)
 
 
-async def resolve_sources(unknown: Sequence[Vertex], worker: Worker, limits: Limits | None = None) -> dict[Digest, str]:
-    """Ask, all at once, what these sources stand for right now. Raises SourceError."""
+async def resolve_sources(
+    unknown: Sequence[Vertex], worker: Worker, limits: Limits | None = None, watch: Watch | None = None
+) -> dict[Digest, str]:
+    """Ask, all at once, what these sources stand for right now. Raises VertexError for one that cannot be told.
+
+    watch: opens, for each of them, what is to hear how that goes; None: nobody is.
+    """
     delays_s = (limits or Limits()).retry_delays_s
     resolved: dict[Digest, str] = {}
 
     async def resolve(vertex: Vertex) -> None:
-        assert isinstance(vertex.op, SourceOp)
-        resolved[vertex.digest] = await retrying(partial(worker.resolve, vertex.op, vertex.platform), delays_s)
+        op = vertex.op
+        assert isinstance(op, SourceOp)
+        with watch(op) if watch is not None else nullcontext(SILENT) as reporter:
+            try:
+                resolved[vertex.digest] = await retrying(
+                    partial(worker.resolve, op, vertex.platform, reporter),
+                    delays_s,
+                    lambda words: reporter.log(2, f"{words}\n".encode()),
+                )
+            except LlbuildError as failure:
+                raise VertexError(failure.message, vertex=vertex.digest, hint=failure.hint) from failure
 
     try:
         async with anyio.create_task_group() as group:

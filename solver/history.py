@@ -8,8 +8,9 @@
     spent(number)                          the highest number there was when builds were last removed
 
 Times are seconds since 1970. `names`, `steps` and `details.data` are msgpack. A step is
-[vertex, outcome, started, completed, error, name]: the vertex's 32 bytes, the outcome's number, microseconds
-since the build started or nil, and a name only where no definition has one. A build is written and read whole,
+[vertex, outcome, started, completed, error, name, user, system, memory]: the vertex's 32 bytes, the outcome's number,
+microseconds since the build started or nil, a name only where no definition has one, and, where a process ran, its
+CPU time in microseconds and its largest memory in bytes. A build is written and read whole,
 so its steps are one value: thousands of rows would cost a cached build more than all the rest of it. Logs are
 apart, since they are large and mostly nobody asks for them.
 
@@ -26,7 +27,7 @@ from ..errors import BuildWarning, NotFoundError
 from ..llb import SourceFile, decode_definition, encode_definition
 from ..llb.codec import pack, unpack
 from ..span import Span
-from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, Step
+from .builds import BuildDetails, BuildRecord, BuildStatus, BuildSummary, Outcome, ProcessUsage, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -262,7 +263,8 @@ def _summary(row: tuple[Any, ...]) -> BuildSummary:
 
 
 def _plain_step(step: Step, since: float) -> list[object]:
-    vertex = bytes.fromhex(step.vertex.hex)
+    vertex, usage = bytes.fromhex(step.vertex.hex), step.usage
+    took = [] if usage is None else [round(usage.user_s * 1e6), round(usage.system_s * 1e6), usage.max_rss_bytes]
     return [
         vertex,
         step.outcome.value,
@@ -270,6 +272,7 @@ def _plain_step(step: Step, since: float) -> list[object]:
         _microseconds(step.completed, since),
         step.error,
         step.name,
+        *took,
     ]
 
 
@@ -278,7 +281,7 @@ def _microseconds(at: float | None, since: float) -> int | None:
 
 
 def _step(plain: list[Any], since: float) -> Step:
-    vertex, outcome, started, completed, error, name = plain
+    vertex, outcome, started, completed, error, name, *took = plain
     return Step(
         vertex=_digest(vertex),
         outcome=Outcome(outcome),
@@ -286,6 +289,7 @@ def _step(plain: list[Any], since: float) -> Step:
         started=None if started is None else since + started / 1_000_000,
         completed=None if completed is None else since + completed / 1_000_000,
         error=error,
+        usage=ProcessUsage(took[0] / 1e6, took[1] / 1e6, took[2]) if took else None,
     )
 
 

@@ -3,7 +3,8 @@
 Two keys per vertex, as in BuildKit (docs/dev/solver.md there):
 
 - the **definition key** needs nothing to have run: the op and the definition keys of its inputs;
-  sources contribute what they resolved to, and a copy from a local source the digest of what it copies;
+  sources contribute what they resolved to, a copy from a local source the digest of what it copies, and what is
+  read of anything else its paths, beside where they lie;
 - the **strong key** is known once the inputs are: an input of which the op reads only some paths
   (COPY --from, read-only mounts) contributes the digest of those contents, every other input its
   own strong key. Where nothing is read by content, both are the same.
@@ -27,9 +28,19 @@ if TYPE_CHECKING:
     from ..llb import Vertex
     from .worker import Ref
 
-__all__ = ["VERSION", "Key", "combine", "content_key", "content_memo", "op_key", "selections", "source_key"]
+__all__ = [
+    "VERSION",
+    "Key",
+    "combine",
+    "content_key",
+    "content_memo",
+    "op_key",
+    "selected_key",
+    "selections",
+    "source_key",
+]
 
-VERSION = 2  # part of every key: a change of meaning must not find old results
+VERSION = 3  # part of every key: a change of meaning must not find old results
 
 Key = bytes
 
@@ -75,6 +86,11 @@ def source_key(resolved: str) -> Key:
 
 def content_key(digest: Digest) -> Key:
     return _digest([VERSION, "content", digest])
+
+
+def selected_key(whole: Key, selection: tuple[FileCopy, ...]) -> Key:
+    """Some paths of something whose contents are not known yet: the op that reads them is keyed without the paths."""
+    return _digest([whole, encode_value(selection)])
 
 
 def content_memo(ref: Ref, selection: tuple[FileCopy, ...]) -> Key:

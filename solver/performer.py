@@ -127,9 +127,11 @@ class Performer:
                 if reason.cause is not Cause.NEW:
                     self._emit(VertexMissed(vertex.digest, reason.summary, time.time()))
             inputs = tuple(self.records[edge.vertex].refs[edge.output] for edge in vertex.inputs)
+            told = self._plan.graph.metadata.get(vertex.digest)
+            resources = None if told is None else told.resources
             # A source that failed did so before anything ran: whatever the vertex does, it has not begun.
             refs = await retrying(
-                partial(self._worker.perform, vertex, inputs, reporter),
+                partial(self._worker.perform, vertex, inputs, reporter, resources),
                 self._retry_delays_s,
                 lambda words: reporter.log(2, f"{words}\n".encode()),
             )

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, VertexError
-from ..llb import ExecOp, FileCopy, SourceOp
+from ..llb import ExecOp, FileCopy, NetMode, SourceOp
 from ..values import frozen
 from .events import VertexCached, VertexQueued
 from .graph import load
-from .keys import combine, content_key, is_local, op_key, selections, source_key
+from .keys import combine, content_key, is_local, op_key, selected_key, selections, source_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,6 +63,12 @@ class Plan:
     def runs_processes(self) -> bool:
         """Whether a process may have to run."""
         return any(isinstance(self.graph.vertices[digest].op, ExecOp) for digest in self.todo)
+
+    @property
+    def runs_on_the_machines_network(self) -> bool:
+        """Whether such a process did not ask for that, and gets it since there is no other to reach anything by."""
+        ops = (self.graph.vertices[digest].op for digest in self.todo)
+        return any(isinstance(op, ExecOp) and op.network is NetMode.SANDBOX for op in ops)
 
     def ref(self, edge: Edge) -> Ref:
         """The stored result of an edge that is among the hits."""
@@ -116,11 +122,14 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
             continue
         inputs = []
         for index, edge in enumerate(vertex.inputs):
+            key = keys[edge.vertex]
             if is_local(graph.vertices[edge.vertex]):
                 found = _local_contents(graph, worker, vertex, index, read.get(index) or WHOLE)
                 contents[digest, index] = found
-                local_keys[digest, index] = content_key(found[0])
-            inputs.append((local_keys.get((digest, index), keys[edge.vertex]), edge.output))
+                key = local_keys[digest, index] = content_key(found[0])
+            elif index in read:
+                key = selected_key(key, read[index])
+            inputs.append((key, edge.output))
         keys[digest] = combine(op_keys[digest], inputs)
     ignoring = frozenset(graph.ignoring_cache())
     version = store.version()

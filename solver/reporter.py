@@ -6,13 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from ..values import frozen
-from .events import VertexLog, VertexProgress
+from .events import VertexLog, VertexProgress, VertexUsage
 
 if TYPE_CHECKING:
     from ..digest import Digest
     from .events import Emit
 
-__all__ = ["EventReporter"]
+__all__ = ["SILENT", "EventReporter"]
 
 
 @frozen(kw_only=False)
@@ -27,3 +27,15 @@ class EventReporter:
 
     def progress(self, what: str, current: int, total: int) -> None:
         self.emit(VertexProgress(self.vertex, what, current, total, time.time(), done=0 < total <= current))
+
+    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None:
+        self.emit(VertexUsage(self.vertex, user_s, system_s, max_rss_bytes, time.time()))
+
+
+class _Silent:
+    def log(self, stream: int, data: bytes) -> None: ...
+    def progress(self, what: str, current: int, total: int) -> None: ...
+    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None: ...
+
+
+SILENT = _Silent()  # a `Reporter` for work that nobody watches

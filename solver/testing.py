@@ -23,7 +23,7 @@ from ..values import frozen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from ..llb import Definition, Output, Vertex
+    from ..llb import Definition, LinuxResources, Output, Vertex
     from ..platforms import Platform
     from .worker import Ref, Reporter
 
@@ -97,7 +97,7 @@ class MemoryWorker:
     def available(self, ref: Ref) -> bool:
         return not self.lost.intersection(ref)
 
-    async def resolve(self, op: SourceOp, platform: Platform | None) -> str:  # noqa: ARG002  Protocol
+    async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:  # noqa: ARG002
         if self.flaky.get(op.ref, 0) > 0:
             self.flaky[op.ref] -= 1
             raise SourceError(f"{op.ref}: the registry is busy", ref=op.ref, transient=True)
@@ -107,7 +107,13 @@ class MemoryWorker:
         self.digested += 1
         return _listed([name.partition("#")[0] for name in ref], selection)
 
-    async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:  # noqa: ARG002
+    async def perform(
+        self,
+        vertex: Vertex,
+        inputs: tuple[Ref, ...],
+        reporter: Reporter,  # noqa: ARG002
+        resources: LinuxResources | None = None,  # noqa: ARG002
+    ) -> tuple[Ref, ...]:
         match vertex.op:
             case ExecOp(args=args):
                 name = args[0]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ..digest import Digest
-    from ..llb import FileCopy, SourceOp, Vertex
+    from ..llb import FileCopy, LinuxResources, SourceOp, Vertex
     from ..platforms import Platform
 
 __all__ = ["Prober", "Ref", "Reporter", "Worker"]
@@ -36,6 +36,10 @@ class Reporter(Protocol):
 
     def progress(self, what: str, current: int, total: int) -> None:
         """How far a transfer or a phase is, in bytes; total 0 for unknown."""
+        ...
+
+    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None:
+        """What the vertex's process took, when it has ended."""
         ...
 
 
@@ -58,7 +62,7 @@ class Prober(Protocol):
 class Worker(Prober, Protocol):
     """Performs vertices."""
 
-    async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
+    async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
         """What `source_key` could not say. Raises SourceError."""
         ...
 
@@ -66,9 +70,12 @@ class Worker(Prober, Protocol):
         """What these copies would take from a result: digest and listing."""
         ...
 
-    async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:
+    async def perform(
+        self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter, resources: LinuxResources | None = None
+    ) -> tuple[Ref, ...]:
         """Do what the vertex says; one ref per output. Cancelled, it leaves nothing running and nothing behind.
 
+        resources: how much a process of it may take.
         Raises LlbuildError; ExecError when a process ended badly.
         """
         ...

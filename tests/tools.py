@@ -20,11 +20,13 @@ _PACKAGES = {
     "chromium": "chromium",
     "crun": "crun",
     "docker-registry": "docker-registry",
+    "git": "git",
     "mmdebstrap": "mmdebstrap",
     "podman": "podman",
     "runc": "runc",
     "setfattr": "attr",
     "skopeo": "skopeo",
+    "sshd": "openssh-server",
     "umoci": "umoci",
 }
 

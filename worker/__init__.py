@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from .cache_mounts import MountSeed as MountSeed
     from .cache_mounts import PackedMount as PackedMount
     from .cache_mounts import cache_ids as cache_ids
+    from .cacheholds import CacheHolds as CacheHolds
+    from .client import Client as Client
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
     from .contexts import LOCAL_SOURCE as LOCAL_SOURCE
     from .contexts import Contexts as Contexts
+    from .contexts import HandedFile as HandedFile
+    from .execcaches import unwanted_caches as unwanted_caches
     from .forms import LayerForm as LayerForm
     from .forms import LayerForms as LayerForms
     from .identity import Identity as Identity
@@ -42,8 +46,11 @@ if TYPE_CHECKING:
 _HOME = {
     "CACHE_MOUNT": "uses",
     "CacheMounts": "cache_mounts",
+    "CacheHolds": "cacheholds",
+    "Client": "client",
     "ContentStore": "content",
     "Contexts": "contexts",
+    "HandedFile": "contexts",
     "Identity": "identity",
     "LOCAL_SOURCE": "contexts",
     "LayerFacts": "upkeep",
@@ -68,15 +75,19 @@ _HOME = {
     "note_image_layers": "stacks",
     "resolve_user": "identity",
     "unsupported": "support",
+    "unwanted_caches": "execcaches",
 }
 __all__ = [
     "CACHE_MOUNT",
     "LOCAL_SOURCE",
     "SCHEMA",
     "USES_SCHEMA",
+    "CacheHolds",
     "CacheMounts",
+    "Client",
     "ContentStore",
     "Contexts",
+    "HandedFile",
     "Identity",
     "LayerFacts",
     "LayerForm",
@@ -98,6 +109,7 @@ __all__ = [
     "note_image_layers",
     "resolve_user",
     "unsupported",
+    "unwanted_caches",
 ]
 
 __getattr__ = lazy_face(__name__, _HOME)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,6 +17,7 @@ from ..errors import LlbuildError, StoreError
 from ..image import CacheMount, Descriptor
 from ..llb import ExecOp, MountType
 from ..values import frozen
+from .cacheholds import cache_name
 from .snapshot import set_owner
 from .uses import CACHE_MOUNT
 
@@ -70,7 +70,7 @@ def cache_ids(vertices: Iterable[Vertex]) -> list[str]:
 
 def cache_folder(root: Path, mount: str) -> Path:
     """Where the folder of this id is, or would be."""
-    return root / sha256(mount.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return root / cache_name(mount)
 
 
 class CacheMounts:
@@ -89,16 +89,6 @@ class CacheMounts:
         self._images = images
         self._busy: dict[str, anyio.Lock] = {}
         self.seeds: dict[str, MountSeed] = {}  # by id
-
-    def folder(self, mount: str) -> str:
-        """Where the mount of that id lies; an empty folder when it is new. Raises StoreError."""
-        self._note_use(mount)
-        path = cache_folder(self._root, mount)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"cannot make the cache mount {mount!r}: {error.strerror}") from None
-        return str(path)
 
     async def prepare(self, mount: str, report: Report) -> str:
         """Unpack imported contents into a folder that has none; "", or in words why that failed.

@@ -1,4 +1,4 @@
-"""The folders a client hands to a build, by name: `local://NAME` sources.
+"""What a client hands to a build: folders by name, for `local://NAME` sources, and files by URL.
 
 They are read where they stand, never copied as a whole. One tree per source op, shared by the
 hashing before the build and the copying during it, so that a file that changes in between is noticed.
@@ -9,37 +9,55 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import SourceError
+from ..values import frozen
 from .snapshot import FileDigests, FolderTree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+    from typing import BinaryIO
 
+    from ..digest import Digest
     from ..llb import SourceOp
     from .uses import UseRecords
 
-__all__ = ["LOCAL_SOURCE", "Contexts"]
+__all__ = ["LOCAL_SOURCE", "Contexts", "HandedFile"]
 
 LOCAL_SOURCE: Final = "source.local"
 
 
+@frozen
+class HandedFile:
+    """A file that the client holds open, e.g. a build context that came on stdin. Nothing writes to it any more."""
+
+    digest: Digest  # sha256
+    file: BinaryIO
+
+    def open(self) -> BinaryIO:
+        """From its beginning, whoever else reads it."""
+        return Path(f"/proc/self/fd/{self.file.fileno()}").open("rb")
+
+
 class Contexts:
-    """Trees of the client's folders."""
+    """Trees of the client's folders, and its files."""
 
     def __init__(
         self,
         folders: Mapping[str, Path],
         *,
+        files: Mapping[str, HandedFile] | None = None,
         hidden: Path | None = None,
         digests: Path | None = None,
         uses: UseRecords | None = None,
     ) -> None:
-        """folders: by context name. hidden: the state folder, which changes during a build and is never part of one.
-        digests: where to remember what files digest to; None: nowhere. uses: where to note that this was of use.
+        """folders: by context name. files: by URL. digests: where to remember what files digest to; None: nowhere.
+        hidden: the state folder, which changes during a build and is never part of one. uses: where to note that this
+        was of use.
         """
+        self.files = dict(files or {})
         self._folders = dict(folders)
         self._hidden = hidden
         self._store = digests

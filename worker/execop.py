@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,23 +11,51 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import ExecError, LlbuildError
 from ..llb import ExecOp, MountType, ProxyEnv, SecurityMode
-from ..values import value_fields
-from .cache_mounts import mount_id
-from .executor import DEFAULT_HOSTNAME, BindMount, ExecSpec, OverlayMount, RootMount, TmpfsMount
+from ..values import frozen, replace, value_fields
+from .agents import with_agents
+from .emulation import explain_foreign
+from .execcaches import cache_uses
+from .execsecrets import fetch_secrets
+from .executor import DEFAULT_HOSTNAME, BindMount, CgroupSpec, ExecSpec, OverlayMount, RootMount, TmpfsMount
 from .identity import resolve_user
 from .snapshot import MergedTree, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..llb import Mount, Vertex
-    from .cache_mounts import CacheMounts
-    from .executor import Executor, ExtraMount
+    from .cacheholds import CacheHolds, CacheUse
+    from .client import Client
+    from .execsecrets import ExecSecrets
+    from .executor import Executor, ExitStatus, ExtraMount
+    from .reporter import Reporter
     from .snapshot import ActiveLayer, LayerStore
 
-__all__ = ["run_exec_op"]
+__all__ = ["ExecTools", "run_exec_op"]
 
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # BuildKit's
 _SIGNALS = {2: "SIGINT", 6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
+
+
+@frozen
+class ExecTools:
+    """What every process of a build is made with."""
+
+    layers: LayerStore
+    caches: CacheHolds
+    executor: Executor
+    client: Client
+    cgroup: CgroupSpec
+
+
+@frozen
+class _Given:
+    """What a process gets besides layers. `caches`: the place of each cache mount, by index of the mount."""
+
+    caches: Mapping[int, str]
+    agents: Sequence[ExtraMount]
+    secrets: ExecSecrets
+    cgroup: CgroupSpec | None
 
 
 @dataclass(slots=True)
@@ -41,39 +70,76 @@ class _Prepared:
 async def run_exec_op(
     vertex: Vertex,
     inputs: Sequence[Snapshot],
+    contents: Mapping[int, str],
     *,
-    layers: LayerStore,
-    cache_mounts: CacheMounts,
-    executor: Executor,
-    output: Callable[[int, bytes], None],
+    tools: ExecTools,
+    reporter: Reporter,
     committed: Callable[[tuple[Snapshot, ...]], None],
 ) -> tuple[Snapshot, ...]:
     """Run the op's process; one snapshot per output, by index.
 
-    `output` gets what the process says; `committed` is called with the results, in the thread that made them.
+    contents: what identifies that which caches begin with, by index of the mount. `committed` is called with
+    the results, in the thread that made them.
 
     Raises ExecError when it ends with a code that is not valid for it, LlbuildError when it asks for
     what cannot be given. Failed or cancelled, nothing of it is kept.
     """
     op = vertex.op
     assert isinstance(op, ExecOp)
-    prepared = await run_blocking(_prepare, op, inputs, layers, cache_mounts)
-    try:
-        status = await executor.run(prepared.spec, output)
-        if status.code not in (op.valid_exit_codes or (0,)):
-            how = f" ({_SIGNALS.get(status.signal, f'signal {status.signal}')})" if status.signal else ""
-            message = f'process "{" ".join(op.args)}" exited with code {status.code}{how}'
-            raise ExecError(message, vertex=vertex.digest, exit_code=status.code)
-        return await run_blocking(_commit, prepared, layers, committed)
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await run_blocking(_discard, prepared, layers)
-        raise
+    cgroup = _cgroup(op, tools.cgroup)
+    secrets = await fetch_secrets(op, tools.client)
+    uses = await run_blocking(cache_uses, op, inputs, contents, tools.layers) if _has_caches(op) else {}
+
+    async def run(caches: Mapping[int, str], agents: Sequence[ExtraMount]) -> tuple[Snapshot, ...]:
+        given = _Given(caches=caches, agents=agents, secrets=secrets, cgroup=cgroup)
+        prepared = await run_blocking(_prepare, op, inputs, tools.layers, given)
+        try:
+            status = await tools.executor.run(prepared.spec, reporter.log)
+            reporter.usage(status.user_s, status.system_s, status.max_rss_bytes)
+            if status.code not in (op.valid_exit_codes or (0,)):
+                raise _failed(vertex, op, status, prepared.spec.cgroup)
+            return await run_blocking(_commit, prepared, tools.layers, committed)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await run_blocking(_discard, prepared, tools.layers)
+            raise
+
+    def waiting(use: CacheUse) -> None:
+        text = f"waiting for the cache mount {use.title}, which another step has locked\n"
+        reporter.log(2, text.encode(errors="replace"))
+
+    async with tools.caches.hold(uses.values(), waiting) as held:
+        caches = {number: held[use.name] for number, use in uses.items()}
+        return await with_agents(op, tools.client, tools.layers, partial(run, caches))
 
 
-def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: CacheMounts) -> _Prepared:
-    mounts = sorted(op.mounts, key=lambda mount: mount.dest.rstrip("/"))  # parents before what lies in them
-    root = next((mount for mount in mounts if mount.dest == "/"), None)
+def _cgroup(op: ExecOp, wanted: CgroupSpec) -> CgroupSpec | None:
+    """None: nothing is asked for that needs one."""
+    spec = replace(wanted, parent=op.cgroup_parent)
+    return None if spec == CgroupSpec() else spec
+
+
+def _failed(vertex: Vertex, op: ExecOp, status: ExitStatus, cgroup: CgroupSpec | None) -> ExecError:
+    how = f" ({_SIGNALS.get(status.signal, f'signal {status.signal}')})" if status.signal else ""
+    message, hint = f'process "{" ".join(op.args)}" exited with code {status.code}{how}', ""
+    if status.memory_kills and cgroup is not None:
+        message += f": it used more memory than it may, {cgroup.resources.memory} bytes, and was killed for it"
+        hint = "raise the limit: --resource memory=BYTES"
+    elif status.forks_refused and cgroup is not None:
+        message += f": it wanted more processes at once than it may have, {cgroup.pids}"
+        hint = "raise the limit: --resource pids=NUMBER"
+    else:
+        why, hint = explain_foreign(vertex.platform, status.code)
+        message = f"{message}: {why}" if why else message
+    return ExecError(message, vertex=vertex.digest, exit_code=status.code, hint=hint)
+
+
+def _has_caches(op: ExecOp) -> bool:
+    return any(mount.mount_type is MountType.CACHE for mount in op.mounts)
+
+
+def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, given: _Given) -> _Prepared:
+    root = next((mount for mount in op.mounts if mount.dest == "/"), None)
     if root is None:
         raise LlbuildError("an exec op needs a mount at /")
     base = inputs[root.input] if root.input >= 0 else Snapshot()
@@ -82,10 +148,12 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_m
     )
     prepared = _Prepared(ExecSpec(args=op.args, root=RootMount()))
     lowers, active = _layered(root, base, layers, prepared)
-    extra = tuple(_extra(mount, inputs, layers, cache_mounts, prepared) for mount in mounts if mount is not root)
-    env = (*op.env, *_proxies(op.proxy_env))
-    if not any(entry.startswith("HOME=") for entry in env):
-        env = (*env, f"HOME={identity.home}")
+    extra: list[ExtraMount] = [*given.secrets.mounts, *given.agents]
+    for number, mount in enumerate(op.mounts):
+        if mount is not root and mount.mount_type not in (MountType.SECRET, MountType.SSH):
+            extra.append(_extra(mount, inputs, layers, given.caches.get(number, ""), prepared))
+    env = _with_default((*op.env, *_proxies(op.proxy_env)), "PATH", _DEFAULT_PATH)
+    env = _with_default((*env, *given.secrets.env), "HOME", identity.home)
     prepared.spec = ExecSpec(
         args=op.args,
         root=RootMount(
@@ -99,14 +167,19 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, cache_m
         uid=identity.uid,
         gid=identity.gid,
         groups=identity.groups,
-        mounts=extra,
+        mounts=tuple(extra),
         hostname=op.hostname or DEFAULT_HOSTNAME,
         extra_hosts=op.extra_hosts,
         network=op.network,
         insecure=op.security is SecurityMode.INSECURE,
         ulimits=op.ulimits,
+        cgroup=given.cgroup,
     )
     return prepared
+
+
+def _with_default(env: tuple[str, ...], name: str, value: str) -> tuple[str, ...]:
+    return env if any(entry.startswith(f"{name}=") for entry in env) else (*env, f"{name}={value}")
 
 
 def _proxies(proxy: ProxyEnv | None) -> Iterator[str]:
@@ -133,27 +206,22 @@ def _layered(
     return lowers, active
 
 
-def _extra(
-    mount: Mount, inputs: Sequence[Snapshot], layers: LayerStore, cache_mounts: CacheMounts, prepared: _Prepared
-) -> ExtraMount:
-    match mount.mount_type:
-        case MountType.BIND:
-            base = inputs[mount.input] if mount.input >= 0 else Snapshot()
-            lowers, active = _layered(mount, base, layers, prepared)
-            return OverlayMount(
-                dest=mount.dest,
-                lowers=lowers,
-                upper=active.fs if active else None,
-                work=active.work if active else None,
-                selector=mount.selector,
-                readonly=mount.readonly,
-            )
-        case MountType.TMPFS:
-            return TmpfsMount(dest=mount.dest, size_bytes=mount.tmpfs.size_bytes if mount.tmpfs else 0)
-        case MountType.CACHE:
-            return BindMount(dest=mount.dest, source=cache_mounts.folder(mount_id(mount)), readonly=mount.readonly)
-        case other:
-            raise LlbuildError(f"mounts of type {other.name.lower()} are not supported yet")
+def _extra(mount: Mount, inputs: Sequence[Snapshot], layers: LayerStore, cache: str, prepared: _Prepared) -> ExtraMount:
+    """A mount beside the root. cache: where it is, if it is one."""
+    if mount.mount_type is MountType.TMPFS:
+        return TmpfsMount(dest=mount.dest, size_bytes=mount.tmpfs.size_bytes if mount.tmpfs else 0)
+    if mount.mount_type is MountType.CACHE:
+        return BindMount(dest=mount.dest, source=cache, readonly=mount.readonly)
+    base = inputs[mount.input] if mount.input >= 0 else Snapshot()
+    lowers, active = _layered(mount, base, layers, prepared)
+    return OverlayMount(
+        dest=mount.dest,
+        lowers=lowers,
+        upper=active.fs if active else None,
+        work=active.work if active else None,
+        selector=mount.selector,
+        readonly=mount.readonly,
+    )
 
 
 def _commit(

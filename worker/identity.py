@@ -57,9 +57,9 @@ def find_user(tree: Tree, text: str) -> tuple[str, int, int, str]:
         if uid == number if number is not None else fields[0] == text:
             return fields[0], uid, gid, fields[5] or "/"
     if number is not None:
-        return "", number, 0, "/root" if number == 0 else "/"
+        return "", number, 0, "/"
     if text == "root":
-        return "root", 0, 0, "/root"
+        return "root", 0, 0, "/"
     raise _unknown("user", text, "/etc/passwd")
 
 

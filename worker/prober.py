@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import SourceError
 from ..platforms import host_platform
 from .records import ready_blob
-from .snapshot import LayerId, read_contents
+from .snapshot import LayerId, MergedTree, read_contents
 
 if TYPE_CHECKING:
     from ..image import LayerBlob
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .records import LayerRecord, LayerRecords
     from .snapshot import Contents, LayerStore
 
-__all__ = ["Prober", "image_key"]
+__all__ = ["REMOTE_SCHEMES", "Prober", "image_key"]
+
+REMOTE_SCHEMES = frozenset({"git", "http", "https"})
 
 
 class Prober:
@@ -36,6 +38,10 @@ class Prober:
         if op.scheme in {"docker-image", "oci-layout"}:
             _, at, digest = op.ref.rpartition("@")
             return image_key(digest, platform) if at else None
+        if op.scheme in REMOTE_SCHEMES:
+            from .source import pinned_key
+
+            return pinned_key(op, self.contexts.files)
         raise SourceError(f"sources of kind {op.scheme}:// are not supported yet", ref=op.identifier)
 
     def local_contents(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Contents:
@@ -52,6 +58,12 @@ class Prober:
             return False
         known = self.records.get(missing)
         return all(layer in known and self._can_be_had(known[layer]) for layer in missing)
+
+    def stored_tree(self, ref: tuple[str, ...]) -> MergedTree | None:
+        """The files of a result whose layers are all unpacked here; None for any other."""
+        if not all(self.layers.has(LayerId(layer)) for layer in ref):
+            return None
+        return MergedTree([self.layers.folder(LayerId(layer)) for layer in ref], userxattr=self.layers.userxattr)
 
     def ready_blobs(self, ref: tuple[str, ...]) -> tuple[LayerBlob, ...] | None:
         """The layers of a result as blobs, if every one is in the content store already."""

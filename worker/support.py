@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..llb import BuildOp, CacheSharing, ExecOp, FileCopy, FileOp, MountType, SecurityMode, SourceOp
+from ..llb import BuildOp, ExecOp, SourceOp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..llb import Mount, Op
+    from ..llb import Op
 
 __all__ = ["unsupported"]
 
+_HTTP = ("http.checksum", "http.filename", "http.perm", "http.uid", "http.gid", "http.authheadersecret")
+_HEADERS = ("http.header.accept", "http.header.user-agent")
+_GIT = (
+    *("git.fullurl", "git.keepgitdir", "git.checksum", "git.skipsubmodules", "git.mtime", "git.fetchbycommit"),
+    *("git.authtokensecret", "git.authheadersecret", "git.knownsshhosts", "git.mountsshsock"),
+)
 # Attributes of sources that are heeded, or that only tell BuildKit how to do the same faster.
 _KNOWN_ATTRS = {
     "docker-image": ("image.resolvemode", "image.recordtype"),
@@ -21,6 +27,9 @@ _KNOWN_ATTRS = {
         *("local.session", "local.unique", "local.sharedkeyhint", "local.differ"),
         *("local.followpaths", "local.excludepatterns"),
     ),
+    "git": _GIT,
+    "http": (*_HTTP, *_HEADERS),
+    "https": (*_HTTP, *_HEADERS),
 }
 
 
@@ -33,10 +42,6 @@ def _features(op: Op) -> Iterator[str]:
     match op:
         case ExecOp():
             yield from _of_exec(op)
-        case FileOp():
-            copies = (step.action for step in op.steps if isinstance(step.action, FileCopy))
-            if any(copy.required_paths for copy in copies):
-                yield "a copy that demands certain paths (COPY --parents)"
         case SourceOp():
             known = _KNOWN_ATTRS.get(op.scheme)
             if known is None:
@@ -48,25 +53,5 @@ def _features(op: Op) -> Iterator[str]:
 
 
 def _of_exec(op: ExecOp) -> Iterator[str]:
-    if op.security is SecurityMode.INSECURE:
-        yield "a process without confinement (RUN --security=insecure)"
-    if op.cgroup_parent:
-        yield "a cgroup parent"
     if op.cdi_devices:
         yield "a device for a process (RUN --device)"
-    if op.secret_env:
-        yield "a secret in a process's environment"
-    for mount in op.mounts:
-        yield from _of_mount(mount)
-
-
-def _of_mount(mount: Mount) -> Iterator[str]:
-    kind = mount.mount_type
-    if kind in (MountType.SECRET, MountType.SSH):
-        yield f"a mount of type {kind.name.lower()}"
-    if kind is not MountType.CACHE:
-        return
-    if mount.input >= 0:
-        yield "a cache mount with contents or an owner"
-    if mount.cache is not None and mount.cache.sharing is not CacheSharing.SHARED:
-        yield f"a cache mount with sharing={mount.cache.sharing.name.lower()}"

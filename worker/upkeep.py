@@ -46,7 +46,7 @@ class UseFacts:
 
 
 class Upkeep:
-    """The tables `layers` and `uses`, on an open database. Raises StoreError."""
+    """The tables `layers`, `forms` and `uses`, on an open database. Raises StoreError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -57,6 +57,10 @@ class Upkeep:
             "SELECT id, created, digest, origin, last_used, uses, lease, disk_bytes FROM layers"
         )
         return {row[0]: LayerFacts(*row) for row in rows}
+
+    def forms(self) -> list[tuple[str, str]]:
+        """The blobs of layers in other compressions: digest and layer of each."""
+        return [(digest, layer) for digest, layer in self._database.query("SELECT digest, layer FROM forms")]
 
     def uses(self, kind: str) -> dict[str, UseFacts]:
         """What was used of a kind, by name."""
@@ -78,7 +82,12 @@ class Upkeep:
         )
 
     def forget_layers(self, ids: Iterable[str]) -> None:
-        self._database.execute_many("DELETE FROM layers WHERE id = ?", [(layer,) for layer in ids])
+        rows = [(layer,) for layer in ids]
+        self._database.execute_many("DELETE FROM layers WHERE id = ?", rows)
+        self._database.execute_many("DELETE FROM forms WHERE layer = ?", rows)
+
+    def forget_forms(self, digests: Iterable[str]) -> None:
+        self._database.execute_many("DELETE FROM forms WHERE digest = ?", [(digest,) for digest in digests])
 
     def forget_sizes(self, ids: Iterable[str]) -> None:
         """The unpacked form of these layers is gone; unpacked again, they may take another size."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError
-from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, PassthroughOp, SourceOp
+from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, MountType, PassthroughOp, SourceOp
 from ..platforms import host_platform
-from .cache_mounts import cache_ids
-from .execop import run_exec_op
+from ..values import replace
+from .cache_mounts import CacheMounts, cache_ids
+from .client import NoClient
+from .execop import ExecTools, run_exec_op
+from .executor import CgroupSpec
 from .fileop import run_file_op
-from .prober import Prober, image_key
+from .prober import REMOTE_SCHEMES, Prober, image_key
 from .records import LayerRecord, now
 from .snapshot import MergedTree, Snapshot, read_contents
 from .stacks import Stacks, note_image_layers
@@ -22,26 +25,21 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ..image import LayerBlob
-    from ..llb import Vertex
+    from ..llb import LinuxResources, Vertex
     from ..platforms import Platform
-    from .cache_mounts import CacheMounts
+    from .cacheholds import CacheHolds
+    from .client import Client
     from .executor import Executor
     from .forms import LayerForms
+    from .reporter import Reporter
     from .snapshot import Contents, FolderTree
-    from .source import ImageSource
+    from .source import ImageSource, RemoteSources
 
     Ref: TypeAlias = tuple[str, ...]
 
-__all__ = ["LocalWorker", "Reporter"]
+__all__ = ["LocalWorker"]
 
 _LOCAL = "local!"  # a ref to a client's folder: read where it stands, copied only when it must be mounted
-
-
-class Reporter(Protocol):
-    """Where words about a vertex go; the solver's, seen from here."""
-
-    def log(self, stream: int, data: bytes) -> None: ...
-    def progress(self, what: str, current: int, total: int) -> None: ...
 
 
 class LocalWorker(Prober):
@@ -50,16 +48,38 @@ class LocalWorker(Prober):
     One per build; belongs to one event loop.
     """
 
-    def __init__(self, prober: Prober, *, images: ImageSource, executor: Executor, mounts: CacheMounts) -> None:
+    def __init__(
+        self,
+        prober: Prober,
+        *,
+        images: ImageSource,
+        remote: RemoteSources,
+        executor: Executor,
+        caches: CacheHolds,
+        client: Client | None = None,
+        cgroup: CgroupSpec | None = None,
+    ) -> None:
+        """client: who is asked for secrets and ssh agents; None: there are none. cgroup: limits of every process."""
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
         self.lost = prober.lost
         self._images = images
-        self._executor = executor
+        self._remote = remote
+        self._tools = ExecTools(
+            layers=self.layers,
+            caches=caches,
+            executor=executor,
+            client=client or NoClient(),
+            cgroup=cgroup or CgroupSpec(),
+        )
         self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
         self._locals: dict[str, SourceOp] = {}
-        self.mounts = mounts
+        self.mounts = CacheMounts(
+            caches.root, uses=caches.uses, layers=self.layers, content=self.content, images=images
+        )
 
-    async def resolve(self, op: SourceOp, platform: Platform | None) -> str:
+    async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
+        if op.scheme in REMOTE_SCHEMES:
+            return await self._remote.resolve(op, reporter.progress)
         resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
         return image_key(resolved.digest, platform)
 
@@ -67,17 +87,19 @@ class LocalWorker(Prober):
         tree = await self._tree(ref, _silent)
         return await run_blocking(read_contents, tree, selection)
 
-    async def perform(self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter) -> tuple[Ref, ...]:
+    async def perform(
+        self, vertex: Vertex, inputs: tuple[Ref, ...], reporter: Reporter, resources: LinuxResources | None = None
+    ) -> tuple[Ref, ...]:
         feature = unsupported(vertex.op)
         if feature:
             raise LlbuildError(f"{feature} is not supported yet")
         match vertex.op:
             case SourceOp():
-                return (await self._source(vertex, vertex.op),)
+                return (await self._source(vertex, vertex.op, reporter),)
             case FileOp():
                 return await self._file(vertex.op, inputs, reporter)
             case ExecOp():
-                return await self._exec(vertex, inputs, reporter)
+                return await self._exec(vertex, inputs, reporter, resources)
             case MergeOp(inputs=numbers):
                 return (_merged([await self._mounted(inputs[number]) for number in numbers]),)
             case DiffOp(lower=lower, upper=upper):
@@ -99,15 +121,23 @@ class LocalWorker(Prober):
 
         return LayerForms(layers=self.layers, content=self.content, records=self.records, stacks=self._stacks)
 
+    async def layered(self, ref: Ref) -> Ref:
+        """The result in layers, which a client's folder is not before it is copied into one."""
+        return await self._mounted(ref)
+
     async def tree(self, ref: Ref, reporter: Reporter) -> MergedTree:
         """The files of a result, for reading."""
         return self._merged_tree(await self._unpacked(ref, reporter))
 
-    async def _source(self, vertex: Vertex, op: SourceOp) -> Ref:
+    async def _source(self, vertex: Vertex, op: SourceOp, reporter: Reporter) -> Ref:
         if op.scheme == "local":
             name = _LOCAL + vertex.digest
             self._locals[name] = op
             return (name,)
+        if op.scheme in REMOTE_SCHEMES:
+            layer = await self._remote.fetch(op, reporter.progress)
+            self._stacks.seen([layer])
+            return (layer,)
         resolved = await self._images.resolve(op.identifier, vertex.platform or host_platform(), _mode(op))
         ref = await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
         self.lost.difference_update(ref)  # there is a place to have them from again
@@ -126,21 +156,30 @@ class LocalWorker(Prober):
         self._note_made(made)
         return made
 
-    async def _exec(self, vertex: Vertex, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
-        for mount in cache_ids([vertex]):
-            if failure := await self.mounts.prepare(mount, reporter.progress):
+    async def _exec(
+        self, vertex: Vertex, inputs: Sequence[Ref], reporter: Reporter, resources: LinuxResources | None
+    ) -> tuple[Ref, ...]:
+        assert isinstance(vertex.op, ExecOp)
+        for name in cache_ids([vertex]):
+            if failure := await self.mounts.prepare(name, reporter.progress):
                 reporter.log(2, f"{failure}\n".encode())
         snapshots = [await self._unpacked(ref, reporter) for ref in inputs]
-        made = await run_exec_op(
-            vertex,
-            snapshots,
-            layers=self.layers,
-            cache_mounts=self.mounts,
-            executor=self._executor,
-            output=reporter.log,
-            committed=self._note_made,
-        )
+        contents = {
+            number: await self._identity(inputs[mount.input], mount.selector)
+            for number, mount in enumerate(vertex.op.mounts)
+            if mount.mount_type is MountType.CACHE and mount.input >= 0
+        }
+        tools = self._tools
+        if resources is not None:
+            tools = replace(tools, cgroup=replace(tools.cgroup, resources=resources))
+        made = await run_exec_op(vertex, snapshots, contents, tools=tools, reporter=reporter, committed=self._note_made)
         return tuple(snapshot.layers for snapshot in made)
+
+    async def _identity(self, ref: Ref, path: str) -> str:
+        """What tells results apart of which `path` is read: layers are what they are, a client's folder may change."""
+        if self._local_tree(ref) is None:
+            return " ".join(ref)
+        return (await self.read_contents(ref, (FileCopy(src=path or "/", dest="/"),))).digest
 
     def _note_made(self, snapshots: Sequence[Snapshot]) -> None:
         """Write down the new layers: each result's topmost, unless its base was handed on unchanged."""
@@ -182,6 +221,7 @@ class _Silent:
 
     def log(self, stream: int, data: bytes) -> None: ...
     def progress(self, what: str, current: int, total: int) -> None: ...
+    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None: ...
 
 
 _silent = _Silent()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...errors import BuildWarning
-    from ...solver import BuildRecord, Step, StepLog
+    from ...solver import BuildRecord, ProcessUsage, Step, StepLog
     from ..explain import ExplainedStep
 
 __all__ = ["build_document", "whole_document"]
@@ -72,11 +72,16 @@ def _step(step: ExplainedStep, ran: Step, inputs: Sequence[str]) -> dict[str, ob
         "completed": None if ran.completed is None else rfc3339(ran.completed),
         "duration_s": round(ran.duration_s, 6),
         "error": ran.error,
+        "usage": None if ran.usage is None else _usage(ran.usage),
         "reasons": [
             {"cause": reason.cause.value, "summary": reason.summary, "details": list(reason.details)}
             for reason in step.reasons
         ],
     }
+
+
+def _usage(usage: ProcessUsage) -> dict[str, object]:
+    return {"user_s": usage.user_s, "system_s": usage.system_s, "max_rss_bytes": usage.max_rss_bytes}
 
 
 def _warning(warning: BuildWarning) -> dict[str, object]:

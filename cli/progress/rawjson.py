@@ -17,6 +17,7 @@ from ...solver import (
     VertexProgress,
     VertexQueued,
     VertexStarted,
+    VertexUsage,
 )
 from .trace import Trace
 
@@ -41,8 +42,10 @@ class RawJsonDisplay:
     def display(self, event: Event) -> None:
         """Show one event."""
         state, _ = self.trace.update(event)
-        self._stream.write(json.dumps(_status(event, state), separators=(",", ":")) + "\n")
-        self._stream.flush()
+        status = _status(event, state)
+        if status:
+            self._stream.write(json.dumps(status, separators=(",", ":")) + "\n")
+            self._stream.flush()
 
     def refresh(self) -> None:
         """Nothing is held back."""
@@ -53,6 +56,8 @@ class RawJsonDisplay:
 
 def _status(event: Event, state: VertexState) -> dict[str, list[dict[str, object]]]:
     match event:
+        case VertexUsage():
+            return {}  # told with the vertex's end
         case VertexQueued() | VertexStarted() | VertexMissed() | VertexCached() | VertexCompleted():
             return {"vertexes": [_vertex(state)]}
         case VertexLog():
@@ -77,8 +82,13 @@ def _vertex(state: VertexState) -> dict[str, object]:
         "cached": state.cached,
         "reason": state.reason,
         "error": state.error,
+        "usage": None if state.usage is None else _usage(state.usage),
     }
     return {key: value for key, value in fields.items() if value}
+
+
+def _usage(event: VertexUsage) -> dict[str, object]:
+    return {"userSeconds": event.user_s, "systemSeconds": event.system_s, "maxRssBytes": event.max_rss_bytes}
 
 
 def _transfer(event: VertexProgress, state: VertexState) -> dict[str, object]:

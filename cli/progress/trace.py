@@ -14,6 +14,7 @@ from ...solver import (
     VertexProgress,
     VertexQueued,
     VertexStarted,
+    VertexUsage,
 )
 from ..text import harmless, single_line
 
@@ -87,7 +88,7 @@ class VertexState:
 
     __slots__ = (
         *("cached", "completed", "digest", "error", "inputs", "name", "needed", "progress", "reason", "started"),
-        *("streams", "tail"),
+        *("streams", "tail", "usage"),
     )
 
     def __init__(self, digest: Digest, name: str, inputs: tuple[Digest, ...] = ()) -> None:
@@ -103,6 +104,7 @@ class VertexState:
         self.streams: dict[int, OutputLines] = {}
         self.tail: deque[Line] = deque(maxlen=TAIL_LINES)
         self.progress: dict[str, tuple[float, VertexProgress]] = {}  # id -> (first seen, latest)
+        self.usage: VertexUsage | None = None  # None: no process has run
 
     @property
     def running(self) -> bool:
@@ -166,6 +168,8 @@ class Trace:
             case VertexProgress():
                 first = vertex.progress.get(event.id, (event.at, event))[0]
                 vertex.progress[event.id] = (first, event)
+            case VertexUsage():
+                vertex.usage = event
             case VertexCompleted():
                 vertex.error = event.error
                 self.canceled = self.canceled or vertex.canceled

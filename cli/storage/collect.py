@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from typing import TYPE_CHECKING
 
 from ...digest import Digest
 from ...errors import StoreError
 from ...log import log
-from ...solver.gc import EntryType, forget_results, forget_stale_memos
+from ...solver.gc import STALE_AGE_S, EntryType, forget_results, forget_stale_memos
 from ...values import frozen
 from ...worker import CACHE_MOUNT, LOCAL_SOURCE, Upkeep
 from ...worker.snapshot import remove_tree
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import TypeAlias
 
-    from ...solver.gc import Entry
+    from ...solver.gc import Entry, StoredResult
     from ..state import State
     from .inventory import Inventory
 
@@ -92,14 +93,23 @@ def _forget(state: State, inventory: Inventory, gone: Sequence[Entry]) -> None:
     unpacked = {entry.id for entry in stay if entry.type in _UNPACKED}
     blobs = {entry.id for entry in stay if entry.inode}
 
+    def here(layer: str) -> bool:
+        known = inventory.layers.get(layer)
+        return layer in unpacked or (known is not None and known.blob in blobs)
+
     def to_be_had(layer: str) -> bool:
         known = inventory.layers.get(layer)
-        return layer in unpacked or (known is not None and (bool(known.origin) or known.blob in blobs))
+        return here(layer) or (known is not None and bool(known.origin))
+
+    def served(result: StoredResult) -> bool:
+        # Of one that a cache or a registry has, nothing here tells when it gets old.
+        return result.last_used > time.time() - STALE_AGE_S or not result.layers or any(map(here, result.layers))
 
     useless = [
         result
         for result in inventory.results
-        if not live.may_use(result.lease) and not (result.found and all(map(to_be_had, result.layers)))
+        if not live.may_use(result.lease)
+        and not (result.found and all(map(to_be_had, result.layers)) and served(result))
     ]
     forget_results(state.database, useless)
     numbers = {result.number for result in useless}
@@ -110,6 +120,7 @@ def _forget(state: State, inventory: Inventory, gone: Sequence[Entry]) -> None:
         for layer, known in inventory.layers.items()
         if layer not in unpacked | named and known.blob not in blobs and not live.may_use(known.lease)
     )
+    upkeep.forget_forms(entry.id for entry in gone if entry.inode)
     upkeep.forget_sizes(entry.id for entry in gone if entry.type in _UNPACKED)
     for kind, type_ in ((CACHE_MOUNT, EntryType.CACHE_MOUNT), (LOCAL_SOURCE, EntryType.LOCAL_SOURCE)):
         upkeep.forget_uses(kind, (os.path.basename(entry.place) for entry in gone if entry.type is type_))

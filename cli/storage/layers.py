@@ -115,6 +115,8 @@ def blob_entries(
     for layer, known in facts.items():
         if known.blob:
             packed.setdefault(known.blob, []).append(layer)
+    for form, layer in Upkeep(state.database).forms():
+        packed.setdefault(form, []).append(layer)
     for digest, found in state.content.blobs():
         layers = packed.get(digest, [])
         use = _together([uses.get(layer, _UNUSED) for layer in layers])

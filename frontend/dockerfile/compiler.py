@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from posixpath import basename, dirname
 from typing import TYPE_CHECKING
 
-from ...errors import DockerfileError, LlbuildError, SourceError, UsageError
+from ...errors import DockerfileError, LlbuildError, UsageError
 from ...llb import FileMkdir, Metadata, SourceFile, marshal
 from ...platforms import Platform, normalize_platform
 from ...values import replace
 from ..contract import Compiled, MoreNeeded, NoSuchFile, PlatformResult
 from . import instructions as ins
 from .build import Build
-from .contexts import local_attrs, main_context
+from .buildfile import find_dockerfile
+from .contexts import local_attrs
 from .copying import apply_copy
 from .drafts import FileDraft, SourceDraft, finish
 from .ignorefile import parse_ignore_file
@@ -21,7 +21,7 @@ from .metadata import apply_metadata
 from .options import Options, read_options
 from .owner import parse_owner
 from .parser import parse
-from .paths import clean, default_path_env, from_slash, join, normalize, to_slash
+from .paths import clean, default_path_env, from_slash, normalize, to_slash
 from .platformargs import automatic_args
 from .reader import read_stages
 from .resolve import find_target, plan_stages, register_stages, resolve_stages
@@ -31,11 +31,12 @@ from .support import NOT_YET
 if TYPE_CHECKING:
     from ...span import Span
     from ..contract import Lookup, Request
+    from .drafts import Draft
     from .imagedraft import ImageDraft
     from .parser import Document
     from .stage import Planned, StageState
 
-__all__ = ["Compilation", "compile_request", "find_dockerfile", "prepare"]
+__all__ = ["Compilation", "compile_request", "prepare"]
 
 CHECK_ARGUMENT = "BUILDKIT_DOCKERFILE_CHECK"
 EPOCH = "SOURCE_DATE_EPOCH"
@@ -65,9 +66,9 @@ def prepare(
     Raises MoreNeeded, and LlbuildError for what is wrong. Several platforms see the same file: the first is linted.
     """
     options = read_options(request)
-    _demand(options, not_yet)
-    path, data = find_dockerfile(options, lookup)
+    found = find_dockerfile(options, lookup)
     excludes = _ignored(options, lookup)
+    path, data = found.path, found.data
     if data is None or excludes is None:
         raise MoreNeeded
     source = SourceFile(path=path, data=data)
@@ -80,7 +81,7 @@ def prepare(
     check_continuations(lint, document)
     linters = (lint, *(Linter(silent=True) for _ in options.platforms[1:]))
     compilations = [
-        Compilation(request, options, lookup, (source, document, excludes), platform, not_yet, linter)
+        Compilation(request, options, lookup, (source, document, excludes, found.context), platform, not_yet, linter)
         for platform, linter in zip(options.platforms or (None,), linters, strict=True)
     ]
     for compilation in compilations:
@@ -88,29 +89,6 @@ def prepare(
     if any(compilation.build.waiting for compilation in compilations):
         raise MoreNeeded
     return compilations
-
-
-def _demand(options: Options, not_yet: frozenset[str]) -> None:
-    """Refuse options of the build that would be ignored."""
-    for given, feature in ((options.cgroup_parent, "a cgroup parent"), (options.resources, "a limit of resources")):
-        if given and feature in not_yet:
-            raise UsageError(f"{feature} is not supported yet")
-
-
-def find_dockerfile(options: Options, lookup: Lookup) -> tuple[str, bytes | None]:
-    """Its path and contents; None: not known yet. `dockerfile` serves where `Dockerfile` is missing."""
-    local, path = options.dockerfile_local, options.filename
-    try:
-        return path, lookup.file(local, path)
-    except NoSuchFile:
-        pass
-    if basename(path) == "Dockerfile":
-        lower = join(dirname(path), "dockerfile")
-        try:
-            return lower, lookup.file(local, lower)
-        except NoSuchFile:
-            pass
-    raise SourceError(f"there is no {path} to build from", ref=path, hint="name the Dockerfile with -f")
 
 
 def _ignored(options: Options, lookup: Lookup) -> tuple[str, ...] | None:
@@ -147,12 +125,12 @@ class Compilation:
         request: Request,
         options: Options,
         lookup: Lookup,
-        given: tuple[SourceFile, Document, tuple[str, ...]],
+        given: tuple[SourceFile, Document, tuple[str, ...], Draft | None],
         platform: Platform | None,
         not_yet: frozenset[str],
         lint: Linter,
     ) -> None:
-        self.source, self.document, excludes = given
+        self.source, self.document, excludes, context = given
         self.global_args: list[ins.Arg] = []
         self.target: StageState
         self.build = Build(
@@ -164,9 +142,7 @@ class Compilation:
             not_yet=not_yet,
         )
         self.build.lint, self.build.excludes = lint, excludes
-        self.build.context = (
-            main_context(options, not_yet) if options.context else self._local_context(options, excludes)
-        )
+        self.build.context = context or self._local_context(options, excludes)
 
     def _local_context(self, options: Options, excludes: tuple[str, ...]) -> SourceDraft:
         """The client's folder. Which of its files are wanted is known when all stages have been run through."""
@@ -212,7 +188,7 @@ class Compilation:
             image.platform = _image_platform(build.target, image.platform)
         image.platform = normalize_platform(image.platform)
         definition = marshal(finish(target.draft), (self.source,))
-        return PlatformResult(platform=build.target, definition=definition, image=image.freeze())
+        return PlatformResult(platform=build.target, definition=definition, image=image.freeze(), epoch_s=build.epoch)
 
 
 def _declare(build: Build, instruction: ins.Arg) -> None:

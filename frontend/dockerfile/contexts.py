@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError, SourceError, UsageError
 from ...image import parse_reference
-from ...llb import FileCopy, Metadata
+from ...llb import Metadata, redacted
 from ...platforms import normalize_platform
 from ...values import frozen
-from .drafts import FileDraft, SourceDraft
+from .drafts import SourceDraft
 from .gofmt import go_json
 from .ignorefile import parse_ignore_file
 from .paths import join
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ...platforms import Platform
     from ...span import Span
     from .build import Build
-    from .drafts import Draft
     from .options import Options
 
 __all__ = [
@@ -92,9 +91,9 @@ def load_context(build: Build, context: NamedContext, platform: Platform, paths:
         case "local":
             return _local(build, context, rest, paths)
         case "git" | "http" | "https":
-            return Loaded(_remote(build, context, at))
+            return Loaded(_remote(context, at))
     if scheme.startswith("git@"):
-        return Loaded(_remote(build, context, at))
+        return Loaded(_remote(context, at))
     raise _wrong(context, at)
 
 
@@ -156,21 +155,19 @@ def _local(build: Build, context: NamedContext, name: str, paths: set[str]) -> L
     return Loaded(draft)
 
 
-def _remote(build: Build, context: NamedContext, at: Span) -> SourceDraft:
+def _remote(context: NamedContext, at: Span) -> SourceDraft:
     from .gitref import GitRefError
 
     try:
-        draft = remote_context(context.source, f"[context {context.key}] {context.source}")
+        draft = remote_context(context.source, f"[context {context.key}] {redacted(context.source)}")
     except GitRefError as error:
         raise DockerfileError(f"build context {context.key}: {error}", at=at) from None
     if draft is None:
         raise _wrong(context, at)
-    git = draft.identifier.startswith("git://")
-    build.demand("a git build context" if git else "a build context from a URL", at)
     return draft
 
 
-def main_context(options: Options, not_yet: frozenset[str]) -> Draft:
+def main_context(options: Options) -> SourceDraft:
     """The remote build context that option `context` names. Raises UsageError."""
     from .gitref import GitRefError
 
@@ -181,13 +178,7 @@ def main_context(options: Options, not_yet: frozenset[str]) -> Draft:
         raise UsageError(f"option context: {error}") from None
     if draft is None:
         raise UsageError(f"option context: {url!r} is neither a git repository nor a URL")
-    feature = "a git build context" if draft.identifier.startswith("git://") else "a build context from a URL"
-    if feature in not_yet:
-        raise UsageError(f"{feature} is not supported yet: {url}")
-    if options.context_subdir is None:
-        return draft
-    folder = FileCopy(src=join("/", options.context_subdir), dest="/", dir_copy_contents=True)
-    return FileDraft(base=None, steps=[(folder, draft)], metadata=Metadata())
+    return draft
 
 
 def remote_context(url: str, name: str, *, main: Options | None = None) -> SourceDraft | None:
@@ -202,7 +193,7 @@ def remote_context(url: str, name: str, *, main: Options | None = None) -> Sourc
         if main is not None:
             git.keep_git_dir = main.keep_git_dir or git.keep_git_dir
             git.mtime = git.mtime or ("commit" if main.build_args.get("SOURCE_DATE_EPOCH") else "")
-        name = f"[internal] load git source {url}"
+        name = f"[internal] load git source {redacted(url)}"
         return SourceDraft(identifier=git.identifier, attrs=git.attrs, platform=None, metadata=Metadata(name=name))
     if not url.startswith(("http://", "https://")):
         return None

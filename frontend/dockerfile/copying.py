@@ -253,7 +253,6 @@ def _remote_step(copying: _Copying, word: Word, text: str) -> tuple[FileAction, 
     if not isinstance(command, ins.Add):
         what = "a git repository" if git else "a URL"
         raise DockerfileError(f"COPY cannot take {what}", at=word.at, hint="ADD can")
-    copying.build.demand("ADD of a git repository" if git else "ADD of a URL", word.at)
     draft: SourceDraft
     if git:
         draft, copying.checksum = git_draft(command, word, text, copying.checksum, copying.label)

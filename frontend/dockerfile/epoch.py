@@ -57,10 +57,10 @@ def _source(build: Build, name: str, stages: list[ins.Stage], at: Span) -> Sourc
     """What the time is to be that of; None for nothing that has one."""
     if name == "context":
         context = build.context
-        if isinstance(context, FileDraft):  # a folder of it
+        while isinstance(context, FileDraft):  # unpacked, or a folder of it
             (_, origin), *_ = context.steps
-            assert isinstance(origin, SourceDraft)
-            return origin
+            assert origin is not None
+            context = origin
         assert isinstance(context, SourceDraft)
         return context
     what = f"{EPOCH} is a number of seconds, a context or a stage, not {name!r}: "
@@ -82,7 +82,6 @@ def _source(build: Build, name: str, stages: list[ins.Stage], at: Span) -> Sourc
 def _time_of(build: Build, source: SourceDraft, at: Span) -> int | None:
     if not source.identifier.startswith(("git://", "http://", "https://")):
         return None
-    build.demand(f"{EPOCH} from a context or stage", at)
     try:
         found = build.lookup.source_time(source.identifier, source.attrs())
     except NoTime:

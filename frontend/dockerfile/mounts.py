@@ -118,7 +118,6 @@ def read_mounts(build: Build, state: StageState, planned: Planned, command: Run)
     found = RunMounts()
     specs = [_read(build, word, state.env) for word in command.mounts]
     for spec, origin in zip(specs, planned.sources, strict=True):
-        _demand(build, spec)
         if spec.kind == "secret":
             _secret(found, spec)
         elif spec.kind == "ssh":
@@ -126,21 +125,6 @@ def read_mounts(build: Build, state: StageState, planned: Planned, command: Run)
         else:
             found.mounts.append(_filesystem(build, state, spec, origin))
     return found
-
-
-def _demand(build: Build, spec: _MountSpec) -> None:
-    """Refuse what cannot be mounted yet."""
-    name = f"RUN --mount=type={spec.kind}"
-    features = [name]
-    if spec.kind == "cache":
-        if spec.sharing:
-            features.append(f"{name},sharing={spec.sharing}")
-        if spec.origin or spec.source:
-            features.append(f"{name} with contents (from, source)")
-        if spec.owned:
-            features.append(f"{name} with an owner or mode")
-    for feature in features:
-        build.demand(feature, spec.word.at)
 
 
 def _fields(word: Word) -> list[str]:

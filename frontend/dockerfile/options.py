@@ -44,6 +44,7 @@ class Options:
     context_subdir: str | None = None  # of a remote one
     keep_git_dir: bool = False  # of a git one
     dockerfile_local: str = "dockerfile"
+    dockerfile_is_local: bool = False  # also where the context is a remote one
     platforms: tuple[Platform, ...] = ()  # asked for; () is "that of the build"
     multi_platform: bool = False
     no_cache: tuple[str, ...] | None = None  # stages; () is all of them, None is none
@@ -84,6 +85,7 @@ def read_options(request: Request) -> Options:
         context_subdir=get("contextsubdir"),
         keep_git_dir=read_bool(build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR", "")) or False,
         dockerfile_local=get("dockerfilekey") or "dockerfile",
+        dockerfile_is_local=get("dockerfilekey") is not None,
         platforms=platforms,
         multi_platform=_multi_platform(request, len(platforms)),
         no_cache=None if no_cache is None else tuple(no_cache.split(",")) if no_cache else (),

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ...errors import DockerfileError
 from ..contract import MoreNeeded
 from ..subrequests import LintResult, Target
-from .compiler import find_dockerfile, prepare
+from .buildfile import find_dockerfile
+from .compiler import prepare
 from .lint import Linter
 from .options import read_options
 from .outline import description_of, read_outline
@@ -47,10 +48,10 @@ def outline_request(request: Request, lookup: Lookup) -> Outline:
 
 def targets_request(request: Request, lookup: Lookup) -> tuple[Target, ...]:
     """The stages, in order. Raises LlbuildError."""
-    path, data = find_dockerfile(read_options(request), lookup)
-    if data is None:
+    found = find_dockerfile(read_options(request), lookup)
+    if found.data is None:
         raise MoreNeeded
-    _, stages = read_stages(parse(data, path))
+    _, stages = read_stages(parse(found.data, found.path))
     return tuple(
         Target(
             name=stage.name,

@@ -9,23 +9,6 @@ __all__ = ["NOT_YET"]
 
 NOT_YET = frozenset(
     {
-        "ADD --checksum",
-        "ADD --keep-git-dir",
-        "ADD of a URL",
-        "ADD of a git repository",
-        "COPY --parents",  # the worker does not demand that the paths exist
         "RUN --device",
-        "RUN --mount=type=cache with an owner or mode",
-        "RUN --mount=type=cache with contents (from, source)",
-        "RUN --mount=type=cache,sharing=locked",
-        "RUN --mount=type=cache,sharing=private",
-        "RUN --mount=type=secret",
-        "RUN --mount=type=ssh",
-        "RUN --security=insecure",
-        "SOURCE_DATE_EPOCH from a context or stage",
-        "a build context from a URL",
-        "a cgroup parent",
-        "a git build context",
-        "a limit of resources",
     }
 )

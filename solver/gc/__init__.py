@@ -8,10 +8,11 @@ from __future__ import annotations
 from .entry import Entry, EntryType, Totals, totals_of
 from .filters import Filter, parse_filter
 from .quantities import Space, parse_duration, parse_space
-from .results import StoredResult, forget_results, forget_stale_memos, stored_results
+from .results import STALE_AGE_S, StoredResult, forget_results, forget_stale_memos, stored_results
 from .rules import Disk, Rule, choose, default_rules
 
 __all__ = [
+    "STALE_AGE_S",
     "Disk",
     "Entry",
     "EntryType",

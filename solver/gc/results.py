@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...llb.codec import unpack
 from ...values import frozen
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ...database import Database
     from ..worker import Ref
 
-__all__ = ["StoredResult", "forget_results", "forget_stale_memos", "stored_results"]
+__all__ = ["STALE_AGE_S", "StoredResult", "forget_results", "forget_stale_memos", "stored_results"]
 
-_MEMO_AGE_S = 60 * 86400.0  # digests and durations are small, and found again; nobody asks for older ones
+STALE_AGE_S: Final = 60 * 86400.0  # rows are small, and found again; nobody asks for older ones
 
 
 @frozen(kw_only=False)
@@ -62,6 +62,6 @@ def forget_results(database: Database, results: Iterable[StoredResult]) -> None:
 
 def forget_stale_memos(database: Database) -> None:
     """Drop what was computed long ago and can be computed again."""
-    before = time.time() - _MEMO_AGE_S
+    before = time.time() - STALE_AGE_S
     database.execute("DELETE FROM contents WHERE created < ?", (before,))
     database.execute("DELETE FROM durations WHERE created < ?", (before,))

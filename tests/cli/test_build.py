@@ -55,7 +55,7 @@ def nothing(*, display: Display, view: BuildView) -> BuildResult:
 def failing(error: BaseException) -> Build:
     def fails(*, display: Display, view: BuildView) -> BuildResult:
         view.sources["Dockerfile"] = "FROM busybox\nRUN make\n"
-        view.definition = Definition(metadata=((digest("make"), Metadata(spans=(Span("Dockerfile", 2),))),))
+        view.definitions = (Definition(metadata=((digest("make"), Metadata(spans=(Span("Dockerfile", 2),))),)),)
         display.display(queued("make", "[2/2] RUN make"))
         display.display(started("make", 0))
         display.display(log("make", 0.5, b"no rule\nto make"))

@@ -218,3 +218,10 @@ def test_a_binary_form_is_not_for_a_terminal(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert main(["compile", "--format=buildkit", f"--stub-images={stub}", context(tmp_path)]) == 2
     assert "a binary definition would be written to the terminal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["https://h/x.git", "https://h/x.tar"])
+def test_a_context_from_elsewhere_is_imagined_too(tmp_path: Path, stub: Path, url: str) -> None:
+    found = bundle(tmp_path, stub, f"--opt=context={url}", dockerfile="FROM alpine\nCOPY a b\n")
+    assert found["error"] is None
+    assert found["definition"]

@@ -19,7 +19,7 @@ from llbuild.tests.tools import ROOT
 
 _ENTRY = "from llbuild.cli.main import program; program()"
 _TIMEOUT_S = 240
-_INSTRUCTION = re.compile(r"\[[^]]*\d/\d+\] (?!FROM )|(?!\[|exporting|importing)")
+_INSTRUCTION = re.compile(r"\[[^]]*\d/\d+\] (?!FROM )|(?!\[|exporting|importing|loading|pushing)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,6 +131,17 @@ class Llbuild:
     def build(self, *arguments: str | Path, **options: Any) -> Outcome:
         """`llbuild build` with progress as data, so that `steps` can be asked for."""
         return self("build", "--progress=rawjson", *arguments, **options)
+
+    def given(self, data: bytes, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+        """Run to the end with these bytes on stdin, however it ends."""
+        return subprocess.run(
+            [*self.prefix, self.python, "-c", _ENTRY, *map(str, arguments)],
+            env=self._environment(None),
+            input=data,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
 
     def pipe(self, first: list[str], second: list[str]) -> None:
         """One command's output as another's input; both must succeed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -268,6 +269,50 @@ def test_what_is_unpacked_is_packed_when_its_cache_is_gone(
     assert read_image(tmp_path / "x.tar").layers[0].read("made") == b"made\n"
 
 
+def test_a_store_with_an_imported_cache_is_checked_and_cleaned_like_any_other(
+    machine: Callable[[str], Llbuild], staged: Callable[..., Path], tmp_path: Path
+) -> None:
+    cache, second = tmp_path / "cache", machine("second")
+    machine("first").build("--cache-to", f"type=local,dest={cache},mode=max", staged())
+    source = ("--cache-from", f"type=local,src={cache}")
+    second.build(*source, "-t", "x", staged("RUN cat /tool /output > /twice"))  # unpacks most of it
+    assert second("verify").stdout == "everything is as it should be\n"
+    second("prune")
+    assert second("verify").stdout == "everything is as it should be\n"
+    assert (
+        second.build("-t", "x", staged("RUN cat /tool /output > /twice")).ran() == []
+    )  # what can be fetched is no loss
+    second("prune", "--all", "--force")
+    assert unpacked(second) == []
+    assert list((second.root / "content/blobs/sha256").iterdir()) == []
+    assert len(second.build(*source, "-t", "x", staged()).ran()) == 0
+
+
+def test_a_build_that_finds_all_kinds_of_damage_is_one_build(
+    machine: Callable[[str], Llbuild], staged: Callable[..., Path], registry: Registry, tmp_path: Path
+) -> None:
+    ref = f"{registry.address}/exchange/all-kinds:1"
+    cache = tmp_path / "cache"
+    exports = ("--cache-to", f"type=registry,ref={ref},mode=max", "--cache-to", f"type=local,dest={cache},mode=max")
+    machine("first").build(*exports, staged())
+    for layer in read_cache(cache)[1]["layers"][-2:]:
+        registry.blob_file(layer["blob"]).unlink()
+    second = machine("second")
+    second.build("-t", "other", staged("RUN cat /tool > /other"))
+    database = sqlite3.connect(second.root / "state.db")
+    database.execute("UPDATE results SET refs = x'c1'")
+    database.commit()
+    database.close()
+    again = second.build("--keep-going", "--cache-from", ref, "-t", "x", staged())
+    assert "state.db is damaged" in again.stderr
+    assert "part of the cache is lost" in again.stderr
+    assert second("run", "x", "cat", "/both").stdout == "tool\nTEXT"
+    assert second("verify").exit_code == 0
+    builds = second.json("builds", "--format=json")
+    assert [build["names"] for build in builds] == [["docker.io/library/x:latest"]]
+    assert {w["rule"] for w in second.json("builds", "export")["warnings"]} == {"CacheLost"}
+
+
 # (--cache-from, what the warning says)
 USELESS = [
     ("{address}/exchange/nothing:1", "not found"),
@@ -364,7 +409,7 @@ def test_cache_mounts_travel(
     first, second, third = machine("first"), machine("second"), machine("third")
     first.build(*export, context(MOUNTED.format(base=base, word="one")))
     before = registry.stored_blobs()
-    first.build(*export, "--no-cache", context(MOUNTED.format(base=base, word="one")))
+    first.build(*export, context(MOUNTED.format(base=base, word="uno")))
     assert len(registry.stored_blobs() - before) <= 3  # the step's layer, the config, the manifest: not the mount again
     changed = context(MOUNTED.format(base=base, word="two"))
     ran = second.build("--cache-from", ref, "-t", "x", changed)

@@ -101,3 +101,13 @@ def test_a_fully_cached_build_imports_nothing_heavy(llbuild: Llbuild, context: C
 def test_a_listing_imports_nothing_heavy(llbuild: Llbuild, command: list[str]) -> None:
     heavy = llbuild.modules_after(*command) & (HEAVY - {"tarfile", "zstandard"})  # history may have to measure a layer
     assert not heavy
+
+
+def test_another_path_with_the_same_last_part_is_another_file(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    base = "FROM busybox AS base\nRUN mkdir /one /two && echo 1 > /one/x && echo 2 > /two/x\n"
+    for folder, text in (("one", "1\n"), ("two", "2\n"), ("one", "1\n")):
+        llbuild.build("-t", "x", context(f"{base}FROM busybox\nCOPY --from=base /{folder}/x /x\n"))
+        assert llbuild("run", "x", "cat", "/x").stdout == text
+        mount = f"RUN --mount=from=base,source=/{folder},target=/in cat /in/x > /y\n"
+        llbuild.build("-t", "y", context(f"{base}FROM busybox\n{mount}"))
+        assert llbuild("run", "y", "cat", "/y").stdout == text

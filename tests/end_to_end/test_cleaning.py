@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -108,6 +109,28 @@ def test_the_table_sums_up_and_the_long_one_names_each(llbuild: Llbuild, context
     filtered = llbuild("du", "-v", "--filter", "type=exec.cachemount").stdout
     assert "tool-cache" in filtered
     assert "RUN" not in filtered
+
+
+def test_what_a_cache_export_made_is_listed_with_its_layers_and_goes(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    export = f"type=local,dest={tmp_path / 'cache'},mode=max,compression=zstd,force-compression=true,mounts=true"
+    llbuild("build", "-t", "x", "--cache-to", export, context(DOCKERFILE))
+    shutil.rmtree(tmp_path / "cache")  # or its files are these blobs, and nothing is freed
+    needed = {entry["id"] for entry in entries(llbuild) if entry["type"] == "blob" and entry["images"]}
+    others = [entry for entry in entries(llbuild) if entry["type"] == "blob" and entry["id"] not in needed]
+    assert len(others) >= 3
+    assert all(entry["description"] and entry["uses"] for entry in others)
+    before = disk_bytes(llbuild.root)
+    pruned = llbuild.json("prune", "--filter", "type=blob", "--format=json")
+    assert {entry["id"] for entry in pruned["removed"]} == {entry["id"] for entry in others}
+    assert before - disk_bytes(llbuild.root) == pruned["freed_bytes"]
+    database = sqlite3.connect(llbuild.root / "state.db")
+    assert database.execute(
+        "SELECT count(*) FROM forms WHERE digest NOT IN (SELECT digest FROM layers)"
+    ).fetchone() == (0,)
+    database.close()
+    assert llbuild.build("-t", "x", context(DOCKERFILE)).ran() == []
 
 
 def test_prune_frees_what_it_says_and_images_still_need_nothing_to_run(

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import msgpack
 import pytest
 from llbuild.tests.end_to_end.driver import Llbuild, overlap, processes_of
+from llbuild.tests.gitserver import serve_git
 from llbuild.tests.tools import ROOT, require_tool
+from llbuild.tests.webserver import serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +81,44 @@ def test_an_ordinary_user_is_root_inside_and_whiteouts_work(nobodys: Llbuild, ho
     assert (home / "out/home/file").stat().st_uid == NOBODY
 
 
+def test_an_ordinary_user_has_every_kind_of_mount(nobodys: Llbuild, home: Path) -> None:
+    context = home / "context"
+    context.mkdir()
+    (context / "file").write_text("of the context\n")
+    (home / "token").write_text("of nobody")
+    os.chown(home / "token", NOBODY, NOBODY)
+    (home / "token").chmod(0o600)
+    (context / "Dockerfile").write_text(
+        "FROM busybox AS seed\n"
+        "RUN mkdir -m 0700 /s && echo one > /s/a\n"
+        "FROM busybox\n"
+        "RUN --mount=type=secret,id=tok,uid=5 --mount=type=secret,id=tok,env=TOK "
+        'test "$(cat /run/secrets/tok)" = "$TOK" && stat -c %a:%u /run/secrets/tok\n'
+        "RUN --mount=type=cache,target=/c,from=seed,source=/s,sharing=locked "
+        "cat /c/a && stat -c %a /c && echo two > /c/a\n"
+        "RUN --mount=type=cache,target=/c,from=seed,source=/s,sharing=private cat /c/a\n"
+        "RUN --mount=type=bind,target=/in,rw cat /in/file && touch /in/new && rm /in/file\n"
+        "RUN --mount=type=tmpfs,target=/mem,size=1m ! dd if=/dev/zero of=/mem/x bs=1M count=2 2>/dev/null\n"
+        "RUN --network=none ip link | grep -c mtu\n"
+        "RUN --security=insecure test $(grep CapEff /proc/self/status | cut -f2) != 00000000a80425fb\n"
+        "RUN test ! -e /run/secrets && test ! -e /c && test ! -e /in && test ! -e /mem\n"
+    )
+    given = ("--secret", f"id=tok,src={home / 'token'}", "--allow", "security.insecure")
+    outcome = nobodys.build(*given, context)
+    said = b"".join(step.output for step in outcome.named("RUN"))
+    assert said.split(b"\n") == [b"400:0", b"one", b"700", b"two", b"of the context", b"1", b""]
+    assert len(outcome.ran()) == 9
+
+
+def test_a_limit_that_an_ordinary_user_cannot_set_is_refused(nobodys: Llbuild, home: Path) -> None:
+    context = home / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM busybox\nRUN true\n")
+    outcome = nobodys.build("--resource", "memory=64m", "--cgroup-parent", "/llbuild-tests", context, exit_code=1)
+    assert "cannot limit a step's memory" in outcome.stderr
+    assert "hint: run as root, or in a cgroup that is yours" in outcome.stderr
+
+
 def test_an_ordinary_users_cache_travels_with_its_mounts(nobodys: Llbuild, home: Path) -> None:
     context = home / "context"
     context.mkdir()
@@ -114,3 +154,15 @@ def test_an_ordinary_user_cleans_up_and_checks_what_containers_made(nobodys: Llb
     assert {entry["type"] for entry in pruned["removed"]} >= {"regular", "image.layer", "blob", "exec.cachemount"}
     assert list((nobodys.root / "snapshots").iterdir()) == []
     assert list((nobodys.root / "cache-mounts").iterdir()) == []
+
+
+def test_an_ordinary_user_adds_what_is_elsewhere(nobodys: Llbuild, home: Path, tmp_path: Path) -> None:
+    with serve_git(tmp_path) as server, serve_pages() as web:
+        repo = server.make("repo.git")
+        repo.commit(
+            Dockerfile=f"FROM busybox\nADD {repo.url.removesuffix('/.git')} /src\nADD {web.put('/p', b'page')} /\n"
+        )
+        for _ in range(2):
+            nobodys.build("-o", f"type=local,dest={home / 'out'}", repo.url.removesuffix("/.git"))
+    assert (home / "out/src/a").read_text() == "first\n"
+    assert (home / "out/p").read_text() == "page"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _PROGRAM = """
 import sys
 from pathlib import Path
-from llbuild.exporter import assemble, export_oci_tar, export_store
+from llbuild.exporter import assemble, export_archive, export_store
 from llbuild.image import Descriptor, ImageConfig, LayerBlob, MediaType, parse_reference
 from llbuild.platforms import Platform
 from llbuild.worker.content import ContentStore
@@ -25,7 +25,7 @@ layer = LayerBlob(diff_id=blob.digest, descriptor=descriptor)
 for _ in range(2):
     image = assemble(ImageConfig(platform=platform), [layer])
     export_store(image, store, [name])
-    export_oci_tar(image, store, [name], folder + "/out.tar")
+    export_archive(image, store, [name], folder + "/out.tar")
 assert resolve_local(store, "x", platform) is not None
 print(*sys.modules)
 """

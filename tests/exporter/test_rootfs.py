@@ -133,9 +133,9 @@ def test_files_that_are_there_stay_unless_they_are_overwritten(rootfs: Path, tmp
 
 def test_a_result_is_written_as_a_tar(rootfs: Path, tmp_path: Path) -> None:
     tree = MergedTree([str(rootfs)], userxattr=False)
-    export_rootfs_tar(tree, str(tmp_path / "out.tar"))
+    export_rootfs_tar({"": tree}, str(tmp_path / "out.tar"))
     with (tmp_path / "stream.tar").open("wb") as file:
-        stream_rootfs_tar(tree, file.fileno())
+        stream_rootfs_tar({"": tree}, file.fileno())
     assert (tmp_path / "stream.tar").read_bytes() == (tmp_path / "out.tar").read_bytes()
     assert names_in((tmp_path / "out.tar").read_bytes()) == ["bin", "bin/link", "bin/tool"]
 
@@ -145,4 +145,4 @@ def test_a_folder_that_cannot_be_written_says_why(rootfs: Path, tmp_path: Path) 
     with pytest.raises(ExportError, match=r"cannot write .*/bin/tool/out: Not a directory"):
         export_rootfs_folder(tree, str(rootfs / "bin/tool/out"))
     with pytest.raises(ExportError, match=r"cannot write .*/no/where.tar: No such file or directory"):
-        export_rootfs_tar(tree, str(tmp_path / "no/where.tar"))
+        export_rootfs_tar({"": tree}, str(tmp_path / "no/where.tar"))

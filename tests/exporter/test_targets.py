@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.errors import CorruptError, ExportError, NotFoundError
-from llbuild.exporter import assemble, export_oci_folder, export_oci_tar, export_store, stream_oci_tar
+from llbuild.exporter import assemble, export_archive, export_oci_folder, export_store, stream_archive
 from llbuild.exporter.receipts import note_written
 from llbuild.image import Reference, parse_reference
 from llbuild.tests.exporter.samples import open_store, put_layer, sample_config, sample_image
@@ -55,7 +55,7 @@ def test_a_new_image_takes_over_the_name(store: ContentStore) -> None:
 
 
 def test_an_archive_is_valid_and_named_as_buildkit_names_it(store: ContentStore, tmp_path: Path) -> None:
-    export_oci_tar(sample_image(store), store, [HELLO], str(tmp_path / "out.tar"))
+    export_archive(sample_image(store), store, [HELLO], str(tmp_path / "out.tar"))
     (image,) = validate_archive(tmp_path / "out.tar", tmp_path / "unpacked")
     assert (image.name, image.ref_name) == ("docker.io/library/hello:1", "1")
     index = json.loads((tmp_path / "unpacked/index.json").read_bytes())
@@ -63,39 +63,39 @@ def test_an_archive_is_valid_and_named_as_buildkit_names_it(store: ContentStore,
 
 
 def test_an_archive_without_a_name_holds_one_nameless_image(store: ContentStore, tmp_path: Path) -> None:
-    export_oci_tar(sample_image(store), store, [], str(tmp_path / "out.tar"))
+    export_archive(sample_image(store), store, [], str(tmp_path / "out.tar"))
     (image,) = validate_archive(tmp_path / "out.tar", tmp_path / "unpacked")
     assert (image.name, image.ref_name) == ("", "")
 
 
 def test_equal_images_give_equal_archives(store: ContentStore, tmp_path: Path) -> None:
     for name in ("a.tar", "b.tar"):
-        export_oci_tar(sample_image(store), store, [HELLO], str(tmp_path / name))
+        export_archive(sample_image(store), store, [HELLO], str(tmp_path / name))
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
 
 
 def test_an_archive_that_is_there_already_only_gets_a_new_time(store: ContentStore, tmp_path: Path) -> None:
     image, out = sample_image(store), tmp_path / "out.tar"
-    export_oci_tar(image, store, [HELLO], str(out))
+    export_archive(image, store, [HELLO], str(out))
     first = out.stat()
     os.utime(out, (0, 0))
-    export_oci_tar(image, store, [HELLO], str(out))
+    export_archive(image, store, [HELLO], str(out))
     assert out.stat().st_ino != first.st_ino  # somebody touched it, so it was written again
     first = out.stat()
     for layer in image.layers:
         store.remove(layer.digest)  # nor is a layer read
-    export_oci_tar(image, store, [HELLO], str(out))
+    export_archive(image, store, [HELLO], str(out))
     again = out.stat()
     assert again.st_ino == first.st_ino
     assert again.st_mtime_ns > first.st_mtime_ns
-    export_oci_tar(image, store, [HELLO], str(out))
+    export_archive(image, store, [HELLO], str(out))
     assert out.stat().st_ino == first.st_ino
     validate_archive(out, tmp_path / "unpacked")
 
 
 def test_an_archive_of_another_name_is_written(store: ContentStore, tmp_path: Path) -> None:
     for name in ("hello:1", "hello:2"):
-        export_oci_tar(sample_image(store), store, [parse_reference(name)], str(tmp_path / "out.tar"))
+        export_archive(sample_image(store), store, [parse_reference(name)], str(tmp_path / "out.tar"))
     (image,) = validate_archive(tmp_path / "out.tar", tmp_path / "unpacked")
     assert image.ref_name == "2"
 
@@ -110,17 +110,17 @@ def test_receipts_do_not_pile_up(tmp_path: Path) -> None:
 
 def test_an_archive_through_a_pipe_is_the_same(store: ContentStore, tmp_path: Path) -> None:
     image = assemble(sample_config(), [put_layer(store, {"hello": os.urandom(3 << 20)})])
-    export_oci_tar(image, store, [HELLO], str(tmp_path / "file.tar"))
+    export_archive(image, store, [HELLO], str(tmp_path / "file.tar"))
     with (tmp_path / "pipe.tar").open("wb") as file, subprocess.Popen(["cat"], stdin=-1, stdout=file) as cat:
         assert cat.stdin is not None
-        stream_oci_tar(image, store, [HELLO], cat.stdin.fileno())
+        stream_archive(image, store, [HELLO], cat.stdin.fileno())
         cat.stdin.close()
     assert (tmp_path / "pipe.tar").read_bytes() == (tmp_path / "file.tar").read_bytes()
 
 
 def test_large_blobs_begin_at_a_page_of_the_archive(store: ContentStore, tmp_path: Path) -> None:
     layers = [put_layer(store, {"f": os.urandom((1 << 20) + odd)}) for odd in (0, 513, 40_000)]
-    export_oci_tar(assemble(sample_config(), layers), store, [HELLO], str(tmp_path / "out.tar"))
+    export_archive(assemble(sample_config(), layers), store, [HELLO], str(tmp_path / "out.tar"))
     validate_archive(tmp_path / "out.tar", tmp_path / "unpacked")
     with tarfile.open(tmp_path / "out.tar") as tar:
         large = [member.offset_data for member in tar if member.size >= 1 << 20]
@@ -173,7 +173,7 @@ def test_skopeo_and_umoci_read_what_is_exported(store: ContentStore, tmp_path: P
     skopeo, umoci = require_tool("skopeo"), require_tool("umoci")
     image = sample_image(store)
     export_store(image, store, [HELLO])
-    export_oci_tar(image, store, [HELLO], str(tmp_path / "out.tar"))
+    export_archive(image, store, [HELLO], str(tmp_path / "out.tar"))
     export_oci_folder(image, store, [HELLO], str(tmp_path / "layout"))
     for source in (f"oci:{store.folder}:{HELLO}", f"oci-archive:{tmp_path}/out.tar:1", f"oci:{tmp_path}/layout:1"):
         seen = json.loads(run_tool([skopeo, "inspect", source]))
@@ -208,7 +208,7 @@ def test_an_archive_that_cannot_be_written_says_why(
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError) as caught:
-        export_oci_tar(sample_image(store), store, [HELLO], str(tmp_path / path))
+        export_archive(sample_image(store), store, [HELLO], str(tmp_path / path))
     assert caught.value.message == f"cannot write {tmp_path / path}: {why}"
     assert caught.value.hint == hint
 
@@ -227,14 +227,14 @@ def test_a_failed_export_leaves_the_old_archive_and_nothing_else(store: ContentS
     image = sample_image(store)
     out = tmp_path / "out"
     out.mkdir()
-    export_oci_tar(image, store, [HELLO], str(out / "a.tar"))
+    export_archive(image, store, [HELLO], str(out / "a.tar"))
     before = (out / "a.tar").read_bytes()
     os.truncate(store.path(image.layers[0].digest), 10)
     with pytest.raises(CorruptError):
-        export_oci_tar(image, store, [], str(out / "a.tar"))
+        export_archive(image, store, [], str(out / "a.tar"))
     store.remove(image.layers[0].digest)
     with pytest.raises(NotFoundError):
-        export_oci_tar(image, store, [], str(out / "a.tar"))
+        export_archive(image, store, [], str(out / "a.tar"))
     with pytest.raises(NotFoundError):
         export_oci_folder(image, store, [HELLO], str(out / "folder"))
     assert (out / "a.tar").read_bytes() == before
@@ -244,6 +244,6 @@ def test_a_failed_export_leaves_the_old_archive_and_nothing_else(store: ContentS
 
 def test_a_name_that_is_a_digest_is_written_as_a_whole(store: ContentStore, tmp_path: Path) -> None:
     name = Reference(domain="docker.io", path="library/x", digest=sample_image(store).manifest_descriptor.digest)
-    export_oci_tar(sample_image(store), store, [name], str(tmp_path / "out.tar"))
+    export_archive(sample_image(store), store, [name], str(tmp_path / "out.tar"))
     (image,) = validate_archive(tmp_path / "out.tar", tmp_path / "unpacked")
     assert image.ref_name == image.name == str(name)

@@ -48,7 +48,7 @@ async def test_what_is_pushed_can_be_pulled(registry: Registry, size_bytes: int)
     reference = parse_reference(f"{registry.address}/pushed/tool")
     blob, data = new_blob(size_bytes)
     async with RegistryPusher(chunk_bytes=CHUNK) as pusher:
-        there = size_bytes == 0 and await pusher.has_blob(reference, blob.digest)  # the empty blob is always the same
+        there = await pusher.has_blob(reference, blob.digest)  # of such short ones there are few
         assert await push(pusher, reference, blob, data) is not there
         assert await pull(pusher, reference, blob) == data
         assert not await push(pusher, reference, blob, data)

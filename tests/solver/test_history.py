@@ -18,6 +18,7 @@ from llbuild.solver import (
     History,
     LogChunk,
     Outcome,
+    ProcessUsage,
     Step,
     StepLog,
 )
@@ -41,6 +42,7 @@ def definition(command: str = "make", *, name: str = "RUN make", text: bytes = b
     return state.marshal(sources=(SourceFile(path="Dockerfile", data=text),))
 
 
+USAGE = ProcessUsage(0.25, 0.125, 1 << 20)
 MAKE = definition().vertices[1].digest
 
 
@@ -68,7 +70,14 @@ def whole() -> BuildRecord:
         ),
         steps=(
             Step(vertex=graph.vertices[0].digest, outcome=Outcome.UNNEEDED),
-            Step(vertex=MAKE, outcome=Outcome.FAILED, started=T0 + 0.5, completed=T0 + 2, error="exit code 2"),
+            Step(
+                vertex=MAKE,
+                outcome=Outcome.FAILED,
+                started=T0 + 0.5,
+                completed=T0 + 2,
+                error="exit code 2",
+                usage=USAGE,
+            ),
             Step(vertex=EXPORT, outcome=Outcome.EXECUTED, name="exporting", started=T0, completed=T0),
         ),
         definitions=(graph,),

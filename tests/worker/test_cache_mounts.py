@@ -11,7 +11,7 @@ import pytest
 from llbuild.blocking import run_blocking
 from llbuild.database import open_database
 from llbuild.errors import StoreError
-from llbuild.worker import USES_SCHEMA, ContentStore, LayerForm, MountSeed, UseRecords
+from llbuild.worker import USES_SCHEMA, ContentStore, LayerForm, MountSeed, Upkeep, UseRecords
 from llbuild.worker.cache_mounts import CacheMounts, cache_folder
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import ImageSource
@@ -32,8 +32,10 @@ class Machine:
         self.content = ContentStore(state)
         self.root = state / "cache-mounts"
         layers = LayerStore(state, userxattr=True)
-        self.uses = UseRecords(open_database(state / "state.db", [USES_SCHEMA]))
-        self.mounts = CacheMounts(self.root, uses=self.uses, layers=layers, content=self.content, images=images)
+        self.database = open_database(state / "state.db", [USES_SCHEMA])
+        self.mounts = CacheMounts(
+            self.root, uses=UseRecords(self.database), layers=layers, content=self.content, images=images
+        )
 
     def fill(self, mount: str, files: dict[str, bytes]) -> Path:
         folder = cache_folder(self.root, mount)
@@ -98,6 +100,19 @@ async def test_only_the_folder_keeps_what_was_imported(one: Machine, two: Machin
     seed(two, one, packed)
     await two.prepare("pip")
     assert not await run_blocking(two.content.has, packed.mount.blob)
+
+
+async def test_a_mount_that_is_filled_or_packed_is_noted_as_used(one: Machine, two: Machine) -> None:
+    def uses(machine: Machine) -> dict[str, int]:
+        return {facts.id: facts.uses for facts in Upkeep(machine.database).uses("exec.cachemount").values()}
+
+    await run_blocking(one.fill, "pip", {"wheel": b"wheel"})
+    packed = await one.pack("pip")
+    assert packed is not None
+    assert await run_blocking(uses, one) == {"pip": 1}
+    seed(two, one, packed)
+    await two.prepare("pip")
+    assert await run_blocking(uses, two) == {"pip": 1}
 
 
 async def test_equal_folders_give_equal_blobs(one: Machine, two: Machine) -> None:

@@ -50,6 +50,11 @@ class Bench:
         self.layers.commit(active, LayerId(name))
         self.records.put(LayerRecord(id=name, created="2024-05-01T10:20:30Z"))
 
+    def damage(self, blob: LayerBlob) -> None:
+        path = Path(self.content.path(blob.descriptor.digest))
+        path.chmod(0o644)
+        path.write_bytes(b"x" * blob.descriptor.size_bytes)
+
     def put_image_layer(self, *, origin: str = "", stored: bool = True) -> str:
         """A gzip layer as it comes with an image; its name."""
         data, diff_id = gzip.compress(TAR, mtime=0), sha256_digest(TAR)
@@ -123,6 +128,15 @@ async def test_another_form_is_made_once(bench: Bench) -> None:
     first = await bench.blob(RUN, form)
     await run_blocking(shutil.rmtree, bench.layers.folder(LayerId(RUN)))  # it could not be made again
     assert await bench.blob(RUN, form) == first
+
+
+async def test_a_damaged_blob_of_another_form_is_made_anew(bench: Bench) -> None:
+    await run_blocking(bench.make_layer, RUN, {"hello": b"hello\n"})
+    form = LayerForm(compression=Compression.ZSTD)
+    first = await bench.blob(RUN, form)
+    await run_blocking(bench.damage, first)
+    assert await bench.blob(RUN, form) == first
+    assert await run_blocking(bench.content.verify, first.descriptor.digest)
 
 
 async def test_the_form_of_images_becomes_the_layers_own(bench: Bench) -> None:

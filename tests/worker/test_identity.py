@@ -89,7 +89,7 @@ def test_who_is_not_there_is_named(tmp_path: Path, text: str, message: str) -> N
 
 def test_an_image_without_user_files_knows_root_and_numbers(tmp_path: Path) -> None:
     tree = image(tmp_path, None, None)
-    assert resolve_user(tree, "root:root") == Identity(0, 0, (), "/root")
+    assert resolve_user(tree, "root:root") == Identity(0, 0, (), "/")
     assert resolve_user(tree, "12:13") == Identity(12, 13, (), "/")
     with pytest.raises(LlbuildError, match="no user 'bob'"):
         find_user(tree, "bob")

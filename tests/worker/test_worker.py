@@ -17,6 +17,7 @@ from llbuild.llb import (
     Mount,
     MountType,
     ProxyEnv,
+    SecurityMode,
     SourceOp,
     State,
     TmpfsOptions,
@@ -28,11 +29,11 @@ from llbuild.llb import (
     scratch,
 )
 from llbuild.platforms import Platform
-from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, VertexStarted, solve
+from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, VertexStarted, VertexUsage, solve
 from llbuild.worker import (
     SCHEMA,
     USES_SCHEMA,
-    CacheMounts,
+    CacheHolds,
     ContentStore,
     Contexts,
     LayerRecords,
@@ -42,7 +43,7 @@ from llbuild.worker import (
 )
 from llbuild.worker.executor import SandboxExecutor
 from llbuild.worker.snapshot import LayerStore
-from llbuild.worker.source import ImageSource
+from llbuild.worker.source import DOWNLOADS_SCHEMA, ImageSource, RemoteSources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -81,6 +82,7 @@ class Bench:
 class _Quiet:
     def log(self, stream: int, data: bytes) -> None: ...
     def progress(self, what: str, current: int, total: int) -> None: ...
+    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None: ...
 
 
 def _read(tree, path: str) -> dict[str, str]:  # type: ignore[no-untyped-def]
@@ -105,22 +107,22 @@ def folders(tmp_path: Path, busybox_rootfs: Path) -> Mapping[str, Path]:
 async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Bench]:
     root = tmp_path / "state"
     root.mkdir()
-    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA, USES_SCHEMA])
+    database = open_database(root / "state.db", [*SCHEMAS, SCHEMA, USES_SCHEMA, DOWNLOADS_SCHEMA])
     prober = Prober(
         layers=LayerStore(root, userxattr=False),
         content=ContentStore(root),
         records=LayerRecords(database),
         contexts=Contexts(folders),
     )
-    async with ImageSource(prober.content) as images, SandboxExecutor(root) as executor:
-        mounts = CacheMounts(
-            root / "cache-mounts",
-            uses=UseRecords(database),
-            layers=prober.layers,
-            content=prober.content,
-            images=images,
-        )
-        worker = LocalWorker(prober, images=images, executor=executor, mounts=mounts)
+    async with (
+        ImageSource(prober.content) as images,
+        RemoteSources(root, prober.layers, prober.records, database, handed={}) as remote,
+        SandboxExecutor(root) as executor,
+    ):
+        uses = UseRecords(database)
+        locks = root / "locks" / "cache-mounts"
+        caches = CacheHolds(root / "cache-mounts", locks, layers=prober.layers, uses=uses)
+        worker = LocalWorker(prober, images=images, remote=remote, executor=executor, caches=caches)
         yield Bench(worker, CacheStore(database), root)
     database.close()
 
@@ -134,6 +136,8 @@ async def test_a_process_leaves_what_it_wrote(bench: Bench) -> None:
     state = base().run("mkdir /made && echo one > /made/a && echo told").root
     assert await bench.files(state, "made") == {"a": "one\n"}
     assert bench.said == b"told\n"
+    (usage,) = (event for event in bench.events if isinstance(event, VertexUsage))
+    assert usage.max_rss_bytes > 0
 
 
 async def test_the_second_time_nothing_runs(bench: Bench) -> None:
@@ -174,6 +178,14 @@ async def test_the_difference_of_strangers_is_refused(bench: Bench) -> None:
     other = scratch().file(FileMkfile(path="/b", mode=0o644))
     with pytest.raises(LlbuildError, match="not built on the other"):
         await bench.files(diff(one, other))
+
+
+async def test_a_definition_gets_no_rights_that_nobody_gave_it(bench: Bench) -> None:
+    root = base()
+    assert root.output is not None
+    op = ExecOp(args=("true",), mounts=(Mount(dest="/", input=0, output=0),), security=SecurityMode.INSECURE)
+    with pytest.raises(LlbuildError, match="wants to run without confinement"):
+        await bench.files(root.with_output(add_vertex(op, [root.output])))
 
 
 async def test_cache_mounts_keep_what_processes_leave_in_them(bench: Bench) -> None:
@@ -236,7 +248,8 @@ async def test_codes_that_are_valid_are_no_failure(bench: Bench) -> None:
             SourceOp(identifier="local://nowhere"),
             "no build context named 'nowhere' was given; there are: rootfs, source",
         ),
-        (SourceOp(identifier="git://example.org/x.git"), "sources of kind git:// are not supported yet"),
+        (SourceOp(identifier="docker-image+blob://x"), r"sources of kind docker-image\+blob:// are not supported yet"),
+        (SourceOp(identifier="git://example.org/x#a..b"), "'a..b' names no branch, tag or commit"),
         (SourceOp(identifier="local://source", attrs=(("local.excludepatterns", "x"),)), "is not a JSON list"),
     ],
 )

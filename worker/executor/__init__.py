@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from .sandbox import SandboxExecutor as SandboxExecutor
     from .spec import DEFAULT_HOSTNAME as DEFAULT_HOSTNAME
     from .spec import BindMount as BindMount
+    from .spec import CgroupSpec as CgroupSpec
     from .spec import ExecSpec as ExecSpec
     from .spec import Executor as Executor
     from .spec import ExitStatus as ExitStatus
     from .spec import ExtraMount as ExtraMount
     from .spec import OverlayMount as OverlayMount
     from .spec import RootMount as RootMount
+    from .spec import SecretMount as SecretMount
     from .spec import Stdio as Stdio
     from .spec import TmpfsMount as TmpfsMount
     from .start import HelperProcess as HelperProcess
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _HOME = {
     "DEFAULT_HOSTNAME": "spec",
     "BindMount": "spec",
+    "CgroupSpec": "spec",
     "ExecSpec": "spec",
     "Executor": "spec",
     "ExitStatus": "spec",
@@ -34,6 +37,7 @@ _HOME = {
     "OverlayMount": "spec",
     "RootMount": "spec",
     "SandboxExecutor": "sandbox",
+    "SecretMount": "spec",
     "Stdio": "spec",
     "TmpfsMount": "spec",
     "HelperProcess": "start",
@@ -43,6 +47,7 @@ _HOME = {
 __all__ = [
     "DEFAULT_HOSTNAME",
     "BindMount",
+    "CgroupSpec",
     "ExecSpec",
     "Executor",
     "ExitStatus",
@@ -51,6 +56,7 @@ __all__ = [
     "OverlayMount",
     "RootMount",
     "SandboxExecutor",
+    "SecretMount",
     "Stdio",
     "TmpfsMount",
     "start_helper",

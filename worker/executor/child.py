@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .host import Host
     from .wire import Report, Step
 
-__all__ = ["run_child"]
+__all__ = ["Kind", "run_child"]
 
 _NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
@@ -37,15 +37,27 @@ _MAX_FDS = 4
 _READ_BYTES = 1 << 16
 
 
-def run_child(host: Host, orders: socket.socket, report: int, *, own_network: bool, insecure: bool) -> NoReturn:
+class Kind:
+    """What of a step must be known before it is."""
+
+    __slots__ = ("cgroups", "insecure", "own_network")
+
+    def __init__(self, *, own_network: bool, insecure: bool, cgroups: list[bytes]) -> None:
+        self.own_network = own_network
+        self.insecure = insecure
+        self.cgroups = cgroups
+
+
+def run_child(host: Host, orders: socket.socket, report: int, kind: Kind) -> NoReturn:
     """Prepare for a step of this kind, wait for it, and become its command."""
     root: RootFilesystem | None = None
     said: Report = {}
     try:
-        _isolate(own_network=own_network)
-        root = RootFilesystem(host, insecure=insecure)
+        _join(kind.cgroups)  # before there is a cgroup namespace, whose root is where one is at that moment
+        _isolate(own_network=kind.own_network)
+        root = RootFilesystem(host, insecure=kind.insecure)
         root.prepare()
-        if not insecure and not host.runtime:
+        if not kind.insecure and not host.runtime:
             process.limit_privileges(host)
         step, fds = _receive(orders)
         if host.runtime:
@@ -110,6 +122,16 @@ def _set_up(step: Step, fds: list[int], host: Host, root: RootFilesystem) -> Non
     if step["own_output"]:
         process.own_pipes(step["uid"], step["gid"])
     process.become_user(step, host)
+
+
+def _join(cgroups: list[bytes]) -> None:
+    for folder in cgroups:
+        try:
+            file = os.open(folder + b"/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+            os.write(file, b"0")
+            os.close(file)
+        except OSError as exc:
+            raise explained(f"cannot put the step into its cgroup {os.fsdecode(folder)}", exc) from exc
 
 
 def _isolate(*, own_network: bool) -> None:

@@ -17,7 +17,7 @@ import socket
 
 from .. import syscalls
 from . import mountpoints
-from .child import run_child
+from .child import Kind, run_child
 from .failure import explained
 from .host import Host, make_stubs
 from .wire import FrameReader, decode_report, decode_step, frame, pack
@@ -146,18 +146,18 @@ class _Helper:
 
     def _child_for(self, step: Step) -> _Child:
         spare = self._spare
-        if spare is not None and not step["own_network"] and not step["insecure"]:
+        if spare is not None and not step["own_network"] and not step["insecure"] and not step["cgroups"]:
             self._spare = None
             return spare
-        return self._fork(own_network=step["own_network"], insecure=step["insecure"])
+        return self._fork(own_network=step["own_network"], insecure=step["insecure"], cgroups=step["cgroups"])
 
     def _prepare_spare(self) -> None:
         try:
-            self._spare = self._fork(own_network=False, insecure=False)
+            self._spare = self._fork(own_network=False, insecure=False, cgroups=[])
         except OSError:
             self._spare = None  # the next step will try again, and say why it cannot
 
-    def _fork(self, *, own_network: bool, insecure: bool) -> _Child:
+    def _fork(self, *, own_network: bool, insecure: bool, cgroups: list[bytes]) -> _Child:
         orders, child_orders = socket.socketpair()
         report, child_report = os.pipe()
         try:
@@ -166,7 +166,8 @@ class _Helper:
                 pid = os.fork()
                 if pid == 0:
                     orders.close()  # or the helper's end would not show
-                    run_child(self._host, child_orders, child_report, own_network=own_network, insecure=insecure)
+                    kind = Kind(own_network=own_network, insecure=insecure, cgroups=cgroups)
+                    run_child(self._host, child_orders, child_report, kind)
             finally:
                 # The next child needs a namespace of its own, and one can only be made from here.
                 syscalls.setns(self._own_pidns, syscalls.CLONE_NEWPID)

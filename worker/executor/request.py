@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import SandboxError
 from ...llb import NetMode
-from .spec import BindMount, OverlayMount, Stdio
+from .spec import BindMount, OverlayMount, SecretMount, Stdio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["encode_step"]
 
 
-def encode_step(spec: ExecSpec) -> Step:
+def encode_step(spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
     """Everything as the kernel will see it; mounts in an order in which each one's parent comes first."""
     _check(spec)
     root = spec.root
@@ -43,6 +43,7 @@ def encode_step(spec: ExecSpec) -> Step:
         "insecure": spec.insecure,
         "shm_size": spec.shm_size_bytes,
         "rlimits": [(limit.name, limit.soft, limit.hard) for limit in spec.ulimits],
+        "cgroups": [os.fsencode(folder) for folder in cgroups],
         "own_output": spec.stdio is Stdio.PIPES,
     }
 
@@ -67,6 +68,16 @@ def _encode_mount(mount: ExtraMount) -> Mount:
             "work": os.fsencode(mount.work or ""),
             "selector": os.fsencode(mount.selector),
         }
+    if isinstance(mount, SecretMount):
+        return {
+            "kind": "secret",
+            "dest": dest,
+            "readonly": True,
+            "data": mount.data,
+            "uid": mount.uid,
+            "gid": mount.gid,
+            "mode": mount.mode,
+        }
     return {"kind": "tmpfs", "dest": dest, "readonly": False, "size": mount.size_bytes}
 
 
@@ -81,9 +92,12 @@ def _encode_lowers(lowers: Sequence[str]) -> list[bytes]:
 def _check(spec: ExecSpec) -> None:
     if not spec.args or not spec.args[0]:
         raise SandboxError("no command to run: args is empty")
-    for text in (*spec.args, *spec.env, spec.cwd, spec.hostname, *(mount.dest for mount in spec.mounts)):
+    for text in (*spec.args, spec.cwd, spec.hostname, *(mount.dest for mount in spec.mounts)):
         if "\0" in text:
             raise SandboxError(f"a zero byte cannot be passed to a process: {text!r}")
+    for entry in spec.env:
+        if "\0" in entry:  # its value may be a secret
+            raise SandboxError(f"a zero byte cannot be passed to a process: variable {entry.partition('=')[0]!r}")
     for mount in spec.mounts:
         if not mount.dest.strip("/"):
             raise SandboxError("an extra mount cannot be at /: that is the root's place")

@@ -17,6 +17,7 @@ from .failure import SetupError, explained
 from .kernelfs import mask, new_proc, new_sys
 from .mountpoints import MountPoints
 from .mounts import QUIET, attach, bind, filesystem, inside, overlay
+from .secretfiles import SecretFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class RootFilesystem:
         self._insecure = insecure
         self._own_files: list[tuple[bytes, int]] = []
         self._extra: list[tuple[Mount, int]] = []
+        self._secrets = SecretFiles()
         self.mount_points = MountPoints()
 
     def prepare(self) -> None:
@@ -133,6 +135,8 @@ class RootFilesystem:
             if wanted["kind"] == "tmpfs":
                 options = ((b"size", b"%d" % wanted["size"]),) if wanted["size"] else ()
                 return filesystem(b"tmpfs", options, syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV)
+            if wanted["kind"] == "secret":
+                return self._secrets.add(wanted, self._scratch, self._host)
             if wanted["kind"] == "bind" and not wanted["selector"]:
                 return bind(wanted["source"], attributes=attributes)
             if wanted["kind"] == "bind":
@@ -161,7 +165,7 @@ class RootFilesystem:
         if stat.S_ISDIR(kind.st_mode) != stat.S_ISDIR(covered.st_mode):
             raise SetupError(f"cannot mount at {os.fsdecode(dest)}: one is a folder, the other is a file")
         if wanted["kind"] == "tmpfs" and dest.strip(b"/") not in self.mount_points.made:
-            os.chmod(b"/proc/self/fd/%d" % tree, stat.S_IMODE(covered.st_mode))  # as runc does
+            _change_mode(tree, stat.S_IMODE(covered.st_mode))  # as runc does
         try:
             os.close(attach(tree, mount_point))
         except OSError as exc:
@@ -176,6 +180,13 @@ class RootFilesystem:
             return self.mount_points.find(path, folder=True)
         except OSError as exc:
             raise SetupError(f"{os.fsdecode(path)} must be an ordinary folder in the image") from exc
+
+
+def _change_mode(tree: int, mode: int) -> None:
+    """Not by way of /proc, where something of the image may be mounted by now."""
+    folder = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=tree)
+    os.fchmod(folder, mode)
+    os.close(folder)
 
 
 def _machine_resolv_conf() -> bytes:

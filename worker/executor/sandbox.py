@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 
 from ...blocking import run_blocking
 from ...log import log
+from ...values import replace
 from ..seccomp import filter_program
 from .channel import KILL_TIMEOUT_S, StepChannel, exit_status
 from .request import encode_step
@@ -17,17 +18,19 @@ from .spec import Stdio
 from .start import start_helper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from types import TracebackType
     from typing import Self
 
-    from .spec import ExecSpec, ExitStatus
+    from .cgroup import StepCgroup
+    from .spec import CgroupSpec, ExecSpec, ExitStatus
     from .start import HelperProcess
     from .wire import Step
 
 __all__ = ["SandboxExecutor"]
 
 _READ_BYTES = 1 << 16
+_CGROUP_WAIT_S = 0.01  # the kernel takes that long to let go of the last process
 _PIPE_BYTES = 1 << 20  # more than a pipe holds unless asked to, pipe(7)
 
 
@@ -82,19 +85,41 @@ class SandboxExecutor:
             raise AssertionError("run: the executor was not entered")
         self.started += 1
         log.debug("process_started", number=self.started)
-        step = self._encode(spec)
         if spec.stdio is Stdio.TERMINAL:
             from .terminal import run_on_terminal
 
-            return await run_on_terminal(self._helper, step)
+            return await run_on_terminal(self._helper, self._encode(spec))
         if spec.stdio is Stdio.INHERIT:
             with StepChannel(self._helper) as channel:
-                await channel.start(step, (0, 1, 2))
+                await channel.start(self._encode(spec), (0, 1, 2))
                 return exit_status(await channel.wait())
-        return await _run_on_pipes(self._helper, step, output or _discard)
+        if spec.cgroup is None:
+            return await _run_on_pipes(self._helper, self._encode(spec), output or _discard)
+        async with _own_cgroup(spec.cgroup) as cgroup:
+            status = await _run_on_pipes(self._helper, self._encode(spec, cgroup.folders), output or _discard)
+            kills, forks = await run_blocking(_counters, cgroup)
+            return replace(status, memory_kills=kills, forks_refused=forks)
 
-    def _encode(self, spec: ExecSpec) -> Step:
-        return encode_step(spec)
+    def _encode(self, spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
+        return encode_step(spec, cgroups)
+
+
+@asynccontextmanager
+async def _own_cgroup(spec: CgroupSpec) -> AsyncIterator[StepCgroup]:
+    from .cgroup import StepCgroup
+    from .cgroupfiles import hierarchies_here
+
+    cgroup = await run_blocking(lambda: StepCgroup(spec, hierarchies_here()))
+    try:
+        yield cgroup
+    finally:
+        with anyio.move_on_after(KILL_TIMEOUT_S, shield=True):
+            while not await run_blocking(cgroup.remove):  # noqa: ASYNC110  only the kernel knows
+                await anyio.sleep(_CGROUP_WAIT_S)
+
+
+def _counters(cgroup: StepCgroup) -> tuple[int, int]:
+    return cgroup.memory_kills(), cgroup.forks_refused()
 
 
 async def _run_on_pipes(helper: HelperProcess, step: Step, output: Callable[[int, bytes], None]) -> ExitStatus:

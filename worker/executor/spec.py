@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from ...llb import NetMode
+from ...llb import LinuxResources, NetMode
 from ...values import frozen
 
 if TYPE_CHECKING:
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_HOSTNAME",
     "BindMount",
+    "CgroupSpec",
     "ExecSpec",
     "Executor",
     "ExitStatus",
     "ExtraMount",
     "OverlayMount",
     "RootMount",
+    "SecretMount",
     "Stdio",
     "TmpfsMount",
 ]
@@ -77,7 +79,30 @@ class TmpfsMount:
     size_bytes: int = 0  # 0: the kernel's own limit, half of the machine's memory
 
 
-ExtraMount: TypeAlias = "BindMount | OverlayMount | TmpfsMount"
+@frozen
+class SecretMount:
+    """A read-only file at `dest` that exists in memory only, and only for this process."""
+
+    dest: str
+    data: bytes
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o400
+
+    def __repr__(self) -> str:
+        return f"SecretMount(dest={self.dest!r}, {len(self.data)} bytes)"
+
+
+ExtraMount: TypeAlias = "BindMount | OverlayMount | SecretMount | TmpfsMount"
+
+
+@frozen
+class CgroupSpec:
+    """A cgroup of its own for a process, with limits."""
+
+    resources: LinuxResources = LinuxResources()
+    pids: int = 0  # processes and threads at once; 0: any number
+    parent: str = ""  # a path below the root of each hierarchy; "": the cgroup llbuild is in
 
 
 class Stdio(Enum):
@@ -106,6 +131,7 @@ class ExecSpec:
     insecure: bool = False  # every capability, nothing masked: RUN --security=insecure
     shm_size_bytes: int = 64 << 20
     ulimits: tuple[Ulimit, ...] = ()  # none: as llbuild's own
+    cgroup: CgroupSpec | None = None  # None: llbuild's own
     stdio: Stdio = Stdio.PIPES
 
 
@@ -118,6 +144,8 @@ class ExitStatus:
     user_s: float = 0.0
     system_s: float = 0.0
     max_rss_bytes: int = 0
+    memory_kills: int = 0  # of its processes, because its memory was used up
+    forks_refused: int = 0  # because it had as many processes as it may
 
     @property
     def ok(self) -> bool:

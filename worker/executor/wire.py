@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         readonly: bool
 
     class Mount(TypedDict):
-        kind: Literal["bind", "overlay", "tmpfs"]
+        kind: Literal["bind", "overlay", "secret", "tmpfs"]
         dest: bytes
         readonly: bool
         source: NotRequired[bytes]  # bind
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
         upper: NotRequired[bytes]  # overlay; b"": read-only
         work: NotRequired[bytes]
         size: NotRequired[int]  # tmpfs
+        data: NotRequired[bytes]  # secret
+        uid: NotRequired[int]
+        gid: NotRequired[int]
+        mode: NotRequired[int]
 
     class Step(TypedDict):
         args: list[bytes]
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
         insecure: bool
         shm_size: int
         rlimits: list[tuple[str, int, int]]
+        cgroups: list[bytes]  # folders of those it is to be in
         own_output: bool  # stdout and stderr are pipes made for this step
         oci: NotRequired[bytes]  # config.json, where an OCI runtime runs the step
 

@@ -11,6 +11,7 @@ from ...faces import lazy_face
 
 if TYPE_CHECKING:
     from .archive import is_archive as is_archive
+    from .archive import newest_file as newest_file
     from .archive import unpack_archive as unpack_archive
     from .compression import Compression as Compression
     from .compression import load_packers as load_packers
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from .pack import convert_layer as convert_layer
     from .pack import pack_layer as pack_layer
     from .rootfs import pack_tree as pack_tree
+    from .squash import pack_squashed as pack_squashed
     from .tarreader import TarLimits as TarLimits
     from .treeout import tree_to_folder as tree_to_folder
-    from .treeout import tree_to_tar as tree_to_tar
+    from .treeout import trees_to_tar as trees_to_tar
 
 _HOME = {
     "Compression": "compression",
@@ -35,10 +37,12 @@ _HOME = {
     "files_size": "measure",
     "is_archive": "archive",
     "load_packers": "compression",
+    "newest_file": "archive",
     "pack_layer": "pack",
+    "pack_squashed": "squash",
     "pack_tree": "rootfs",
     "tree_to_folder": "treeout",
-    "tree_to_tar": "treeout",
+    "trees_to_tar": "treeout",
     "unpack_archive": "archive",
 }
 
@@ -52,10 +56,12 @@ __all__ = [
     "files_size",
     "is_archive",
     "load_packers",
+    "newest_file",
     "pack_layer",
+    "pack_squashed",
     "pack_tree",
     "tree_to_folder",
-    "tree_to_tar",
+    "trees_to_tar",
     "unpack_archive",
 ]
 

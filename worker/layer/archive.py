@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ...errors import CorruptError, StoreError
+from . import member as kinds
 from .decompress import iter_decompressed
 from .filecontent import write_pieces
 from .layerfolders import LayerFolders
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..snapshot import LayerWriter
     from .unpacker import Unpacked
 
-__all__ = ["is_archive", "unpack_archive"]
+__all__ = ["is_archive", "newest_file", "unpack_archive"]
 
 
 def is_archive(stream: IO[bytes]) -> bool:
@@ -35,6 +36,23 @@ def is_archive(stream: IO[bytes]) -> bool:
         return reader.next() is not None
     except CorruptError:
         return reader.members > 0  # a tar, if one we cannot unpack: that is for `unpack_archive` to say
+
+
+def newest_file(stream: IO[bytes]) -> int | None:
+    """When the newest file of an archive is from, in whole seconds since 1970; None when it is none, or has no files.
+
+    Raises CorruptError where it breaks off.
+    """
+    reader = TarReader(iter_decompressed(stream), TarLimits())
+    newest = None
+    try:
+        while (member := reader.next()) is not None:
+            if member.kind == kinds.FILE:
+                newest = max(member.mtime_ns // 10**9, newest if newest is not None else -(1 << 62))
+    except CorruptError:
+        if reader.members:
+            raise
+    return newest
 
 
 def unpack_archive(

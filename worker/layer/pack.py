@@ -36,16 +36,24 @@ class PackedLayer:
 
 
 def pack_layer(
-    folder: str, sink: Sink, compression: Compression, level: int | None = None, *, overlay: bool = True
+    folder: str,
+    sink: Sink,
+    compression: Compression,
+    level: int | None = None,
+    *,
+    overlay: bool = True,
+    latest_s: int | None = None,
 ) -> PackedLayer:
     """Write the layer in `folder` as a blob to `sink`, which takes bytes in order, perhaps from another thread.
 
     The folder itself is no member: its mode and owner belong to the root of the stack, as in BuildKit's layers.
     Sockets are left out. overlay=False: the folder is an ordinary one, where nothing means a deletion.
+    latest_s: no member is said to be younger, in seconds since 1970.
     Raises StoreError when a file changes or cannot be read while it is being packed.
     """
     with BlobWriter(sink, compression, level) as blob:
-        TreeWriter(TarStream(blob.write), overlay=overlay).write(folder)
+        latest_ns = None if latest_s is None else latest_s * 10**9
+        TreeWriter(TarStream(blob.write, latest_ns=latest_ns), overlay=overlay).write(folder)
         return finish_layer(blob, compression)
 
 

@@ -20,23 +20,27 @@ _CHUNK_BYTES = 1 << 20
 
 
 class TarStream:
-    """Writes an archive through `write`, a MiB or so at a time. Whole contents are never held."""
+    """Writes an archive through `write`, a MiB or so at a time. Whole contents are never held.
 
-    def __init__(self, write: Callable[[bytes], object]) -> None:
+    latest_ns: members that are younger are said to be that old; None leaves them.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], *, latest_ns: int | None = None) -> None:
         self._write = write
+        self._latest_ns = latest_ns
         self._pieces: list[bytes] = []
         self._pending = 0
 
     def add(self, member: Member) -> None:
         """A member without content."""
-        self._append(encode_member(member))
+        self._append(self._header(member))
 
     def add_file(self, member: Member, read: Callable[[int], bytes]) -> None:
         """A file; `read(n)` gives its next bytes, at most n, and b"" at its end.
 
         Raises StoreError when that is not as much as the member says: the header is out by then.
         """
-        self._append(encode_member(member))
+        self._append(self._header(member))
         remaining = member.size_bytes
         while True:
             # One more than is left, so that a file that grew shows it without a read of its own.
@@ -56,6 +60,11 @@ class TarStream:
         """Write the end mark and whatever was still gathered."""
         self._append(END_OF_ARCHIVE)
         self._flush()
+
+    def _header(self, member: Member) -> bytes:
+        if self._latest_ns is not None and member.mtime_ns > self._latest_ns:
+            member = member._replace(mtime_ns=self._latest_ns)
+        return encode_member(member)
 
     def _append(self, data: bytes) -> None:
         self._pieces.append(data)

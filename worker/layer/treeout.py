@@ -17,13 +17,13 @@ from .tarstream import TarStream
 from .unpacker import Unpacker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ..snapshot import Tree
     from ..snapshot.walking import Visit
     from .unpacker import Unpacked
 
-__all__ = ["tree_to_folder", "tree_to_tar"]
+__all__ = ["tree_to_folder", "trees_to_tar"]
 
 _KINDS = {
     stat.S_IFREG: kinds.FILE,
@@ -35,33 +35,45 @@ _KINDS = {
 }
 
 
-def tree_to_tar(tree: Tree, sink: Callable[[bytes], object]) -> None:
-    """Write the tree as an archive to `sink`, sorted, without the root itself."""
+def trees_to_tar(trees: Mapping[str, Tree], sink: Callable[[bytes], object], *, epoch_s: int | None = None) -> None:
+    """Write each tree under its name as an archive to `sink`, sorted. One named "" has no folder of its own.
+
+    epoch_s: how old everything is said to be, in seconds since 1970.
+    """
     tar = TarStream(sink)
-    for visit, member in _members(tree):
-        if member.kind != kinds.FILE:
-            tar.add(member)
-            continue
-        fd = visit.folder.open(visit.name)
-        try:
-            tar.add_file(member, partial(os.read, fd))
-        finally:
-            os.close(fd)
+    for folder, tree in trees.items():
+        prefix = os.fsencode(folder) + b"/" if folder else b""
+        if folder:
+            tar.add(Member(os.fsencode(folder), kinds.DIRECTORY, 0o755, 0, 0, (epoch_s or 0) * 10**9))
+        for visit, member in _members(tree, epoch_s):
+            link = prefix + member.link if member.kind == kinds.HARD_LINK else member.link
+            _add(tar, visit, member._replace(name=prefix + member.name, link=link))
     tar.end()
 
 
-def tree_to_folder(tree: Tree, dest: str) -> Unpacked:
+def _add(tar: TarStream, visit: Visit, member: Member) -> None:
+    if member.kind != kinds.FILE:
+        tar.add(member)
+        return
+    fd = visit.folder.open(visit.name)
+    try:
+        tar.add_file(member, partial(os.read, fd))
+    finally:
+        os.close(fd)
+
+
+def tree_to_folder(tree: Tree, dest: str, *, epoch_s: int | None = None) -> Unpacked:
     """Write the tree into the folder `dest`, made with its parents where missing.
 
     What is there already stays, unless the tree has something of that name. Everything belongs to whoever runs
-    this, as with BuildKit's local exporter. Raises ExportError when the folder refuses.
+    this, as with BuildKit's local exporter. epoch_s: as for `trees_to_tar`. Raises ExportError when the folder refuses.
     """
     path = dest
     try:
         os.makedirs(dest, exist_ok=True)
         with OpenFolders(dest, userxattr=False) as folders:
             unpacker = Unpacker(folders, owner=(os.geteuid(), os.getegid()))
-            for visit, member in _members(tree):
+            for visit, member in _members(tree, epoch_s):
                 path = f"{dest}/{visit.path}"
                 unpacker.make(member.name, member, partial(_fill, visit))
     except OSError as error:
@@ -77,7 +89,7 @@ def _fill(visit: Visit, fd: int) -> None:
         os.close(source)
 
 
-def _members(tree: Tree) -> Iterator[tuple[Visit, Member]]:
+def _members(tree: Tree, epoch_s: int | None) -> Iterator[tuple[Visit, Member]]:
     """Everything but sockets. A file met again under another name is a hard link to the first."""
     first: dict[tuple[int, int], bytes] = {}
     for visit in walk(tree, ""):
@@ -87,7 +99,8 @@ def _members(tree: Tree) -> Iterator[tuple[Visit, Member]]:
             continue
         name = os.fsencode(visit.path)
         uid, gid = (info.st_uid, info.st_gid) if tree.owners else (0, 0)
-        member = Member(name, kind, stat.S_IMODE(info.st_mode), uid, gid, info.st_mtime_ns)
+        mtime_ns = info.st_mtime_ns if epoch_s is None else epoch_s * 10**9
+        member = Member(name, kind, stat.S_IMODE(info.st_mode), uid, gid, mtime_ns)
         if info.st_nlink > 1 and kind != kinds.DIRECTORY:
             known = first.setdefault((info.st_dev, info.st_ino), name)
             if known is not name:

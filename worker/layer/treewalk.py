@@ -20,7 +20,7 @@ from .xattrs import link_xattrs, read_xattrs
 if TYPE_CHECKING:
     from .tarstream import TarStream
 
-__all__ = ["OPAQUE_NAME", "WHITEOUT_PREFIX", "TreeWriter"]
+__all__ = ["OPAQUE_NAME", "WHITEOUT_PREFIX", "TreeWriter", "is_opaque", "unfit"]
 
 WHITEOUT_PREFIX: Final = b".wh."
 OPAQUE_NAME: Final = b".wh..wh..opq"
@@ -82,10 +82,10 @@ class TreeWriter:
         base = os.fsencode(name)
         path = top.prefix + base
         if base.startswith(WHITEOUT_PREFIX):
-            raise _unfit(path, "such names mark deleted files there")
+            raise unfit(path, "such names mark deleted files there")
         if kind == stat.S_IFCHR and info.st_rdev == 0:
             if not self._overlay:
-                raise _unfit(path, "a character device 0/0 marks a deleted file where layers are mounted")
+                raise unfit(path, "a character device 0/0 marks a deleted file where layers are mounted")
             self._tar.add(_marker(top.prefix + WHITEOUT_PREFIX + base))
             return
         if kind == stat.S_IFREG:
@@ -175,16 +175,16 @@ class TreeWriter:
             self._tar.add(_marker(folder.prefix + OPAQUE_NAME))
 
 
-def is_opaque(fd: int) -> bool:
+def is_opaque(folder: int | str) -> bool:
     """Whether an overlay-form folder hides what the layers below have in its place."""
     for name in OPAQUE.values():
         with suppress(OSError):  # not there, or not for us to read
-            if os.getxattr(fd, name) == b"y":
+            if os.getxattr(folder, name) == b"y":
                 return True
     return False
 
 
-def _unfit(path: bytes, why: str) -> StoreError:
+def unfit(path: bytes, why: str) -> StoreError:
     return StoreError(f"{os.fsdecode(path)} cannot be part of an image layer: {why}")
 
 

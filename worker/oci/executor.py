@@ -15,6 +15,7 @@ from ..userns import in_user_namespace
 from .config import Surroundings, runtime_config, seccomp_config
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Self
 
     from ..executor import ExecSpec
@@ -48,10 +49,10 @@ class OciExecutor(SandboxExecutor):
             )
         return await super().__aenter__()
 
-    def _encode(self, spec: ExecSpec) -> Step:
+    def _encode(self, spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
         if spec.stdio is Stdio.TERMINAL:
             raise SandboxError("an OCI runtime is not given terminals", hint="use the built-in sandbox for that")
-        step = super()._encode(spec)
+        step = super()._encode(spec, cgroups)
         assert self._here is not None
         # Where the helper puts roots: see `RootFilesystem.expose`.
         config = runtime_config(spec, f"{self._folder}/stage/root", self._here)

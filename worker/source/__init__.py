@@ -7,34 +7,49 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
+    from .archive import read_members as read_members
     from .caches import FoundCache as FoundCache
     from .caches import load_folder_cache as load_folder_cache
     from .caches import load_registry_cache as load_registry_cache
+    from .docker_archive import read_docker_archive as read_docker_archive
+    from .http_records import DOWNLOADS_SCHEMA as DOWNLOADS_SCHEMA
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
     from .images import ImageSource as ImageSource
     from .oci_layout import OciLayoutSource as OciLayoutSource
+    from .pinned import pinned_key as pinned_key
+    from .remote import RemoteSources as RemoteSources
     from .resolved import ResolvedImage as ResolvedImage
 
 # Lazy (PEP 562): a cached build resolves its images from the store and loads no event loop.
 _HOME = {
+    "DOWNLOADS_SCHEMA": "http_records",
     "FoundCache": "caches",
     "ImageSource": "images",
     "OciLayoutSource": "oci_layout",
+    "RemoteSources": "remote",
     "ResolvedImage": "resolved",
     "load_folder_cache": "caches",
     "load_registry_cache": "caches",
     "parse_identifier": "identifier",
+    "pinned_key": "pinned",
+    "read_docker_archive": "docker_archive",
+    "read_members": "archive",
     "resolve_local": "identifier",
 }
 __all__ = [
+    "DOWNLOADS_SCHEMA",
     "FoundCache",
     "ImageSource",
     "OciLayoutSource",
+    "RemoteSources",
     "ResolvedImage",
     "load_folder_cache",
     "load_registry_cache",
     "parse_identifier",
+    "pinned_key",
+    "read_docker_archive",
+    "read_members",
     "resolve_local",
 ]
 

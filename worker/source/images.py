@@ -74,7 +74,7 @@ class ImageSource:
             if found is not None:
                 return found
         assert isinstance(image, Reference), "a layout is always at hand"
-        target = await self._target(image)
+        target = await self.target(image)
         resolved = await self._walk(image, target, platform)
         if not pinned:
             await run_blocking(self._store.put_source, str(image), target)
@@ -126,7 +126,7 @@ class ImageSource:
                 ref=str(reference),
             ) from error
 
-    async def _target(self, reference: Reference) -> Descriptor:
+    async def target(self, reference: Reference) -> Descriptor:
         """What the registry says the reference points at; the document is in the store afterwards."""
         client = self.registry()
         if reference.digest is None and (digest := await client.digest(reference)) is not None:
@@ -143,9 +143,15 @@ class ImageSource:
     async def _walk(self, reference: Reference, target: Descriptor, platform: Platform) -> ResolvedImage:
         """Walk through the image in the store, and fetch each document that turns out to be missing."""
 
+        def read(wanted: Descriptor) -> bytes:
+            try:
+                return read_stored(self._store, wanted)
+            except CorruptError:  # fetched again, it takes the damaged one's place
+                raise MissingBlobError(wanted) from None
+
         def load() -> ResolvedImage | Descriptor:
             try:
-                return load_image(lambda wanted: read_stored(self._store, wanted), target, platform, ref=str(reference))
+                return load_image(read, target, platform, ref=str(reference))
             except MissingBlobError as missing:
                 return missing.descriptor
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import CorruptError, SourceError
-from ...image import MAX_DOCUMENT_BYTES, blob_name, decode_layout
+from ...image import MAX_DOCUMENT_BYTES, Index, blob_name, decode_layout, decode_manifest, named
 from .archive import read_members
 from .resolved import load_image
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from ...digest import Digest
-    from ...image import Descriptor
+    from ...image import Descriptor, LayoutEntry
     from ...platforms import Platform
     from ..content import ContentStore
     from .archive import Member
@@ -62,9 +62,7 @@ class OciLayoutSource:
 
     def target(self, name: str) -> Descriptor:
         """What the index lists under a tag, a full name or a digest; "" when it lists but one. Raises SourceError."""
-        with self._open("index.json") as (file, size):
-            data = file.read(min(size, MAX_DOCUMENT_BYTES + 1))
-        entries = decode_layout(data, ref=self.path)
+        entries = self.entries()
         if name:
             found = [entry for entry in entries if name in {entry.ref_name, entry.name, entry.descriptor.digest}]
         else:
@@ -78,6 +76,25 @@ class OciLayoutSource:
             ref=self.path,
             hint=f"name one of them: {there}" if there else "",
         )
+
+    def entries(self) -> tuple[LayoutEntry, ...]:
+        """What the index lists. Raises SourceError."""
+        with self._open("index.json") as (file, size):
+            data = file.read(min(size, MAX_DOCUMENT_BYTES + 1))
+        return decode_layout(data, ref=self.path)
+
+    def fetch_all(self, target: Descriptor) -> Descriptor:
+        """Copy an image into the store, or all of an index; its descriptor, without names. Raises SourceError."""
+        todo = [target]
+        while todo:
+            found = decode_manifest(self.document(todo.pop()), ref=self.path)
+            if isinstance(found, Index):
+                todo.extend(found.manifests)
+                continue
+            self.document(found.config)
+            for layer in found.layers:
+                self.fetch_layer(layer)
+        return named(target, name="", ref_name="")
 
     def _copy(self, descriptor: Descriptor, *, limit: int, report: Report | None = None) -> None:
         """Bring a blob into the store, verified."""

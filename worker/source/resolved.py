@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import NotFoundError, SourceError
+from ...errors import CorruptError, NotFoundError, SourceError
 from ...image import Descriptor, Index, decode_config, decode_manifest, select_platform
 from ...values import frozen
 
@@ -131,10 +131,10 @@ def _known_target(store: ContentStore, reference: Reference, *, sources: bool) -
 
 
 def descriptor_of(store: ContentStore, digest: Digest) -> Descriptor | None:
-    """The descriptor of a manifest that is in the store, None when it is not."""
+    """The descriptor of a manifest that is in the store, None when it is not, or damaged."""
     try:
         data = store.read(digest)
-    except NotFoundError:
+    except (NotFoundError, CorruptError):
         return None
     media_type = decode_manifest(data, ref=str(digest)).media_type
     return Descriptor(media_type=media_type, digest=digest, size_bytes=len(data))

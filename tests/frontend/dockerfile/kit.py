@@ -48,6 +48,11 @@ class MemoryLookup:
         except KeyError:
             raise NoSuchFile from None
 
+    def result_file(self, definition: Definition, path: str, *, limit: int = 0) -> bytes | None:
+        """A context from elsewhere has the files of the client's folder `dockerfile`."""
+        data = self.file("dockerfile", path)
+        return data[:limit] if data is not None and limit else data
+
     def source_time(self, identifier: str, attrs: Mapping[str, str]) -> int | None:
         if self._first(f"{identifier} {sorted(attrs.items())}"):
             return None

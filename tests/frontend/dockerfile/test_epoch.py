@@ -82,8 +82,3 @@ def test_a_time_that_is_not_known_yet_is_asked_for() -> None:
             continue
     assert history(result)[0] == ("ARG SOURCE_DATE_EPOCH=20", True)
     assert any("https://h/x.tar" in question for question in lookup.asked)
-
-
-def test_a_build_refuses_to_take_the_time_of_a_source() -> None:
-    with pytest.raises(DockerfileError, match="SOURCE_DATE_EPOCH from a context or stage is not supported yet"):
-        compile_one(STAGE + REST, {ARG: "src"})

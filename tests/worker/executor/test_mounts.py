@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -11,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from llbuild.blocking import run_blocking
 from llbuild.errors import SandboxError
-from llbuild.tests.worker.executor.conftest import tree
+from llbuild.tests.worker.executor.conftest import IN_USERNS, tree
 from llbuild.values import replace
-from llbuild.worker.executor import BindMount, OverlayMount, RootMount, TmpfsMount
+from llbuild.worker.executor import BindMount, OverlayMount, RootMount, SecretMount, TmpfsMount
 
 if TYPE_CHECKING:
     from llbuild.tests.worker.executor.conftest import Lab
@@ -93,6 +96,51 @@ async def test_a_file_is_bound_and_its_mount_point_vanishes(lab: Lab, tmp_path: 
     mounts = (BindMount(dest="/run/secrets/token", source=str(tmp_path / "token")),)
     outcome = await lab.run("cat /run/secrets/token", mounts=mounts)
     assert outcome.ok == "s3cret"
+    assert outcome.written() == []
+
+
+async def test_secrets_are_files_in_memory_that_vanish(lab: Lab) -> None:
+    mounts = (
+        SecretMount(dest="/run/secrets/one", data=b"first"),
+        SecretMount(dest="/two", data=bytes(range(256)) * 1900, mode=0o755),
+        SecretMount(dest="/empty", data=b"", mode=0o444),
+    )
+    script = (
+        "stat -c '%a %u:%g %s' /run/secrets/one /two /empty; cat /run/secrets/one; echo; md5sum < /two;"
+        "grep -cE ' /(run/secrets/one|two|empty) tmpfs ro,nosuid,nodev' /proc/mounts;"
+        "grep -c ' /two .*noexec' /proc/mounts;"
+        "echo x > /two; rm /two; mount -o remount,rw /two; umount /two; ls /run"
+    )
+    outcome = await lab.run(script, mounts=mounts)
+    digest = hashlib.md5(bytes(range(256)) * 1900, usedforsecurity=False).hexdigest()
+    assert outcome.stdout.splitlines() == [
+        *("400 0:0 5", "755 0:0 486400", "444 0:0 0", "first", f"{digest}  -", "3", "0", "secrets")
+    ]
+    assert "Read-only file system" in outcome.stderr
+    assert outcome.written() == []
+
+
+async def test_secrets_have_owners_where_these_exist(lab: Lab) -> None:
+    mounts = (SecretMount(dest="/s", data=b"x", uid=7, gid=8),)
+    assert (await lab.run("stat -c %u:%g /s", mounts=mounts)).ok == ("0:0" if IN_USERNS else "7:8")
+
+
+@pytest.mark.parametrize("link", ["/outside", "../../../outside", "/proc/1/root/outside", "/proc/self/cwd/outside"])
+async def test_a_secret_below_a_link_stays_inside(lab: Lab, link: str) -> None:
+    layer = lab.layer()
+    (Path(layer) / "run").symlink_to(link)
+    outcome = await lab.run("cat /outside/s", mounts=(SecretMount(dest="/run/s", data=b"x"),), root=lab.root(layer))
+    assert outcome.ok == "x"
+    assert outcome.written() == []
+    assert not await run_blocking(Path("/outside").exists)
+
+
+async def test_a_socket_is_mounted_and_reached(lab: Lab, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        mounts = (BindMount(dest="/run/agent", source=str(tmp_path / "s"), readonly=False),)
+        outcome = await lab.run("test -S /run/agent && stat -c %a /run/agent", mounts=mounts)
+    assert outcome.ok.isdigit()
     assert outcome.written() == []
 
 

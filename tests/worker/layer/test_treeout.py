@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.errors import ExportError
 from llbuild.tests.worker.layer.trees import look
-from llbuild.worker.layer import tree_to_folder, tree_to_tar
+from llbuild.worker.layer import tree_to_folder, trees_to_tar
 from llbuild.worker.snapshot import FolderTree, MergedTree
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_a_destination_that_cannot_be_written_is_an_export_error(layers: list[Pa
 
 def test_a_stack_goes_to_a_tar_that_the_standard_library_reads(layers: list[Path]) -> None:
     out = io.BytesIO()
-    tree_to_tar(merged(layers), out.write)
+    trees_to_tar({"": merged(layers)}, out.write)
     with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as archive:
         members = archive.getmembers()
         assert [member.name for member in members] == ["a", "b", "etc", "etc/changed", "etc/kept", "link"]
@@ -105,7 +105,7 @@ def test_owners_count_for_images_and_not_for_a_clients_folder(layers: list[Path]
     owners = []
     for tree in (merged(layers), FolderTree(str(layers[1]))):
         out = io.BytesIO()
-        tree_to_tar(tree, out.write)
+        trees_to_tar({"": tree}, out.write)
         with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as archive:
             member = archive.getmember("a")
             owners.append((member.uid, member.gid))
@@ -114,6 +114,6 @@ def test_owners_count_for_images_and_not_for_a_clients_folder(layers: list[Path]
 
 def test_two_tars_of_one_tree_are_equal(layers: list[Path]) -> None:
     first, second = io.BytesIO(), io.BytesIO()
-    tree_to_tar(merged(layers), first.write)
-    tree_to_tar(merged(layers), second.write)
+    trees_to_tar({"": merged(layers)}, first.write)
+    trees_to_tar({"": merged(layers)}, second.write)
     assert first.getvalue() == second.getvalue()

@@ -132,6 +132,21 @@ async def test_an_image_is_pulled_from_a_real_registry(
     assert heard[-1] == (f"downloading {layer.digest.short}", layer.size_bytes, layer.size_bytes)
 
 
+def damage(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(b"x" * path.stat().st_size)
+
+
+async def test_a_damaged_document_is_fetched_again(store: ContentStore, image: AssembledImage, pushed: str) -> None:
+    documents = (image.manifest_descriptor, image.config_descriptor)
+    async with ImageSource(store) as images:
+        await images.resolve(pushed, AMD64)
+        for document in documents:
+            await run_blocking(damage, Path(store.path(document.digest)))
+            assert (await images.resolve(pushed, AMD64)).config == image.config
+            assert await run_blocking(store.verify, document.digest)
+
+
 async def test_what_a_real_registry_does_not_have_is_one_error(store: ContentStore, registry: Registry) -> None:
     async with ImageSource(store) as images:
         with pytest.raises(SourceError) as caught:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llbuild.blocking import run_blocking
 from llbuild.errors import LlbuildError, SourceError
-from llbuild.exporter import assemble, export_oci_folder, export_oci_tar
+from llbuild.exporter import assemble, export_archive, export_oci_folder
 from llbuild.image import parse_reference
 from llbuild.tests.exporter.samples import AMD64, put_layer, sample_config, sample_image
 from llbuild.tests.tools import require_tool, run_tool
@@ -43,7 +43,7 @@ def _folder(maker: ContentStore, tmp_path: Path) -> Path:
 
 @pytest.fixture(name="archive")
 def _archive(maker: ContentStore, tmp_path: Path) -> Path:
-    export_oci_tar(sample_image(maker), maker, [ONE], str(tmp_path / "layout.tar"))
+    export_archive(sample_image(maker), maker, [ONE], str(tmp_path / "layout.tar"))
     return tmp_path / "layout.tar"
 
 

@@ -1,0 +1,165 @@
+"""Exporting what is not ready to be: layers are packed or fetched, files read, images pushed. With an event loop."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..blocking import run_blocking
+from ..exporter import squash_history
+from ..solver import RETRY_DELAYS_S, retrying
+from ..values import replace
+from .exports import (
+    PlatformLayers,
+    export_trees,
+    image_outputs,
+    image_result,
+    names_of,
+    put_together,
+    tree_outputs,
+    write_image,
+)
+from .job import BuildResult
+from .outputs import OutputKind
+from .phases import phase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..exporter import AssembledImage, AssembledIndex
+    from ..frontend import Compiled, PlatformResult
+    from ..image import LayerBlob
+    from ..solver import EventReporter, Plan, Ref
+    from ..worker import LayerForm, LocalWorker
+    from .image_options import ImageOptions
+    from .job import Build
+    from .outputs import Output
+
+__all__ = ["export_result"]
+
+
+async def export_result(
+    job: Build, compiled: Compiled, plan: Plan, refs: Sequence[Ref], worker: LocalWorker
+) -> BuildResult:
+    """Write the results to every place that was asked for. `refs`: one for each platform. Raises LlbuildError."""
+    export = _Export(job, compiled, plan, refs, worker)
+    result = BuildResult()
+    groups: dict[ImageOptions, list[Output]] = {}
+    for output in image_outputs(job.options):
+        groups.setdefault(output.image, []).append(output)
+    for number, (options, outputs) in enumerate(groups.items()):
+        image = await export.images(options, outputs, "exporting image" + (f" ({number + 1})" if number else ""))
+        result = result if number else image_result(image, job.options)
+    for output in tree_outputs(job.options):
+        await export.files(output)
+    return result
+
+
+class _Export:
+    def __init__(self, job: Build, compiled: Compiled, plan: Plan, refs: Sequence[Ref], worker: LocalWorker) -> None:
+        self._job = job
+        self._compiled = compiled
+        self._plan = plan
+        self._refs = refs
+        self._worker = worker
+        self._emit = job.display.display
+
+    async def images(
+        self, options: ImageOptions, outputs: Sequence[Output], title: str
+    ) -> AssembledImage | AssembledIndex:
+        """Put the image together in one form, and write it to all places that want it so."""
+        content = self._job.state.content
+        is_local = any(output.is_local for output in outputs)
+        with phase(title, self._emit) as reporter:
+            parts: list[PlatformLayers] = []
+            supply: dict[str, LayerBlob] = {}
+            for result, ref in zip(self._compiled.results, self._refs, strict=True):
+                call = partial(self._part, result, ref, options, is_local, reporter)
+                part, names = await retrying(call, RETRY_DELAYS_S, partial(_say, reporter))
+                parts.append(part)
+                supply.update(zip(names, part.layers, strict=True))
+            if tree_outputs(self._job.options):
+                for ref in self._refs:
+                    await self._worker.tree(ref, reporter)  # what is lost must be found before anything is written
+            image = await run_blocking(put_together, parts, options)
+            for output in outputs:
+                if output.is_local and output.kind is not OutputKind.ENGINE:
+                    await run_blocking(write_image, image, output, self._job.options, content)
+        for output in outputs:
+            if output.kind is OutputKind.ENGINE:
+                from .loading import load_into_engine
+
+                await load_into_engine(image, names_of(self._job.options, output), content, self._emit)
+            for name in names_of(self._job.options, output) if output.push else ():
+                from .pushing import push_built
+
+                await push_built(self._job, image, supply, name, self._worker)
+        return image
+
+    async def _part(
+        self, result: PlatformResult, ref: Ref, options: ImageOptions, is_local: bool, reporter: EventReporter
+    ) -> tuple[PlatformLayers, Ref]:
+        """A platform's layers as blobs, and their names. `is_local`: all of them are to be here afterwards."""
+        layers = await self._worker.layered(ref)
+        base = layers[: len(result.image.diff_ids)]
+        new = layers[len(base) :]
+        if options.squash and len(new) > 1:
+            blobs = await self._blobs(base, base, options, None, is_local, reporter)
+            form = _form(options, result.epoch_s if options.rewrite_timestamp else None)
+            squashed = await self._worker.forms().squashed(base, new, form, reporter.progress)
+            history = squash_history(result.image.history, len(base))
+            result = replace(result, image=replace(result.image, history=history))
+            return PlatformLayers(result=result, layers=(*blobs, squashed)), (*base, new[-1])
+        blobs = await self._blobs(layers, base, options, result.epoch_s, is_local, reporter)
+        inline = await run_blocking(self._job.inline_cache, self._plan, layers, blobs)
+        return PlatformLayers(result=result, layers=blobs, inline_cache=inline), layers
+
+    async def _blobs(
+        self,
+        layers: Ref,
+        base: Ref,
+        options: ImageOptions,
+        epoch_s: int | None,
+        is_local: bool,
+        reporter: EventReporter,
+    ) -> tuple[LayerBlob, ...]:
+        """The layers as blobs, bottom first. What is not in `base` may be dated."""
+        if is_local and replace(options, squash=False).plain_layers:
+            return await self._worker.blobs(layers, reporter)
+        forms = self._worker.forms()
+        as_they_are = base if options.rewrite_timestamp else layers
+        found = await forms.blobs(as_they_are, _form(options, None), reporter.progress)
+        dated = list(dict.fromkeys(layer for layer in layers if layer not in found))
+        found |= await forms.blobs(dated, _form(options, epoch_s), reporter.progress)
+        if is_local:
+            await forms.fetch(await run_blocking(self._far, found), reporter.progress)
+        return tuple(found[layer] for layer in layers)
+
+    def _far(self, found: Mapping[str, LayerBlob]) -> list[str]:
+        """The layers whose blobs are not here."""
+        content = self._job.state.content
+        descriptors = {name: blob.descriptor for name, blob in found.items()}
+        return [name for name, blob in descriptors.items() if not content.has(blob.digest, blob.size_bytes)]
+
+    async def files(self, output: Output) -> None:
+        """Write the files of the result."""
+        with phase(f"exporting files to {output.dest}", self._emit) as reporter:
+            trees = {
+                result.platform: await self._worker.tree(ref, reporter)
+                for result, ref in zip(self._compiled.results, self._refs, strict=True)
+            }
+            await run_blocking(export_trees, trees, output, self._compiled.results[0].epoch_s)
+
+
+def _form(options: ImageOptions, latest_s: int | None) -> LayerForm:
+    from ..worker import LayerForm  # with what packs layers: most images need nothing packed
+    from ..worker.layer import Compression
+
+    wanted = options.layers
+    return LayerForm(
+        compression=Compression(wanted.compression), level=wanted.level, force=wanted.force, latest_s=latest_s
+    )
+
+
+def _say(reporter: EventReporter, words: str) -> None:
+    reporter.log(2, f"{words}\n".encode())

@@ -1,0 +1,108 @@
+"""`llbuild pull`: images from registries into the local store."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+
+from ..blocking import run_blocking
+from ..errors import raise_first
+from ..image import Index, decode_manifest, parse_reference
+from ..platforms import host_platform
+from ..solver import RETRY_DELAYS_S, retrying
+from ..values import replace
+from ..worker.source import ImageSource
+from .options import platform_of
+from .parser import CommandParser, read_globals, start_log
+from .phases import phase
+from .state import open_state
+from .watching import watched
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from ..image import Descriptor, Reference
+    from ..platforms import Platform
+    from ..solver import Emit, EventReporter
+    from ..worker import ContentStore
+
+    _T = TypeVar("_T")
+
+__all__ = ["run"]
+
+_AT_ONCE = 4  # downloads
+
+
+def run(argv: Sequence[str]) -> int:
+    """Pull every image, and print the digest of each."""
+    parser = CommandParser(
+        "pull", "Bring images from their registries into the local store.", usage="llbuild pull [flags] NAME[:TAG]..."
+    )
+    parser.add_argument("names", metavar="NAME[:TAG]", nargs="+", help="what to pull; NAME@DIGEST keeps no name")
+    parser.add_value(
+        "--platform", metavar="OS/ARCH", many=True, help="which image of an index (default: this machine's)"
+    )
+    parser.add_flag("--all-platforms", help="the whole index, with the images of all platforms")
+    parser.add_flag("-q", "--quiet", help="print the digests, nothing else")
+    found = parser.parse(argv)
+    options = read_globals(found, os.environ)
+    references = [parse_reference(text) for text in found.names]
+    platform = None if found.all_platforms else platform_of(found.platform or ()) or host_platform()
+    start_log(options)
+    state = open_state(options.root)
+
+    async def work(emit: Emit) -> list[Descriptor]:
+        async with ImageSource(state.content, plain_http=options.config.plain_http) as images:
+            return [await _pull(images, state.content, reference, platform, emit) for reference in references]
+
+    with state.leases.take():
+        for target in watched(work, quiet=found.quiet):
+            print(target.digest)
+    return 0
+
+
+async def _pull(
+    images: ImageSource, content: ContentStore, reference: Reference, platform: Platform | None, emit: Emit
+) -> Descriptor:
+    """Fetch an image whole and name it: what a name in the store points at is all there."""
+    with phase(f"pulling {reference}", emit) as reporter:
+        wanted: list[tuple[Reference, Platform]] = []
+        if platform is None:
+            target = await _attempt(partial(images.target, reference), reporter)
+            document = decode_manifest(await run_blocking(content.read, target.digest), ref=str(reference))
+            inner = document.manifests if isinstance(document, Index) else (target,)
+            wanted = [
+                (replace(reference, tag="", digest=entry.digest), entry.platform or host_platform()) for entry in inner
+            ]
+            for pinned, of in wanted:
+                await _fetch(images, pinned, of, reporter)
+        else:
+            target = await _fetch(images, reference, platform, reporter)
+    if reference.digest is None:
+        await run_blocking(content.put_image, str(reference), target)
+    return target
+
+
+async def _fetch(images: ImageSource, reference: Reference, platform: Platform, reporter: EventReporter) -> Descriptor:
+    """One platform's image, with its layers; its manifest."""
+    resolved = await _attempt(partial(images.resolve, str(reference), platform, "pull"), reporter)
+    limiter = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def fetch(layer: Descriptor) -> None:
+        async with limiter:
+            await _attempt(partial(images.fetch_layer, str(reference), layer, reporter.progress), reporter)
+
+    try:
+        async with anyio.create_task_group() as group:
+            for _, layer in resolved.layers:
+                group.start_soon(fetch, layer)
+    except BaseExceptionGroup as errors:
+        raise_first(errors)
+    return replace(resolved.manifest, platform=resolved.config.platform)
+
+
+async def _attempt(call: Callable[[], Awaitable[_T]], reporter: EventReporter) -> _T:
+    return await retrying(call, RETRY_DELAYS_S, lambda words: reporter.log(2, f"{words}\n".encode()))

@@ -1,0 +1,51 @@
+"""`llbuild push`: images of the local store to their registries."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..exporter import stored_image
+from ..image import parse_reference
+from .catalogue import find_name
+from .parser import CommandParser, read_globals, start_log
+from .pushing import push_stored
+from .solve_options import image_name
+from .state import open_state
+from .watching import watched
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..solver import Emit
+
+__all__ = ["run"]
+
+
+def run(argv: Sequence[str]) -> int:
+    """Push every image under its name, and print the digest of each."""
+    parser = CommandParser(
+        "push", "Send images of the local store to their registries.", usage="llbuild push [flags] NAME[:TAG]..."
+    )
+    parser.add_argument(
+        "names", metavar="NAME[:TAG]", nargs="+", help="image of the store, and its name in the registry"
+    )
+    parser.add_flag("-q", "--quiet", help="print the digests, nothing else")
+    found = parser.parse(argv)
+    options = read_globals(found, os.environ)
+    names = [parse_reference(image_name("NAME", text)) for text in found.names]
+    start_log(options)
+    state = open_state(options.root)
+    images = [
+        stored_image(state.content, find_name(state.content, str(name)).descriptor, name=str(name)) for name in names
+    ]
+
+    async def work(emit: Emit) -> None:
+        for name, image in zip(names, images, strict=True):
+            await push_stored(image, name, state.content, emit, plain_http=options.config.plain_http)
+
+    with state.leases.take():
+        watched(work, quiet=found.quiet)
+    for image in images:
+        print(image.target.digest)
+    return 0

@@ -1,0 +1,106 @@
+"""Images on their way to a registry: what was built, and what the local store has."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from ..blocking import run_blocking
+from ..errors import SourceError
+from ..exporter import PushedBlob, push_image
+from ..image import RegistryPusher, parse_reference
+from ..solver import RETRY_DELAYS_S, retrying
+from .phases import phase
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from ..digest import Digest
+    from ..exporter import AssembledImage, AssembledIndex
+    from ..image import LayerBlob, Reference
+    from ..solver import Emit
+    from ..worker import ContentStore, LayerForms, LayerRecords, LocalWorker
+    from .job import Build
+
+    _T = TypeVar("_T")
+
+__all__ = ["push_built", "push_stored", "registry_origin", "supply_layers"]
+
+
+async def push_built(
+    job: Build,
+    image: AssembledImage | AssembledIndex,
+    layers: Mapping[str, LayerBlob],
+    name: Reference,
+    worker: LocalWorker,
+) -> None:
+    """Push an image that was just put together. `layers`: its layers as blobs, by name. Raises SourceError."""
+    with phase(f"pushing {name}", job.display.display) as reporter:
+
+        async def attempt(call: Callable[[], Awaitable[_T]]) -> _T:
+            return await retrying(call, RETRY_DELAYS_S, lambda words: reporter.log(2, f"{words}\n".encode()))
+
+        forms = worker.forms()
+        supply = await run_blocking(supply_layers, layers, job.state.records, forms, reporter.progress)
+        async with RegistryPusher(plain_http=job.options.globals.config.plain_http) as registry:
+            await push_image(
+                registry,
+                name,
+                [supply[layer.digest] for layer in image.layers],
+                tuple(image.small_blobs()),
+                store=job.state.content,
+                report=reporter.progress,
+                attempt=attempt,
+            )
+
+
+async def push_stored(
+    image: AssembledImage | AssembledIndex,
+    name: Reference,
+    content: ContentStore,
+    emit: Emit,
+    *,
+    plain_http: Collection[str],
+) -> None:
+    """Push an image that is in the store, whole. Raises SourceError."""
+    with phase(f"pushing {name}", emit) as reporter:
+
+        async def attempt(call: Callable[[], Awaitable[_T]]) -> _T:
+            return await retrying(call, RETRY_DELAYS_S, lambda words: reporter.log(2, f"{words}\n".encode()))
+
+        async with RegistryPusher(plain_http=plain_http) as registry:
+            await push_image(
+                registry,
+                name,
+                [PushedBlob(descriptor=layer) for layer in image.layers],
+                tuple(image.small_blobs()),
+                store=content,
+                report=reporter.progress,
+                attempt=attempt,
+            )
+
+
+def supply_layers(
+    layers: Mapping[str, LayerBlob], records: LayerRecords, forms: LayerForms, report: Callable[[str, int, int], None]
+) -> dict[Digest, PushedBlob]:
+    """How each blob is to be had: from here, from another repository, or from where the layer came from."""
+    known = records.get(layers)
+    return {
+        blob.descriptor.digest: PushedBlob(
+            descriptor=blob.descriptor,
+            source=registry_origin(known[name].origin) if name in known else None,
+            fetch=partial(forms.fetch, [name], report),
+        )
+        for name, blob in layers.items()
+    }
+
+
+def registry_origin(origin: str) -> Reference | None:
+    """The image in a registry that a layer came from; None when it came from elsewhere."""
+    scheme, _, text = origin.rpartition("://")
+    if not text or scheme not in {"", "docker-image"}:
+        return None
+    try:
+        return parse_reference(text)
+    except SourceError:
+        return None

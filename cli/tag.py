@@ -1,0 +1,33 @@
+"""`llbuild tag`: another name for an image of the local store."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .catalogue import find_name, open_content
+from .parser import CommandParser, read_globals, start_log
+from .solve_options import image_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["run"]
+
+
+def run(argv: Sequence[str]) -> int:
+    """Give it every name, in place of what had the name before."""
+    parser = CommandParser(
+        "tag", "Give an image of the local store other names.", usage="llbuild tag [flags] IMAGE NAME[:TAG]..."
+    )
+    parser.add_argument("image", metavar="IMAGE", help="name, or first digits of the digest")
+    parser.add_argument("names", metavar="NAME[:TAG]", nargs="+", help="what to call it as well")
+    found = parser.parse(argv)
+    names = [image_name("NAME", text) for text in found.names]
+    options = read_globals(found, os.environ)
+    start_log(options)
+    store = open_content(options.root)
+    image = find_name(store, found.image)
+    for name in names:
+        store.put_image(name, image.descriptor)
+    return 0

@@ -1,0 +1,223 @@
+"""Cache mounts in use: who has which folder, waiting for it, and what is in it at first.
+
+A cache is a folder `cache-mounts/<name>`, and where several steps must have it for themselves at the same time further
+ones, `<name>.1`, `<name>.2`. Its name is made of the mount's id and, where it begins with contents, of what these are:
+a cache that begins with other contents, or that somebody else owns, is another one. As in BuildKit.
+
+- shared: the first folder that nobody has for himself, together with everybody who shares it;
+- private: the first folder that nobody has; used again later, so that caches stay warm;
+- locked: the first folder, and if somebody has it, wait.
+
+Whoever has a folder holds a lock on its byte in one file (fcntl(2), OFD locks), which ends with the process, however
+that ends. Steps take what they wait for in the order of names, so that no two of them wait for each other.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..blocking import run_blocking
+from ..errors import LlbuildError, StoreError
+from ..llb import CacheSharing, FileCopy
+from ..values import frozen
+from .snapshot import CopySettings, LayerWriter, MergedTree, Picked, copy_picked, resolve
+from .uses import CACHE_MOUNT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from .snapshot import LayerStore
+    from .uses import UseRecords
+
+__all__ = ["CacheHolds", "CacheUse", "FirstContents", "cache_name"]
+
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.2
+_MODE = 0o755  # of one that begins empty
+_MOST_FOLDERS = 1000  # of one cache; more steps than that do not run at once
+
+
+@frozen
+class FirstContents:
+    """What a new cache begins with: a file or folder of a tree."""
+
+    tree: MergedTree
+    path: str
+
+
+@frozen
+class CacheUse:
+    """One step's use of one cache. `name`: see `cache_name`; `id`: as a definition says it."""
+
+    name: str
+    id: str
+    sharing: CacheSharing = CacheSharing.SHARED
+    first: FirstContents | None = None  # None: it begins empty
+
+    @property
+    def title(self) -> str:
+        """What people call it: the Dockerfile frontend puts a namespace, mostly none, and a slash before that."""
+        return self.id.removeprefix("/")
+
+
+def cache_name(mount_id: str, contents: str = "") -> str:
+    """The folder of a cache. contents: identifies what it begins with; "" for nothing."""
+    text = f"{mount_id}\0{contents}" if contents else mount_id
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+class CacheHolds:
+    """The caches of a state folder, as one process uses them."""
+
+    def __init__(self, folder: Path, locks: Path, *, layers: LayerStore, uses: UseRecords) -> None:
+        """folder: of the caches. locks: the file to lock in, made when the first cache is used.
+
+        Each folder is noted as used before it is handed out, so that nobody cleans it up meanwhile.
+        """
+        self.root = folder
+        self.uses = uses
+        self._folder = os.fspath(folder)
+        self._locks = locks
+        self._layers = layers
+        self._unwanted: frozenset[str] = frozenset()  # ids of caches whose contents are not to be used
+        self._cleared: set[str] = set()  # folders, by this build
+
+    def empty_first(self, ids: Iterable[str]) -> None:
+        """Whoever uses a cache of these ids first finds it new, unless somebody else is using it at that moment."""
+        self._unwanted = frozenset(ids)
+
+    @asynccontextmanager
+    async def hold(
+        self, uses: Iterable[CacheUse], waiting: Callable[[CacheUse], None]
+    ) -> AsyncIterator[Mapping[str, str]]:
+        """Have these caches while the block runs: where each one's file or folder is, by its name.
+
+        waiting: told of each that somebody else has, and that is waited for.
+        Raises StoreError, and LlbuildError when the contents to begin with are not there.
+        """
+        wanted: dict[str, CacheUse] = {}
+        for use in uses:  # one step that uses a cache twice has it once: the stricter way
+            known = wanted.get(use.name)
+            if known is None or use.sharing.value > known.sharing.value:
+                wanted[use.name] = use
+        async with AsyncExitStack() as stack:
+            held: dict[str, str] = {}
+            for name in sorted(wanted):
+                lock, path = await self._take(wanted[name], waiting)
+                stack.callback(os.close, lock)
+                await self._make(wanted[name], path)
+                held[name] = path
+            yield held
+
+    async def _take(self, use: CacheUse, waiting: Callable[[CacheUse], None]) -> tuple[int, str]:
+        """A lock on one of the cache's folders, as an open file, and the folder."""
+        lock = await run_blocking(self._open_locks)
+        kind = fcntl.F_RDLCK if use.sharing is CacheSharing.SHARED else fcntl.F_WRLCK
+        last = 1 if use.sharing is CacheSharing.LOCKED else _MOST_FOLDERS
+        wait_s = 0.0
+        try:
+            while True:
+                for number in range(last):
+                    folder = f"{use.name}.{number}" if number else use.name
+                    if _lock(lock, folder, kind):
+                        if use.id in self._unwanted and folder not in self._cleared:
+                            await self._clear(lock, folder, kind)
+                        await run_blocking(self.uses.note, CACHE_MOUNT, [(folder, use.id)])
+                        return lock, f"{self._folder}/{folder}"
+                if not wait_s:
+                    waiting(use)
+                wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S) or _FIRST_WAIT_S
+                await anyio.sleep(wait_s)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    async def _clear(self, lock: int, folder: str, kind: int) -> None:
+        self._cleared.add(folder)
+        if _lock(lock, folder, fcntl.F_WRLCK):  # alone
+            await run_blocking(self._remove, f"{self._folder}/{folder}")
+            _lock(lock, folder, kind)
+
+    def _remove(self, path: str) -> None:
+        """First out of sight, then its files."""
+        grave = self._layers.begin(mounted=False)
+        try:
+            os.rename(path, f"{grave.fs}/cache")
+        except FileNotFoundError:
+            pass
+        finally:
+            self._layers.discard(grave)
+
+    async def _make(self, use: CacheUse, path: str) -> None:
+        """See that it is there, with its first contents. Of several who come to a new one at once, one makes it."""
+        if await run_blocking(os.path.lexists, path):
+            return
+        maker = await run_blocking(self._open_locks)
+        try:
+            while not _lock(maker, f"making {path}", fcntl.F_WRLCK):  # noqa: ASYNC110  held by another process, too
+                await anyio.sleep(_FIRST_WAIT_S)
+            await run_blocking(self._fill, use, path)
+        finally:
+            os.close(maker)
+
+    def _fill(self, use: CacheUse, path: str) -> None:
+        if os.path.lexists(path):
+            return
+        try:
+            os.makedirs(self._folder, exist_ok=True)
+            if use.first is None:
+                os.mkdir(path, _MODE)
+                os.chmod(path, _MODE)  # whatever the umask
+                return
+            active = self._layers.begin(mounted=False)  # swept, should this process die
+            try:
+                self._copy(use.first, active.fs)
+                os.rename(f"{active.fs}/first", path)
+            finally:
+                self._layers.discard(active)
+        except OSError as error:
+            raise StoreError(f"cannot make the cache mount {use.title!r}: {error.strerror}") from None
+
+    def _copy(self, first: FirstContents, folder: str) -> None:
+        place = resolve(first.tree, first.path.strip("/"))
+        found = first.tree.stat(place)
+        if found is None:
+            raise LlbuildError(
+                f"a cache mount is to begin with {first.path!r}, which is not there", hint="check its from= and source="
+            )
+        writer = LayerWriter(MergedTree([], userxattr=self._layers.userxattr), folder, userxattr=self._layers.userxattr)
+        settings = CopySettings(copy=FileCopy(src=place, dest="first"))
+        copy_picked(first.tree, Picked(place, "", found), writer, "first", settings)
+        writer.finish()
+
+    def _open_locks(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            try:
+                return os.open(self._locks, flags, 0o600)
+            except FileNotFoundError:
+                self._locks.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+                return os.open(self._locks, flags, 0o600)
+        except OSError as error:
+            raise StoreError(f"cannot lock {self._locks}: {error.strerror}") from None
+
+
+def _lock(file: int, name: str, kind: int) -> bool:
+    """Lock the byte of that name; False when somebody else has it. Other locks of the same open file stay."""
+    place = int.from_bytes(sha256(name.encode()).digest()[:8], "big") >> 2
+    try:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, place, 1, 0))
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise StoreError(f"cannot lock a cache mount against other steps: {error.strerror}") from None
+    return True

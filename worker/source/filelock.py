@@ -1,0 +1,53 @@
+"""A lock that many processes share, and tasks of one: a file that is locked as long as it is open."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ...blocking import run_blocking
+from ...errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["file_lock"]
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.2
+
+
+@asynccontextmanager
+async def file_lock(path: str) -> AsyncIterator[None]:
+    """Held by nobody else inside the block; whatever ends this process frees it. Raises StoreError."""
+    file = await run_blocking(_open, path)
+    try:
+        wait_s = _FIRST_WAIT_S
+        # Not a blocking lock in a thread: a thread that waits in the kernel cannot be cancelled.
+        while not _take(file, path):
+            await anyio.sleep(wait_s)
+            wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
+        yield
+    finally:
+        os.close(file)
+
+
+def _open(path: str) -> int:
+    try:
+        os.makedirs(os.path.dirname(path), 0o711, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"cannot make {path}: {error.strerror}") from None
+
+
+def _take(file: int, path: str) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise StoreError(f"cannot lock {path}: {error.strerror}") from None
+    return True
