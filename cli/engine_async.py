@@ -78,7 +78,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         config = job.options.globals.config
         images = await stack.enter_async_context(ImageSource(job.state.content, plain_http=config.plain_http))
         await run_blocking(_sweep, job.state)
-        executor = SandboxExecutor(job.state.root, helper=helper, seccomp=job.options.seccomp)
+        executor = _executor(job, helper)
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
         remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files, client))
         caches = job.state.caches
@@ -109,6 +109,14 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
                 with phase(_NETWORK_NOTICE, job.display.display):
                     pass
         return await _perform(job, compiled, plan, worker, flights)
+
+
+def _executor(job: Build, helper: HelperProcess | None) -> SandboxExecutor:
+    if not job.options.oci_runtime:
+        return SandboxExecutor(job.state.root, helper=helper, seccomp=job.options.seccomp)
+    from ..worker.oci import OciExecutor, find_runtime
+
+    return OciExecutor(job.state.root, find_runtime(job.options.oci_runtime), seccomp=job.options.seccomp)
 
 
 async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWorker, flights: Flights) -> BuildResult:

@@ -11,12 +11,18 @@ if TYPE_CHECKING:
 
     from .parser import CommandParser
 
-__all__ = ["add_security_flag", "wants_seccomp"]
+__all__ = ["add_runtime_flag", "add_security_flag", "wants_seccomp"]
 
 
 def add_security_flag(parser: CommandParser) -> None:
     parser.add_value(
         "--security-opt", metavar="OPTION", many=True, help="seccomp=unconfined: do not filter system calls"
+    )
+
+
+def add_runtime_flag(parser: CommandParser) -> None:
+    parser.add_value(
+        "--oci-runtime", metavar="PROGRAM", help="run steps by runc or crun instead of the built-in sandbox"
     )
 
 

@@ -47,6 +47,7 @@ FACES = [
     *(
         "llbuild.worker.layer",
         "llbuild.worker.machine",
+        "llbuild.worker.oci",
         "llbuild.worker.seccomp",
         "llbuild.worker.snapshot",
         "llbuild.worker.source",

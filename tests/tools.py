@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = {
     "buildah": "buildah",
     "chromium": "chromium",
+    "crun": "crun",
     "docker-registry": "docker-registry",
     "git": "git",
     "mmdebstrap": "mmdebstrap",

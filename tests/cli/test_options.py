@@ -68,6 +68,7 @@ def build(line: str | list[str], environ: dict[str, str] | None = None) -> Build
         ("--frontend mine --opt a=b --opt c=", {"frontend": "mine", "frontend_options": (("a", "b"), ("c", ""))}),
         ("--max-parallelism 4", {"max_parallelism": 4}),
         ("--security-opt seccomp=unconfined", {"seccomp": False}),
+        ("--oci-runtime runc", {"oci_runtime": "runc"}),
         ("--security-opt seccomp=unconfined --security-opt seccomp=builtin", {"seccomp": True}),
         (". -t a --no-cache", {"tags": ("docker.io/library/a:latest",), "no_cache": True}),
         ("-qt a folder", {"tags": ("docker.io/library/a:latest",), "progress": "quiet", "context": "folder"}),

@@ -16,7 +16,7 @@ import struct
 import sys
 
 from .. import syscalls
-from . import process, terminal_side
+from . import hosted, process, terminal_side
 from .failure import SetupError, explained
 from .rootfs import RootFilesystem
 from .wire import FrameReader, decode_step, pack
@@ -57,10 +57,13 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind) -> NoR
         _isolate(own_network=kind.own_network)
         root = RootFilesystem(host, insecure=kind.insecure)
         root.prepare()
-        if not kind.insecure:
+        if not kind.insecure and not host.runtime:
             process.limit_privileges(host)
         step, fds = _receive(orders)
-        _set_up(step, fds, host, root)
+        if host.runtime:
+            code = hosted.run(step, fds, host, root)
+        else:
+            _set_up(step, fds, host, root)
     except SetupError as exc:
         said = {"error": exc.message, "hint": exc.hint}
     except OSError as exc:
@@ -75,6 +78,8 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind) -> NoR
         os.write(report, message if len(message) <= _REPORT_LIMIT else pack({"error": "too many mount points"}))
     if "error" in said:
         os._exit(1)
+    if host.runtime:
+        os._exit(code)  # by now it has run
     try:
         process.execute(step)
     finally:

@@ -215,10 +215,11 @@ class _Helper:
             os.close(fd)
 
 
-def main(control_fd: int, folder: str, filter_fd: int) -> NoReturn:
+def main(control_fd: int, folder: str, filter_fd: int, *runtime: str) -> NoReturn:
     """Serve steps until the client is gone. Called by the boot code of `start.py`.
 
     filter_fd: a pipe to read the seccomp filter's program from; empty: steps have none.
+    runtime: see Host.
     """
     syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     syscalls.name_process(b"llbuild-sandbox")
@@ -246,7 +247,9 @@ def main(control_fd: int, folder: str, filter_fd: int) -> NoReturn:
     make_stubs(stubs)
     # Nothing here makes cycles; and a collection in a child would touch, and so copy, every page it shares.
     gc.disable()
-    _Helper(socket.socket(fileno=control_fd), Host(stage, stubs, program)).serve()
+    _Helper(
+        socket.socket(fileno=control_fd), Host(stage, stubs, program, [os.fsencode(word) for word in runtime])
+    ).serve()
 
 
 def _read_all(fd: int) -> bytes:

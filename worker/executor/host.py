@@ -19,15 +19,19 @@ class Host:
     stage: an empty folder; each step mounts its root there, in its own mount namespace.
     stubs: a folder holding nothing but the mount points every step needs. It is the lowest layer of every root,
         so that they exist and yet never appear in what a step wrote.
+    runtime: the OCI runtime that runs steps, and its flags; none: the sandbox itself does.
     filter_program: for seccomp; b"": steps may call the kernel as they like.
     """
 
     __slots__ = (
         *("cgroup2", "in_userns", "last_capability", "mapped_gids", "mapped_uids", "may_set_groups"),
-        *("permitted", "seccomp", "stage", "stubs"),
+        *("permitted", "runtime", "seccomp", "stage", "stubs"),
     )
 
-    def __init__(self, stage: bytes, stubs: bytes, filter_program: bytes = b"") -> None:
+    def __init__(
+        self, stage: bytes, stubs: bytes, filter_program: bytes = b"", runtime: list[bytes] | None = None
+    ) -> None:
+        self.runtime = runtime or []
         self.seccomp = syscalls.seccomp_filter(filter_program) if filter_program else None
         self.stage = stage
         self.stubs = stubs

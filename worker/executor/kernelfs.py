@@ -17,14 +17,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .host import Host
 
-__all__ = ["mask", "new_proc", "new_sys"]
+__all__ = ["MASKED", "READ_ONLY", "mask", "new_proc", "new_sys"]
 
 _RDONLY = syscalls.MOUNT_ATTR_RDONLY
-_MASKED = (
+MASKED = (
     *(b"proc/acpi", b"proc/asound", b"proc/kcore", b"proc/keys", b"proc/latency_stats", b"proc/timer_list"),
     *(b"proc/timer_stats", b"proc/sched_debug", b"proc/scsi", b"sys/firmware", b"sys/devices/virtual/powercap"),
 )
-_READ_ONLY = (b"proc/bus", b"proc/fs", b"proc/irq", b"proc/sys", b"proc/sysrq-trigger")
+READ_ONLY = (b"proc/bus", b"proc/fs", b"proc/irq", b"proc/sys", b"proc/sysrq-trigger")
 
 
 def new_proc(folder: int) -> int:
@@ -54,7 +54,7 @@ def mask(folder: int) -> None:
 
     Files by /dev/null of its "dev", folders by its "empty", as Docker does.
     """
-    for path in _MASKED:
+    for path in MASKED:
         try:
             fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         except OSError as exc:
@@ -67,7 +67,7 @@ def mask(folder: int) -> None:
             cover = bind(b"dev/null", dir_fd=folder)
         os.close(attach(cover, fd))
         os.close(fd)
-    for path in _READ_ONLY:
+    for path in READ_ONLY:
         try:
             tree = bind(path, dir_fd=folder, attributes=_RDONLY)
         except FileNotFoundError:

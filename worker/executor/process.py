@@ -27,12 +27,15 @@ __all__ = [
     "limit_privileges",
     "make_cwd",
     "own_pipes",
+    "say_if_unusable",
     "set_limits",
 ]
 
 _PR_SET_KEEPCAPS = 8
 _ALL_FDS = 1 << 16  # more than the helper ever has open
 _DEFAULT_PATH = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_NO_INTERPRETER = b": found, but its interpreter or dynamic loader is missing"
+_LONGEST_INTERPRETER = 256  # BINPRM_BUF_SIZE
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # POSIX sh, 2.8.2 "Exit Status for Commands"
 
 
@@ -135,13 +138,46 @@ def execute(step: Step) -> NoReturn:
                 if exc.errno != errno.EACCES:
                     break
     if failure is None:
-        reason = b"no such file" if b"/" in name else b"executable file not found in $PATH"
-        _say(b"exec: " + name + b": " + reason)
+        _say_missing(name)
         os._exit(NOT_FOUND)
     if failure.errno == errno.ENOENT:  # the file is there, so what it needs to run is not
-        _say(b"exec: " + name + b": found, but its interpreter or dynamic loader is missing")
+        _say(b"exec: " + name + _NO_INTERPRETER)
         os._exit(NOT_FOUND)
     _give_up(NOT_EXECUTABLE, b"exec: " + name, failure)
+
+
+def say_if_unusable(step: Step) -> int:
+    """127 or 126 when no file can be the command, after the line that `execute` would say; else 0.
+
+    For who starts it by other means, and gets no such answer from these. What only execve(2) finds out is not found.
+    """
+    env = dict(entry.partition(b"=")[::2] for entry in step["env"] if b"=" in entry)
+    name = step["args"][0]
+    os.chdir(step["cwd"])
+    there = [path for path in _candidates(name, env.get(b"PATH", _DEFAULT_PATH)) if os.path.exists(path)]
+    if not there:
+        _say_missing(name)
+        return NOT_FOUND
+    path = next((path for path in there if os.path.isfile(path) and os.stat(path).st_mode & 0o111), b"")
+    if not path:
+        _say(b"exec: " + name + b": " + os.strerror(errno.EACCES).encode())
+        return NOT_EXECUTABLE
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    start = os.read(fd, _LONGEST_INTERPRETER)
+    os.close(fd)
+    interpreter = start[2:].split(b"\n")[0].split() if start.startswith(b"#!") else []
+    if interpreter and not os.path.exists(interpreter[0]):
+        _say(b"exec: " + name + _NO_INTERPRETER)
+        return NOT_FOUND
+    if not interpreter and not start.startswith(b"\x7fELF"):
+        _say(b"exec: " + name + b": " + os.strerror(errno.ENOEXEC).encode())
+        return NOT_EXECUTABLE
+    return 0
+
+
+def _say_missing(name: bytes) -> None:
+    reason = b"no such file" if b"/" in name else b"executable file not found in $PATH"
+    _say(b"exec: " + name + b": " + reason)
 
 
 def _candidates(name: bytes, search: bytes) -> list[bytes]:

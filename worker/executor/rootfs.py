@@ -52,7 +52,7 @@ class RootFilesystem:
         self._proc = new_proc(self._scratch)
         self._sys = new_sys(self._scratch, host, writable=insecure)
         self._dev = new_dev(self._scratch, host, insecure=insecure)
-        if not insecure:
+        if not insecure and not host.runtime:
             mask(self._scratch)
 
     def build(self, step: Step) -> None:
@@ -82,6 +82,26 @@ class RootFilesystem:
             os.close(mount_point)
         syscalls.umount2(b".", syscalls.MNT_DETACH)
         os.chdir(b"/")
+
+    def expose(self) -> bytes:
+        """Give the root a place outside, for a runtime to enter it; /proc becomes one that fits this process."""
+        stage, scratch = self._host.stage, os.fstat(self._scratch)
+        while not os.path.samestat(os.stat(stage), scratch):  # what parts of layers were cloned from lies over it
+            syscalls.umount2(stage, syscalls.MNT_DETACH)
+        os.mkdir(b"root", 0o755, dir_fd=self._scratch)
+        attach(self._root, self._scratch, b"root")
+        os.close(attach(bind(b"proc", dir_fd=self._scratch), syscalls.AT_FDCWD, b"/proc"))
+        return stage + b"/root"
+
+    def furnish_for_runtime(self) -> None:
+        """`furnish`, in a process whose root this one has become by chroot(2). /proc is there only meanwhile."""
+        for path in (b"/sys", b"/dev"):
+            os.close(self._plain_folder(path))
+        mount_point = self._plain_folder(b"/proc")
+        attach(self._proc, mount_point)
+        os.close(mount_point)
+        self.furnish()
+        syscalls.umount2(b"/proc", syscalls.MNT_DETACH)
 
     def furnish(self) -> None:
         for path, tree in self._own_files:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .cgroup import StepCgroup
     from .spec import CgroupSpec, ExecSpec, ExitStatus
     from .start import HelperProcess
+    from .wire import Step
 
 __all__ = ["SandboxExecutor"]
 
@@ -40,23 +41,30 @@ class SandboxExecutor:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, helper: HelperProcess | None = None, seccomp: bool = True
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        helper: HelperProcess | None = None,
+        seccomp: bool = True,
+        runtime: Sequence[str] = (),
     ) -> None:
         """helper: one that was started for this folder already, by whoever wanted it to get ready meanwhile.
 
         seccomp: whether steps are held to the system calls of Docker's default profile.
+        runtime: an OCI runtime and its flags, to which the steps are handed (`OciExecutor`).
         """
         self.started = 0
         self._folder = os.fspath(folder)
         self._ready = helper
         self._seccomp = seccomp
+        self._runtime = runtime
         self._helper: HelperProcess | None = None
 
     async def __aenter__(self) -> Self:
         helper, self._ready = self._ready, None
         if helper is None:
             program = await run_blocking(filter_program, self._folder) if self._seccomp else b""
-            helper = start_helper(self._folder, program)
+            helper = start_helper(self._folder, program, self._runtime)
         self._helper = helper
         return self
 
@@ -80,17 +88,20 @@ class SandboxExecutor:
         if spec.stdio is Stdio.TERMINAL:
             from .terminal import run_on_terminal
 
-            return await run_on_terminal(self._helper, spec)
+            return await run_on_terminal(self._helper, self._encode(spec))
         if spec.stdio is Stdio.INHERIT:
             with StepChannel(self._helper) as channel:
-                await channel.start(encode_step(spec), (0, 1, 2))
+                await channel.start(self._encode(spec), (0, 1, 2))
                 return exit_status(await channel.wait())
         if spec.cgroup is None:
-            return await _run_on_pipes(self._helper, spec, output or _discard, ())
+            return await _run_on_pipes(self._helper, self._encode(spec), output or _discard)
         async with _own_cgroup(spec.cgroup) as cgroup:
-            status = await _run_on_pipes(self._helper, spec, output or _discard, cgroup.folders)
+            status = await _run_on_pipes(self._helper, self._encode(spec, cgroup.folders), output or _discard)
             kills, forks = await run_blocking(_counters, cgroup)
             return replace(status, memory_kills=kills, forks_refused=forks)
+
+    def _encode(self, spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
+        return encode_step(spec, cgroups)
 
 
 @asynccontextmanager
@@ -111,9 +122,7 @@ def _counters(cgroup: StepCgroup) -> tuple[int, int]:
     return cgroup.memory_kills(), cgroup.forks_refused()
 
 
-async def _run_on_pipes(
-    helper: HelperProcess, spec: ExecSpec, output: Callable[[int, bytes], None], cgroups: Sequence[str]
-) -> ExitStatus:
+async def _run_on_pipes(helper: HelperProcess, step: Step, output: Callable[[int, bytes], None]) -> ExitStatus:
     with ExitStack() as closing:
         channel = closing.enter_context(StepChannel(helper))
         stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -122,7 +131,7 @@ async def _run_on_pipes(
             closing.callback(os.close, fd)
             os.set_blocking(fd, False)
         try:
-            await channel.start(encode_step(spec, cgroups), (stdin, *writers))
+            await channel.start(step, (stdin, *writers))
         finally:
             for fd in (stdin, *writers):
                 os.close(fd)

@@ -6,11 +6,15 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgpack
 
 from ...errors import SandboxError
 from ..syscalls import MOUNT_ATTR_RDONLY, mount_setattr, open_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["HelperProcess", "start_helper"]
 
@@ -29,7 +33,7 @@ package("llbuild.worker", root + "/worker")
 package("llbuild.worker.executor", root + "/worker/executor")
 sys.path.append(sys.argv[2])
 from llbuild.worker.executor.helper import main
-main(int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
+main(int(sys.argv[3]), sys.argv[4], int(sys.argv[5]), *sys.argv[6:])
 """
 
 
@@ -67,10 +71,11 @@ class HelperProcess:
         os.close(self._log)
 
 
-def start_helper(folder: str, program: bytes) -> HelperProcess:
+def start_helper(folder: str, program: bytes, runtime: Sequence[str] = ()) -> HelperProcess:
     """Start the helper for one client; it keeps its few files in `folder`, on the layers' filesystem.
 
     program: the filter of what steps may call (`seccomp.filter_program`); empty: none.
+    runtime: the OCI runtime that is to run steps, and its flags.
     Call it from the thread that will live as long as the client: the helper dies with that thread.
     """
     # The first descriptors that are opened here: so nothing else that is needed below has the number of one of theirs.
@@ -80,7 +85,7 @@ def start_helper(folder: str, program: bytes) -> HelperProcess:
     interpreter = _read_only_interpreter()
     package = str(Path(__file__).parents[2])
     libraries = str(Path(msgpack.__file__).parents[1])
-    arguments = [package, libraries, str(_CONTROL_FD), folder, str(_FILTER_FD)]
+    arguments = [package, libraries, str(_CONTROL_FD), folder, str(_FILTER_FD), *runtime]
     null = os.open(os.devnull, os.O_RDWR)
     try:
         pid = os.posix_spawn(

@@ -21,13 +21,13 @@ import anyio
 
 from ...blocking import run_blocking
 from .channel import StepChannel, exit_status
-from .request import encode_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .spec import ExecSpec, ExitStatus
+    from .spec import ExitStatus
     from .start import HelperProcess
+    from .wire import Step
 
 __all__ = ["run_on_terminal"]
 
@@ -35,14 +35,14 @@ _READ_BYTES = 1 << 14
 _STDIN, _STDOUT = 0, 1
 
 
-async def run_on_terminal(helper: HelperProcess, spec: ExecSpec) -> ExitStatus:
+async def run_on_terminal(helper: HelperProcess, step: Step) -> ExitStatus:
     """Run a step on a terminal joined to this process's, which stdin and stdout must be. Main thread only."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with ours, StepChannel(helper) as channel:
         with theirs:
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             try:
-                await channel.start(encode_step(spec), (null, null, null, theirs.fileno()))
+                await channel.start(step, (null, null, null, theirs.fileno()))
             finally:
                 os.close(null)
         with _raw_terminal():

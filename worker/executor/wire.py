@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         rlimits: list[tuple[str, int, int]]
         cgroups: list[bytes]  # folders of those it is to be in
         own_output: bool  # stdout and stderr are pipes made for this step
+        oci: NotRequired[bytes]  # config.json, where an OCI runtime runs the step
 
     class Outcome(TypedDict, total=False):
         code: int

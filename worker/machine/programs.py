@@ -31,8 +31,8 @@ _QEMU = {
 def find_runtimes() -> Finding:
     found = [f"{name} {version}" for name in ("runc", "crun") if (version := _version(name))]
     if found:
-        return Finding(name="oci runtimes", value=", ".join(found))
-    hint = "steps run in the built-in sandbox, which needs none"
+        return Finding(name="oci runtimes", value=f"{', '.join(found)} (--oci-runtime)")
+    hint = "the built-in sandbox needs none; with runc installed, --oci-runtime runc uses that"
     return Finding(name="oci runtimes", value="none found", level=Level.MISSING, hint=hint)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .profile import ARCHITECTURES as ARCHITECTURES
     from .profile import Profile as Profile
     from .profile import default_profile as default_profile
+    from .profile import named_rules as named_rules
 
 _HOME = {
     "ARCHITECTURES": "profile",
@@ -19,8 +20,9 @@ _HOME = {
     "compile_filter": "compiler",
     "default_profile": "profile",
     "filter_program": "cache",
+    "named_rules": "profile",
 }
 
-__all__ = ["ARCHITECTURES", "Profile", "compile_filter", "default_profile", "filter_program"]
+__all__ = ["ARCHITECTURES", "Profile", "compile_filter", "default_profile", "filter_program", "named_rules"]
 
 __getattr__ = lazy_face(__name__, _HOME)

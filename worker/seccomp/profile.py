@@ -11,7 +11,16 @@ from .table import COLUMNS, NEWEST, TABLE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["ARCHITECTURES", "DEFAULT_CAPABILITIES", "Abi", "Check", "Profile", "Verdict", "default_profile"]
+__all__ = [
+    "ARCHITECTURES",
+    "DEFAULT_CAPABILITIES",
+    "Abi",
+    "Check",
+    "Profile",
+    "Verdict",
+    "default_profile",
+    "named_rules",
+]
 
 
 @frozen
@@ -96,6 +105,19 @@ def default_profile(abi: Abi, capabilities: frozenset[str] = DEFAULT_CAPABILITIE
     return Profile(abi=abi, calls=calls, newest=NEWEST)
 
 
+def named_rules(abi: Abi) -> tuple[list[str], dict[str, Check | None]]:
+    """The default profile by name, for a process with the default capabilities: what is permitted always, and what by
+    its arguments (None: never, and as if it did not exist)."""
+    always, checks = [], dict[str, Check | None]()
+    for condition, name, _ in _rows(None):
+        if condition == "always" or DEFAULT_CAPABILITIES.intersection(condition.split()):
+            always.append(name)
+        elif condition == "by its arguments":
+            found = _by_arguments(name, abi)
+            checks[name] = found if isinstance(found, Check) else None
+    return always, checks
+
+
 def _by_arguments(name: str, abi: Abi) -> Verdict | Check:
     match name:
         case "clone":  # no namespaces of one's own; s390 has the first two arguments the other way round
@@ -110,15 +132,17 @@ def _by_arguments(name: str, abi: Abi) -> Verdict | Check:
             raise AssertionError(f"no rule for {other}")
 
 
-def _rows(column: int) -> Iterator[tuple[str, str, int]]:
-    """Condition, name and number of each call there is in that column."""
+def _rows(column: int | None) -> Iterator[tuple[str, str, int]]:
+    """Condition, name and number of each call there is in that column; None: of all, and the number is 0."""
     condition = ""
     for line in TABLE.split("\n"):
         if line.startswith("["):
             condition = line.strip("[]")
             continue
         name, *numbers = line.split() or [""]
-        if name:
+        if name and column is None:
+            yield condition, name, 0
+        elif name and column is not None:
             number = numbers[column if len(numbers) > 1 else 0]
             if number != "-":
                 yield condition, name, int(number)

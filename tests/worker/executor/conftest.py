@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from llbuild.values import replace
 from llbuild.worker.executor import BindMount, ExecSpec, ExitStatus, RootMount, SandboxExecutor
+from llbuild.worker.oci import OciExecutor, find_runtime
 from llbuild.worker.userns import enter_user_namespace, in_user_namespace, needs_user_namespace
 
 if TYPE_CHECKING:
@@ -51,9 +52,12 @@ def of_machine(path: str) -> str:
 
 
 ENTER = "ENTER_USER_NAMESPACE"
+EXECUTOR = "TEST_EXECUTOR"  # "sandbox", "runc" or "crun": what the suite runs against
 
 if ENTER in os.environ and needs_user_namespace():
     enter_user_namespace()
+KIND = os.environ.get(EXECUTOR, "sandbox")
+RUNTIME = None if KIND == "sandbox" else find_runtime(KIND)
 IN_USERNS = in_user_namespace()
 MAY_MOUNT = not needs_user_namespace()
 
@@ -156,6 +160,16 @@ def unshared() -> None:
 
 
 @pytest.fixture
-async def lab(tmp_path: Path, busybox_rootfs: Path) -> AsyncIterator[Lab]:
-    async with SandboxExecutor(tmp_path / "executor") as executor:
+async def lab(tmp_path: Path, busybox_rootfs: Path, request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
+    async with executor_for(tmp_path / "executor", request) as executor:
         yield Lab(executor, tmp_path, busybox_rootfs)
+
+
+def executor_for(folder: Path, request: pytest.FixtureRequest) -> SandboxExecutor:
+    """The built-in one, or one of an OCI runtime, which some tests are not for."""
+    if RUNTIME is None:
+        return SandboxExecutor(folder)
+    mark = request.node.get_closest_marker("sandbox_only")
+    if mark is not None:
+        pytest.skip(f"the built-in sandbox's own: {mark.args[0]}")
+    return OciExecutor(folder, RUNTIME)

@@ -95,6 +95,7 @@ async def test_output_comes_while_the_process_still_runs(lab: Lab) -> None:
             group.cancel_scope.cancel()
 
 
+@pytest.mark.sandbox_only("config.json is UTF-8")
 async def test_names_that_are_no_text_survive(lab: Lab) -> None:
     strange = os.fsdecode(b"caf\xe9")
     spec = lab.spec(

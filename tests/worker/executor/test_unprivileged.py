@@ -1,4 +1,4 @@
-"""The whole suite again as an ordinary user, whose processes run in a user namespace."""
+"""The whole suite again: as an ordinary user, whose processes run in a user namespace; and by OCI runtimes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from llbuild.tests.worker.executor.conftest import ENTER, IN_USERNS
+from llbuild.tests.tools import require_tool
+from llbuild.tests.worker.executor.conftest import ENTER, EXECUTOR, IN_USERNS, RUNTIME
 from llbuild.worker.userns import probe_namespaces
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,7 +43,11 @@ def as_user(uid: int) -> list[str]:
 
 @pytest.mark.skipif(IN_USERNS, reason="inside a user namespace already")
 @pytest.mark.slow
-def test_everything_works_as_an_ordinary_user(tmp_path: Path, busybox_rootfs: Path) -> None:
+@pytest.mark.parametrize("kind", ["sandbox", "runc", "crun"])
+@pytest.mark.usefixtures("busybox_rootfs")
+def test_everything_works_as_an_ordinary_user(kind: str) -> None:
+    if kind != "sandbox":
+        require_tool(kind)
     uid = os.geteuid() or NOBODY
     command = python_for(uid)
     refused = probe_namespaces() if os.geteuid() else None
@@ -56,7 +61,7 @@ def test_everything_works_as_an_ordinary_user(tmp_path: Path, busybox_rootfs: Pa
         done = subprocess.run(
             [*command, "-m", "pytest", *options, str(Path(__file__).parent)],
             cwd=ROOT,
-            env={**os.environ, ENTER: "1"},
+            env={**os.environ, ENTER: "1", EXECUTOR: kind},
             capture_output=True,
             text=True,
             check=False,
@@ -65,3 +70,20 @@ def test_everything_works_as_an_ordinary_user(tmp_path: Path, busybox_rootfs: Pa
         shutil.rmtree(base, ignore_errors=True)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert "see test_unprivileged.py" not in done.stdout
+
+
+@pytest.mark.skipif(IN_USERNS or RUNTIME is not None, reason="started by this very test, or one like it")
+@pytest.mark.needs_root
+@pytest.mark.slow
+def test_runc_does_the_same_as_the_sandbox_does(tmp_path: Path) -> None:
+    require_tool("runc")
+    options = ["-q", "-rs", "-m", "not slow", "-k", "not trio", "--basetemp", str(tmp_path / "inner")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, str(Path(__file__).parent)],
+        cwd=ROOT,
+        env={**os.environ, EXECUTOR: "runc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]

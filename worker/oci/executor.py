@@ -1,0 +1,85 @@
+"""Steps run by runc or crun: the sandbox's helper prepares the root, the runtime builds the walls."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ...blocking import run_blocking
+from ...errors import SandboxError
+from ..executor import SandboxExecutor, Stdio
+from ..seccomp import ARCHITECTURES
+from ..userns import in_user_namespace
+from .config import Surroundings, runtime_config, seccomp_config
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from ..executor import ExecSpec
+    from ..executor.wire import Step
+    from .runtime import Runtime
+
+__all__ = ["OciExecutor"]
+
+_TTY_GROUP = 5
+
+
+class OciExecutor(SandboxExecutor):
+    """See `Executor` for the life cycle. What the sandbox does and this does not: terminals, text that is not UTF-8.
+
+    folder: see `SandboxExecutor`; absolute.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], runtime: Runtime, *, seccomp: bool = True) -> None:
+        super().__init__(folder, seccomp=False, runtime=(runtime.path, *runtime.flags))
+        self._filtered = seccomp
+        self._runtime_program = runtime
+        self._here: Surroundings | None = None
+
+    async def __aenter__(self) -> Self:
+        self._here = await run_blocking(partial(_surroundings, seccomp=self._filtered))
+        if self._runtime_program.is_crun and not self._here.in_userns:
+            # It mounts the root anew and forgets `nodev`: a device node of an image would open (seen with crun 1.8).
+            raise SandboxError(
+                "crun does not keep an image's device nodes closed when llbuild is root",
+                hint="use runc, or run llbuild as an ordinary user",
+            )
+        return await super().__aenter__()
+
+    def _encode(self, spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
+        if spec.stdio is Stdio.TERMINAL:
+            raise SandboxError("an OCI runtime is not given terminals", hint="use the built-in sandbox for that")
+        step = super()._encode(spec, cgroups)
+        assert self._here is not None
+        # Where the helper puts roots: see `RootFilesystem.expose`.
+        config = runtime_config(spec, f"{self._folder}/stage/root", self._here)
+        try:
+            step["oci"] = json.dumps(config, ensure_ascii=False).encode()
+        except UnicodeEncodeError as exc:
+            raise SandboxError(
+                "an OCI runtime takes only UTF-8 in a command, an environment or a path",
+                hint="use the built-in sandbox, which takes all bytes",
+            ) from exc
+        return step
+
+
+def _surroundings(*, seccomp: bool) -> Surroundings:
+    machine = os.uname().machine
+    if seccomp and machine not in ARCHITECTURES:
+        raise SandboxError(
+            f"system calls cannot be filtered on {machine}",
+            hint="--security-opt seccomp=unconfined runs steps without a filter",
+        )
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  in memory
+        permitted = next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm:"))
+    with open("/proc/self/gid_map", encoding="ascii") as maps:  # noqa: PTH123  in memory
+        groups = [[int(word) for word in line.split()] for line in maps]
+    return Surroundings(
+        permitted=permitted,
+        maps_tty_group=any(first <= _TTY_GROUP < first + count for first, _, count in groups),
+        in_userns=in_user_namespace(),
+        seccomp=seccomp_config(machine) if seccomp else None,
+    )
