@@ -26,13 +26,11 @@ sight inside one write transaction of `state.db`; SQLite lets nobody else write 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import struct
 import time
 from typing import TYPE_CHECKING, Final
 
-from .errors import StoreError
+from .bytelocks import READ, lock_byte, one_locked, open_lock_file
 from .values import frozen
 
 if TYPE_CHECKING:
@@ -48,7 +46,6 @@ LEASE_TABLE: Final = (
 )
 LATEST: Final = "(SELECT coalesce(max(number), 0) FROM leases)"  # an expression of SQL
 
-_FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
 _CLOCK_STEP_S = 1.0  # two clocks drift apart by less, unless somebody sets one
 
 
@@ -83,14 +80,14 @@ class Leases:
     @contextlib.contextmanager
     def take(self) -> Iterator[int]:
         """Hold a lease; its number. Raises StoreError."""
-        file = self._open()
+        file = open_lock_file(self._path)
         try:
             number = self._database.execute(
                 f"INSERT INTO leases (number, pid, started, booted) VALUES ({LATEST} + 1, ?, ?, ?)",  # noqa: S608
                 (os.getpid(), time.time(), _booted()),
             )
             # Shared: in a database that was set aside meanwhile the number may have been given to somebody else.
-            _lock(file, fcntl.F_OFD_SETLK, number, kind=fcntl.F_RDLCK)
+            lock_byte(file, number, READ)
             yield number
         finally:
             os.close(file)
@@ -100,7 +97,7 @@ class Leases:
 
         Rows of leases that ended are dropped; the newest stays, or its number would be given out again.
         """
-        file = self._open()
+        file = open_lock_file(self._path)
         try:
             numbers = tuple(_held(file))
         finally:
@@ -116,16 +113,6 @@ class Leases:
         # A number that is locked but has no row is of a database that was set aside meanwhile.
         return LiveLeases(numbers, 0.0 if stepped or len(rows) < len(numbers) else since)
 
-    def _open(self) -> int:
-        try:
-            try:
-                return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(self._path), 0o711, exist_ok=True)
-                return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StoreError(f"cannot lock {self._path}: {error.strerror}") from None
-
 
 def _booted() -> float:
     """When this machine was started, in seconds since 1970, as its clock has it now: moves only when that is set."""
@@ -138,7 +125,7 @@ def _held(file: int) -> list[int]:
     gaps = [(0, 0)]  # start, length; 0 is up to the end
     while gaps:
         start, length = gaps.pop()
-        held = _lock(file, fcntl.F_OFD_GETLK, start, length)
+        held = one_locked(file, start, length)
         if held is None:
             continue
         found.append(held)
@@ -147,13 +134,3 @@ def _held(file: int) -> list[int]:
         if length == 0 or held + 1 < start + length:
             gaps.append((held + 1, 0 if length == 0 else start + length - held - 1))
     return sorted(found)
-
-
-def _lock(file: int, command: int, start: int, length: int = 1, *, kind: int = fcntl.F_WRLCK) -> int | None:
-    """Ask for, or about, the bytes; of a lock that is in the way, its first byte."""
-    try:
-        answer = fcntl.fcntl(file, command, _FLOCK.pack(kind, os.SEEK_SET, start, length, 0))
-    except OSError as error:
-        raise StoreError(f"cannot lock against other builds: {error.strerror}") from None
-    found, _, first, _, _ = _FLOCK.unpack(answer)
-    return int(first) if command == fcntl.F_OFD_GETLK and found != fcntl.F_UNLCK else None

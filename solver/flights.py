@@ -12,15 +12,13 @@ is one's own, and nobody was there before, one is alone.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import mmap
 import os
-import struct
 from typing import TYPE_CHECKING
 
 import anyio
 
+from ..bytelocks import READ, UNLOCK, WRITE, lock_byte, one_locked, open_lock_file, place_of
 from ..errors import StoreError
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Flights"]
 
-_FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
 _PRESENCE = (1 << 62) + 1  # beyond the places of keys; read-locked by every process that has the file open
 _MARK_BYTES = 16
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.2
@@ -45,14 +42,13 @@ class Flights:
         self._file = -1
         if path is None:
             return
+        self._file = open_lock_file(path)
         try:
-            path.parent.mkdir(mode=0o711, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._mark = os.urandom(_MARK_BYTES)
-            self._set(_PRESENCE, fcntl.F_RDLCK)
+            lock_byte(self._file, _PRESENCE, READ)
             # In this order: of two that open it at once, the later to write is seen by the other, and sees the other.
             os.pwrite(self._file, self._mark, 0)
-            self._was_alone = self._nobody_else()
+            self._was_alone = one_locked(self._file, _PRESENCE, 1) is None
             self._shown = mmap.mmap(self._file, _MARK_BYTES, prot=mmap.PROT_READ)
         except OSError as error:
             raise StoreError(f"cannot lock {path}: {error.strerror}") from None
@@ -76,7 +72,7 @@ class Flights:
         self._here[key] = anyio.Event()
         wait_s = _FIRST_WAIT_S
         try:
-            while not self._set(_place(key), fcntl.F_WRLCK):
+            while not self._set(key, WRITE):
                 # Not F_OFD_SETLKW in a thread: a thread that waits in the kernel cannot be cancelled.
                 await anyio.sleep(wait_s)
                 wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
@@ -86,26 +82,9 @@ class Flights:
 
     def release(self, key: Key) -> None:
         """Give it back, from the event loop. What was claimed must be recorded by now, or will not be."""
-        self._set(_place(key), fcntl.F_UNLCK)
+        self._set(key, UNLOCK)
         self._here.pop(key).set()
 
-    def _set(self, place: int, kind: int) -> bool:
-        """Lock or unlock a byte; False when another process has it."""
-        if self._file < 0:
-            return True
-        try:
-            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, place, 1, 0))
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EACCES):
-                return False
-            raise StoreError(f"cannot lock a step against other builds: {error.strerror}") from None
-        return True
-
-    def _nobody_else(self) -> bool:
-        wanted = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _PRESENCE, 1, 0)
-        kind, *_ = _FLOCK.unpack(fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, wanted))
-        return bool(kind == fcntl.F_UNLCK)
-
-
-def _place(key: Key) -> int:
-    return int.from_bytes(key[:8], "big") >> 2
+    def _set(self, key: Key, kind: int) -> bool:
+        """Lock or unlock a key; False when another process has it."""
+        return self._file < 0 or lock_byte(self._file, place_of(key), kind)

@@ -19,6 +19,7 @@ FLOORS = {"cli": 4, "exporter": 3, "frontend": 3, "solver": 3, "worker": 3, "pro
 PEERS_ALLOWED = {("exporter", "worker")}  # an exporter reads what the worker stored
 LEAVES = {
     "blocking",
+    "bytelocks",
     "database",
     "digest",
     "errors",

@@ -14,10 +14,7 @@ that ends. Steps take what they wait for in the order of names, so that no two o
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
-import struct
 from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -25,6 +22,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ..blocking import run_blocking
+from ..bytelocks import READ, WRITE, lock_byte, open_lock_file, place_of
 from ..errors import LlbuildError, StoreError
 from ..llb import CacheSharing, FileCopy
 from ..values import frozen
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CacheHolds", "CacheUse", "FirstContents", "cache_name"]
 
-_FLOCK = struct.Struct("hhqqi4x")  # struct flock on 64-bit Linux: type, whence, start, length, pid
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.2
 _MODE = 0o755  # of one that begins empty
 _MOST_FOLDERS = 1000  # of one cache; more steps than that do not run at once
@@ -121,7 +118,7 @@ class CacheHolds:
     async def _take(self, use: CacheUse, waiting: Callable[[CacheUse], None]) -> tuple[int, str]:
         """A lock on one of the cache's folders, as an open file, and the folder."""
         lock = await run_blocking(self._open_locks)
-        kind = fcntl.F_RDLCK if use.sharing is CacheSharing.SHARED else fcntl.F_WRLCK
+        kind = READ if use.sharing is CacheSharing.SHARED else WRITE
         last = 1 if use.sharing is CacheSharing.LOCKED else _MOST_FOLDERS
         wait_s = 0.0
         try:
@@ -143,7 +140,7 @@ class CacheHolds:
 
     async def _clear(self, lock: int, folder: str, kind: int) -> None:
         self._cleared.add(folder)
-        if _lock(lock, folder, fcntl.F_WRLCK):  # alone
+        if _lock(lock, folder, WRITE):  # alone
             await run_blocking(self._remove, f"{self._folder}/{folder}")
             _lock(lock, folder, kind)
 
@@ -163,7 +160,7 @@ class CacheHolds:
             return
         maker = await run_blocking(self._open_locks)
         try:
-            while not _lock(maker, f"making {path}", fcntl.F_WRLCK):  # noqa: ASYNC110  held by another process, too
+            while not _lock(maker, f"making {path}", WRITE):  # noqa: ASYNC110  held by another process, too
                 await anyio.sleep(_FIRST_WAIT_S)
             await run_blocking(self._fill, use, path)
         finally:
@@ -200,24 +197,9 @@ class CacheHolds:
         writer.finish()
 
     def _open_locks(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        try:
-            try:
-                return os.open(self._locks, flags, 0o600)
-            except FileNotFoundError:
-                self._locks.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-                return os.open(self._locks, flags, 0o600)
-        except OSError as error:
-            raise StoreError(f"cannot lock {self._locks}: {error.strerror}") from None
+        return open_lock_file(self._locks)
 
 
 def _lock(file: int, name: str, kind: int) -> bool:
     """Lock the byte of that name; False when somebody else has it. Other locks of the same open file stay."""
-    place = int.from_bytes(sha256(name.encode()).digest()[:8], "big") >> 2
-    try:
-        fcntl.fcntl(file, fcntl.F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, place, 1, 0))
-    except OSError as error:
-        if error.errno in (errno.EAGAIN, errno.EACCES):
-            return False
-        raise StoreError(f"cannot lock a cache mount against other steps: {error.strerror}") from None
-    return True
+    return lock_byte(file, place_of(sha256(name.encode()).digest()), kind)
