@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.tests.worker.executor.conftest import IN_USERNS, of_machine
-from llbuild.worker.executor import BindMount, TmpfsMount
+from llbuild.worker.executor import BindMount, CgroupSpec, TmpfsMount
+from llbuild.worker.machine import Level
+from llbuild.worker.machine.cgroups import find_cgroups
 
 if TYPE_CHECKING:
     from llbuild.tests.worker.executor.conftest import Lab
+
+MAY_LIMIT = find_cgroups().level is Level.GOOD
 
 
 async def test_nothing_can_be_mounted_unmounted_or_made_writable(lab: Lab, tmp_path: Path) -> None:
@@ -176,3 +180,28 @@ async def test_a_set_user_id_program_gains_no_more_than_docker_gives(lab: Lab) -
     root = lab.root(str(grep.parents[1]))
     outcome = await lab.run("/own/grep CapEff /proc/self/status", uid=1000, gid=1000, root=root)
     assert int(outcome.ok.split()[1], 16) & ~0xA80425FB == 0
+
+
+@pytest.mark.needs_root
+async def test_a_fork_bomb_ends_at_the_limit_of_processes_and_nothing_of_it_is_left(lab: Lab) -> None:
+    if IN_USERNS or not MAY_LIMIT:
+        pytest.skip("needs cgroups that may be written (llbuild info)")
+    script = """
+import time
+def bomb():
+    while True:
+        try:
+            if os.fork() == 0:
+                continue
+        except BlockingIOError:
+            return
+bomb()
+if os.getpid() == 1:
+    print(sum(name.isdigit() for name in os.listdir("/proc")) <= 40, flush=True)
+else:
+    time.sleep(1000)
+"""
+    outcome = await lab.python(script, cgroup=CgroupSpec(pids=40))
+    assert outcome.lines == ["True"]
+    assert outcome.status.forks_refused > 0
+    assert (await lab.run("echo next")).ok == "next"

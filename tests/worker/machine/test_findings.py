@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from llbuild.worker.executor.cgroupfiles import hierarchies
 from llbuild.worker.machine import Level, find_all
 from llbuild.worker.machine.cgroups import cgroup_finding
 from llbuild.worker.machine.confinement import seccomp_finding
@@ -72,9 +73,9 @@ def test_cgroups_of_version_2_are_used_as_far_as_they_are_ours(tmp_path: Path) -
     own.mkdir()
     (own / "cgroup.controllers").write_text("cpuset cpu memory pids\n")
     mount = f"30 22 0:26 / {tmp_path} rw - cgroup2 cgroup2 rw,nsdelegate\n"
-    assert cgroup_finding(mount, "0::/user\n").value == "version 2; writable: cpu, memory, pids"
+    assert cgroup_finding(hierarchies(mount, "0::/user\n")).value == "version 2; writable: cpu, memory, pids"
     (own / "cgroup.controllers").write_text("cpu\n")
-    limited = cgroup_finding(mount, "0::/user\n")
+    limited = cgroup_finding(hierarchies(mount, "0::/user\n"))
     assert (limited.level, limited.value) == (Level.LIMITED, "version 2; writable: cpu")
     assert "Delegate" in limited.hint
 
@@ -92,12 +93,12 @@ def test_cgroups_of_version_1_are_found_beside_version_2(tmp_path: Path) -> None
             ]
         )
     )
-    found = cgroup_finding(mounts, "4:pids:/inside\n3:memory:/job\n0::/\n")
+    found = cgroup_finding(hierarchies(mounts, "4:pids:/inside\n3:memory:/job\n0::/\n"))
     assert found.value == "version 1 and 2 (hybrid); writable: memory, pids"
 
 
 def test_without_cgroups_it_says_what_they_would_be_for() -> None:
-    found = cgroup_finding(MOUNTS, "")
+    found = cgroup_finding(hierarchies(MOUNTS, ""))
     assert (found.level, found.value) == (Level.MISSING, "none mounted")
 
 
