@@ -90,10 +90,11 @@ class _Export:
                 from .loading import load_into_engine
 
                 await load_into_engine(image, names_of(self._job.options, output), content, self._emit)
-            for name in names_of(self._job.options, output) if output.push else ():
+            targets = names_of(self._job.options, output) if output.push else []
+            for number, target in enumerate(targets):
                 from .pushing import push_built
 
-                await push_built(self._job, image, supply, name, self._worker)
+                await push_built(self._job, image, supply, target, self._worker, near=targets[:number])
         return image
 
     async def _part(

@@ -76,9 +76,9 @@ def build_parser() -> CommandParser:
 
 
 def platforms_of(texts: Sequence[str]) -> tuple[Platform, ...]:
-    """All `--platform` values, separated at commas. Raises UsageError."""
+    """All `--platform` values, separated at commas; each once. Raises UsageError."""
     try:
-        return tuple(parse_platform(word) for text in texts for word in text.split(","))
+        return tuple(dict.fromkeys(parse_platform(word) for text in texts for word in text.split(",")))
     except ValueError as exc:
         raise UsageError(f"--platform: {exc}") from exc
 

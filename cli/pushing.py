@@ -10,10 +10,11 @@ from ..errors import SourceError
 from ..exporter import PushedBlob, push_image
 from ..image import RegistryPusher, parse_reference
 from ..solver import RETRY_DELAYS_S, retrying
+from ..values import replace
 from .phases import phase
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from ..digest import Digest
     from ..exporter import AssembledImage, AssembledIndex
@@ -33,8 +34,13 @@ async def push_built(
     layers: Mapping[str, LayerBlob],
     name: Reference,
     worker: LocalWorker,
+    *,
+    near: Sequence[Reference] = (),
 ) -> None:
-    """Push an image that was just put together. `layers`: its layers as blobs, by name. Raises SourceError."""
+    """Push an image that was just put together.
+
+    layers: its layers as blobs, by name. near: where it was pushed before. Raises SourceError.
+    """
     with phase(f"pushing {name}", job.display.display) as reporter:
 
         async def attempt(call: Callable[[], Awaitable[_T]]) -> _T:
@@ -42,11 +48,14 @@ async def push_built(
 
         forms = worker.forms()
         supply = await run_blocking(supply_layers, layers, job.state.records, forms, reporter.progress)
+        beside = next((other for other in near if other.domain == name.domain), None)
+        if beside is not None:
+            supply = {digest: replace(blob, source=beside) for digest, blob in supply.items()}
         async with RegistryPusher(plain_http=job.options.globals.config.plain_http) as registry:
             await push_image(
                 registry,
                 name,
-                [supply[layer.digest] for layer in image.layers],
+                [supply[digest] for digest in dict.fromkeys(layer.digest for layer in image.layers)],
                 tuple(image.small_blobs()),
                 store=job.state.content,
                 report=reporter.progress,
@@ -72,7 +81,7 @@ async def push_stored(
             await push_image(
                 registry,
                 name,
-                [PushedBlob(descriptor=layer) for layer in image.layers],
+                [PushedBlob(descriptor=layer) for layer in {layer.digest: layer for layer in image.layers}.values()],
                 tuple(image.small_blobs()),
                 store=content,
                 report=reporter.progress,

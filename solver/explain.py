@@ -74,11 +74,12 @@ def _source(now: Derivation, before: Derivation) -> Iterator[Reason]:
 
 
 def _moved(name: str, old: str, new: str) -> Reason:
-    return Reason(
-        cause=Cause.SOURCE,
-        summary=f"{_plain_source(name)} moved from {_short(old)} to {_short(new)}",
-        details=(f"- {old}", f"+ {new}"),
-    )
+    was, is_now = _short(old), _short(new)
+    if was == is_now:  # one index, two of its images
+        summary = f"{_plain_source(name)} is wanted {new[new.find(' ') + 1 :]}, where it was {old[old.find(' ') + 1 :]}"
+    else:
+        summary = f"{_plain_source(name)} moved from {was} to {is_now}"
+    return Reason(cause=Cause.SOURCE, summary=summary, details=(f"- {old}", f"+ {new}"))
 
 
 def _plain_source(name: str) -> str:

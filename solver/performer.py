@@ -149,7 +149,7 @@ class Performer:
             for index, edge in enumerate(vertex.inputs)
             if edge.vertex in self._ran and (vertex.digest, index) not in self._contents
         ]
-        if ran and self._store.durations([entry.op]):
+        if ran and not entry.derivation.ignored and self._store.durations([entry.op]):
             return built_on(self._plan.graph.name(ran[0]))  # the usual case of all that follows a change
         return reasons_of(entry.derivation, self._store.derivations, self._began, entry.listings)[0]
 

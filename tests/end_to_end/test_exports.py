@@ -99,6 +99,17 @@ def test_layers_of_a_pulled_base_are_mounted_and_not_downloaded(
     assert not here & {layer.removeprefix("sha256:") for layer in layers}
 
 
+def test_a_layer_that_an_image_has_twice_is_pushed_once(
+    llbuild: Llbuild, context: Callable[..., Path], registry: Registry
+) -> None:
+    ref = f"{registry.address}/push/twice:1"
+    llbuild.build("--push", "-t", ref, context("FROM scratch\nCOPY Dockerfile /\nCOPY Dockerfile /\n"))
+    first, second = inspect(ref)["Layers"]
+    assert first == second
+    llbuild("pull", "-q", ref)
+    llbuild("push", "-q", ref)
+
+
 def test_a_push_without_a_name_is_refused_before_anything_runs(llbuild: Llbuild, context: Callable[..., Path]) -> None:
     outcome = llbuild.build("--push", context("FROM busybox\nRUN false\n"), exit_code=2)
     assert "the image is to be pushed, and has no name" in outcome.stderr

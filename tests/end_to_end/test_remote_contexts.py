@@ -370,3 +370,20 @@ def test_a_context_behind_ssh_is_reached_with_the_agent_at_hand(
         llbuild.build("--ssh", f"default={ssh.agent}", repo.url)
         outcome = llbuild("build", repo.url, exit_code=1, env={"SSH_AUTH_SOCK": ssh.agent})
         assert "no agent 'default' was given for it" in outcome.stderr
+
+
+# cleaning up
+
+
+def test_what_was_cleaned_up_is_fetched_again(
+    llbuild: Llbuild, server: GitServer, repo: Repository, web: WebServer
+) -> None:
+    url = web.put("/a", b"page", etag="1")
+    repo.commit(Dockerfile=f"FROM busybox\nADD {url} /page\nCOPY a /told\n")
+    llbuild.build("-t", "x", repo.url)
+    llbuild("rmi", "x")
+    llbuild("prune", "--force")
+    llbuild.build("-t", "x", repo.url)
+    assert llbuild("run", "x", "cat", "/told", "/page").stdout == "first\npage"
+    assert web.statuses == [200, 200]
+    llbuild("verify")

@@ -164,8 +164,8 @@ def test_a_layout_folder_is_loaded_and_a_bare_tag_is_no_name(hello: Llbuild, oth
 @pytest.mark.parametrize(
     ("listing", "message"),
     [
-        (b"{", "lists no images"),
-        (b"[1]", "lists no images"),
+        (b"{", "is not a list of images"),
+        (b"[1]", "is not a list of images"),
         (b'[{"Config": "c", "Layers": []}]', "holds no c"),
         (b'[{"Config": "manifest.json", "Layers": []}]', "image config"),
     ],

@@ -9,7 +9,7 @@ from llbuild.blocking import run_blocking
 from llbuild.database import open_database
 from llbuild.digest import Digest, blake3_digest
 from llbuild.llb.codec import pack
-from llbuild.solver import SCHEMAS, CacheStore, Event, Limits, VertexMissed, solve
+from llbuild.solver import SCHEMAS, CacheStore, Event, VertexMissed, solve
 from llbuild.solver.derivations import Derivation, Derivations, Input
 from llbuild.solver.explain import Cause, explain_miss
 from llbuild.solver.nearest import nearest
@@ -119,6 +119,17 @@ CASES: list[tuple[Derivation, Derivation, list[tuple[Cause, str, tuple[str, ...]
                 Cause.SOURCE,
                 "base image docker.io/library/busybox:latest moved from sha256:aa to sha256:bb",
                 ("- image@sha256:aa for x", "+ image@sha256:bb for x"),
+            )
+        ],
+    ),
+    (
+        step(EXEC, BASE),
+        step(EXEC, replace(BASE, value="image@sha256:aa for y")),
+        [
+            (
+                Cause.SOURCE,
+                "base image docker.io/library/busybox:latest is wanted for y, where it was for x",
+                ("- image@sha256:aa for x", "+ image@sha256:aa for y"),
             )
         ],
     ),
@@ -242,10 +253,10 @@ def test_only_so_many_records_and_listings_are_kept(database: Database) -> None:
 
 @pytest.mark.anyio
 async def test_a_build_tells_the_reason_of_each_miss(store: CacheStore) -> None:
-    async def reasons(text: str, worker: MemoryWorker, limits: Limits | None = None) -> dict[str, str]:
+    async def reasons(text: str, worker: MemoryWorker, ignore: frozenset[str] = frozenset()) -> dict[str, str]:
         events: list[Event] = []
-        definition = parse_graph(text).definition("out")
-        await solve([definition], worker, store, events.append, limits, explain=True)
+        definition = parse_graph(text, ignore_cache=ignore).definition("out")
+        await solve([definition], worker, store, events.append, explain=True)
         names = {digest: said.name for digest, said in definition.metadata}
         return {names[event.vertex]: event.reason for event in events if isinstance(event, VertexMissed)}
 
@@ -257,6 +268,8 @@ async def test_a_build_tells_the_reason_of_each_miss(store: CacheStore) -> None:
         "copy": "/src: 1 of 1 file changed: file0 (content)",
         "out": "built on another result of copy",
     }
+    told = await reasons(text, worker, ignore=frozenset({"a", "out"}))
+    assert set(told.values()) == {"the cache was to be ignored (--no-cache)"}
     worker.images["base"] = "sha256:bb"
     told = await reasons(text, worker)
     assert told["a"] == "base moved from sha256:aa to sha256:bb"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,6 +161,40 @@ async def test_a_layer_that_is_gone_is_lost(bench: Bench) -> None:
     await run_blocking(bench.layers.remove, LayerId(RUN))
     with pytest.raises(LostLayerError):
         await bench.blob(RUN, LayerForm())
+
+
+async def test_a_dated_layer_is_another_one_and_is_made_once(bench: Bench) -> None:
+    await run_blocking(bench.make_layer, RUN, {"hello": b"hello\n"})
+    plain, form = await bench.blob(RUN, LayerForm()), LayerForm(latest_s=1_600_000_000)
+    dated = await bench.blob(RUN, form)
+    assert dated.diff_id != plain.diff_id
+    times = await run_blocking(lambda: member_times(bench, dated))
+    assert times == {"hello": 1_600_000_000}
+    await run_blocking(bench.layers.remove, LayerId(RUN))  # what is made again would need its files
+    assert await bench.blob(RUN, form) == dated
+    assert await bench.blob(RUN, LayerForm()) == plain
+
+
+async def test_a_layer_that_is_old_enough_stays_what_it_is(bench: Bench) -> None:
+    await run_blocking(bench.make_layer, RUN, {"hello": b"hello\n"})
+    assert await bench.blob(RUN, LayerForm(latest_s=4_000_000_000)) == await bench.blob(RUN, LayerForm())
+
+
+async def test_layers_are_squashed_once(bench: Bench) -> None:
+    names = [f"run-{digit * 32}" for digit in "123"]
+    for number, name in enumerate(names):
+        await run_blocking(bench.make_layer, name, {f"file{number}": b"x", "all": str(number).encode()})
+    squashed = await bench.forms.squashed(names[:1], names[1:], LayerForm(), lambda *_: None)
+    times = await run_blocking(lambda: member_times(bench, squashed))
+    assert list(times) == ["all", "file1", "file2"]
+    for name in names:
+        await run_blocking(bench.layers.remove, LayerId(name))
+    assert await bench.forms.squashed(names[:1], names[1:], LayerForm(), lambda *_: None) == squashed
+
+
+def member_times(bench: Bench, blob: LayerBlob) -> dict[str, int]:
+    with tarfile.open(bench.content.path(blob.descriptor.digest)) as archive:
+        return {member.name: int(member.mtime) for member in archive}
 
 
 def adopted(bench: Bench, record: LayerRecord, *, here: bool) -> tuple[set[str], LayerRecord]:

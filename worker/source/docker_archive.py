@@ -50,7 +50,9 @@ def read_docker_archive(
         entries = json.loads(listing)
         found = [(str(entry["Config"]), list(entry["Layers"]), entry.get("RepoTags") or []) for entry in entries]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceError(f"{ref}: its {_LISTING} lists no images", ref=ref) from error
+        raise SourceError(f"{ref}: its {_LISTING} is not a list of images", ref=ref) from error
+    if not found:
+        raise SourceError(f"{ref} holds no image", ref=ref)
     return [
         (_take_in(file, members, store, config, layers, ref), tuple(parse_reference(str(tag)) for tag in tags))
         for config, layers, tags in found
