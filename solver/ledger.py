@@ -3,8 +3,8 @@
     async with open_ledger(store, flights) as ledger:
         …ledger.note(entry)…             # any number, from the event loop
 
-Whatever has gathered while one transaction was written goes into the next. A claim on a key is given back once the
-result is there for others to find.
+Whatever comes within a moment, or while one transaction is written, goes into one. A claim on a key is given back
+once the result is there for others to find.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..log import log
 from ..values import frozen, replace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from ..digest import Digest
     from .derivations import Derivation
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .store import CacheStore, Record
 
 __all__ = ["Entry", "Ledger", "open_ledger"]
+
+_GATHER_S = 0.02  # a transaction costs as much as what three vertices have to say
 
 
 @frozen
@@ -39,7 +41,7 @@ class Entry:
     key: Key  # by definition
     op: Key
     record: Record | None
-    derivation: Derivation
+    derive: Callable[[], Derivation]  # what the key was made of; called where nobody waits for it
     listings: tuple[tuple[Digest, bytes], ...] = ()
     duration_s: float = 0.0
 
@@ -66,6 +68,8 @@ class Ledger:
         self.store = store
         self.flights = flights
         self._send, self._receive = anyio.create_memory_object_stream[Entry](inf)
+        self._closed = anyio.Event()
+        self._gathered: list[Entry] = []  # taken from the stream, not written yet
 
     def note(self, entry: Entry) -> None:
         """Have it written down; returns at once."""
@@ -74,25 +78,27 @@ class Ledger:
     def close(self) -> None:
         """Nothing more will come: `write` ends when it has caught up."""
         self._send.close()
+        self._closed.set()
 
     async def write(self) -> None:
         """Write until `close`. Cancelled, it still writes what was noted. Raises StoreError."""
         with self._receive:
             try:
                 async for entry in self._receive:
-                    await self._write([entry, *self._waiting()])
+                    self._gathered.append(entry)
+                    with anyio.move_on_after(_GATHER_S):
+                        await self._closed.wait()
+                    await self._write_all()
             finally:
-                await self._write(self._waiting())
+                await self._write_all()
 
-    def _waiting(self) -> list[Entry]:
-        entries = []
+    async def _write_all(self) -> None:
         while True:
             try:
-                entries.append(self._receive.receive_nowait())
+                self._gathered.append(self._receive.receive_nowait())
             except (anyio.WouldBlock, anyio.EndOfStream):
-                return entries
-
-    async def _write(self, entries: Sequence[Entry]) -> None:
+                break
+        entries, self._gathered = self._gathered, []
         if not entries:
             return
         with anyio.CancelScope(shield=True):
@@ -105,7 +111,7 @@ class Ledger:
     def _record(self, entries: Sequence[Entry]) -> None:
         with self.store.transaction():
             for entry in entries:
-                record, derivation = entry.record, entry.derivation
+                record, derivation = entry.record, entry.derive()
                 done = record is not None
                 self.store.derivations.record(replace(derivation, done=done), entry.listings)
                 if record is not None:
@@ -117,5 +123,4 @@ class Ledger:
                         name=derivation.name,
                         duration_s=max(0.0, entry.duration_s),  # a clock may be set back meanwhile
                     )
-        for entry in entries:
-            log.debug("result_recorded", vertex=entry.derivation.vertex.short, duration_s=entry.duration_s)
+                log.debug("result_recorded", vertex=derivation.vertex.short, duration_s=entry.duration_s)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from ..blocking import run_blocking
 from ..errors import LlbuildError, VertexError
 from ..values import replace
+from .deriving import derive
 from .events import VertexCached, VertexCompleted, VertexMissed, VertexStarted
-from .explain import Cause, built_on
 from .keys import combine, content_key, content_memo, is_local, selections
 from .ledger import Entry
-from .reasons import derive, reasons_of
 from .reporter import EventReporter
 from .retry import retrying
 from .store import Record
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from ..digest import Digest
     from ..llb import FileCopy, Vertex
     from .events import Emit
-    from .explain import Reason
     from .keys import Key
     from .ledger import Ledger
     from .plan import Plan
@@ -99,7 +97,7 @@ class Performer:
             key=self._plan.keys[vertex.digest],
             op=self._plan.op_keys[vertex.digest],
             record=None,
-            derivation=derive(self._plan, vertex, self.records, self._contents),
+            derive=partial(derive, self._plan, vertex, self.records, self._contents),
             listings=self._listings(vertex),
         )
         try:
@@ -124,8 +122,8 @@ class Performer:
         try:
             if self._explain and entry is not None:
                 reason = await run_blocking(self._reason, vertex, entry)
-                if reason.cause is not Cause.NEW:
-                    self._emit(VertexMissed(vertex.digest, reason.summary, time.time()))
+                if reason:
+                    self._emit(VertexMissed(vertex.digest, reason, time.time()))
             inputs = tuple(self.records[edge.vertex].refs[edge.output] for edge in vertex.inputs)
             told = self._plan.graph.metadata.get(vertex.digest)
             resources = None if told is None else told.resources
@@ -143,15 +141,22 @@ class Performer:
             self._emit(VertexCompleted(vertex.digest, time.time(), error))
         return refs
 
-    def _reason(self, vertex: Vertex, entry: Entry) -> Reason:
+    def _reason(self, vertex: Vertex, entry: Entry) -> str:
+        """Why it must run, in a line; "" when nothing like it ever ran: there is nothing to tell."""
+        from .explain import Cause, built_on  # only for displays that explain
+        from .reasons import reasons_of
+
         ran = [
             edge.vertex
             for index, edge in enumerate(vertex.inputs)
             if edge.vertex in self._ran and (vertex.digest, index) not in self._contents
         ]
-        if ran and not entry.derivation.ignored and self._store.durations([entry.op]):
-            return built_on(self._plan.graph.name(ran[0]))  # the usual case of all that follows a change
-        return reasons_of(entry.derivation, self._store.derivations, self._began, entry.listings)[0]
+        ignored = vertex.digest in self._plan.ignoring
+        if ran and not ignored and self._store.durations([entry.op]):
+            reason = built_on(self._plan.graph.name(ran[0]))  # the usual case of all that follows a change
+        else:
+            reason = reasons_of(entry.derive(), self._store.derivations, self._began, entry.listings)[0]
+        return "" if reason.cause is Cause.NEW else reason.summary
 
     def _listings(self, vertex: Vertex) -> tuple[tuple[Digest, bytes], ...]:
         """Digests and listings of what the vertex reads by content."""

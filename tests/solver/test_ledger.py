@@ -48,7 +48,7 @@ async def performed(ledger: Ledger, number: int, *, failed: bool = False) -> Ent
     await ledger.flights.claim(key(number))
     derivation = Derivation(vertex=blake3_digest(key(number)), name=f"step {number}", created=1.0, op={"exec": {}})
     record = None if failed else Record(((f"layer{number}",),), key(number))
-    return Entry(claim=key(number), key=key(number), op=key(number), record=record, derivation=derivation)
+    return Entry(claim=key(number), key=key(number), op=key(number), record=record, derive=lambda: derivation)
 
 
 async def stored(store: CacheStore, numbers: range) -> set[int]:
@@ -101,3 +101,14 @@ async def test_a_store_that_cannot_be_written_ends_the_build_and_frees_the_claim
             await anyio.sleep_forever()
     assert caught.group_contains(StoreError)
     assert await claimable(flights, 1)
+
+
+async def test_what_comes_within_a_moment_is_one_transaction(
+    store: CacheStore, flights: Flights, database: Database
+) -> None:
+    before = await run_blocking(database.query, "SELECT total_changes()")
+    async with open_ledger(store, flights) as ledger:
+        for number in range(8):
+            ledger.note(await performed(ledger, number))
+        assert await run_blocking(database.query, "SELECT total_changes()") == before  # not yet
+    assert await stored(store, range(9)) == set(range(8))
