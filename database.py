@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Database", "Schema", "open_database", "set_aside"]
+__all__ = ["Database", "Schema", "open_database", "set_aside", "storable"]
 
 BUSY_TIMEOUT_S = 30
 _LONG_LOG_BYTES = 1 << 18  # reading as much back costs a build a quarter of a millisecond, folding it in two
@@ -197,6 +197,11 @@ def set_aside(damage: DamagedError) -> str:
     finally:
         os.close(folder)
     return aside
+
+
+def storable(text: str) -> str:
+    """`text` as UTF-8 can hold it, what cannot be said as `?`: names of files need not be text."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _inode(path: str | Path) -> int:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..database import storable
 from ..errors import LlbuildError, StoreError, first_error
 from ..llb import SourceFile, redacted
 from ..log import log
@@ -44,9 +45,9 @@ def remember_build(
         started=started,
         completed=time.time(),
         status=status,
-        error=_storable(reason),
+        error=storable(reason),
         names=job.options.tags,
-        context=_storable(given.context),
+        context=storable(given.context),
         target=given.request.option("target") or "",
         platform=given.request.option("platform") or str(given.request.platform),
         result=result.manifest.digest if result is not None and result.manifest is not None else None,
@@ -75,15 +76,13 @@ def _details(job: Build, cause: BaseException | None, definitions: Sequence[Defi
     unkept = {} if definitions else view.files  # a definition keeps its build files itself
     return BuildDetails(
         frontend=given.frontend.name,
-        options=tuple(
-            (_storable(name), _storable(_shown(name, value))) for name, value in given.request.options.items()
-        ),
+        options=tuple((storable(name), storable(_shown(name, value))) for name, value in given.request.options.items()),
         version=__version__,
         cpus=len(os.sched_getaffinity(0)),
         limit=job.options.max_parallelism,
         warnings=tuple(map(_storable_warning, warnings)),
-        report=_storable(report),
-        sources=tuple(SourceFile(path=_storable(path), data=data[:_LONGEST]) for path, data in unkept.items()),
+        report=storable(report),
+        sources=tuple(SourceFile(path=storable(path), data=data[:_LONGEST]) for path, data in unkept.items()),
     )
 
 
@@ -97,14 +96,14 @@ def _shown(name: str, value: str) -> str:
 def _storable_warning(warning: BuildWarning) -> BuildWarning:
     return replace(
         warning,
-        message=_storable(warning.message),
+        message=storable(warning.message),
         at=_storable_span(warning.at),
         focus=_storable_span(warning.focus),
     )
 
 
 def _storable_span(span: Span | None) -> Span | None:
-    return None if span is None else replace(span, path=_storable(span.path))
+    return None if span is None else replace(span, path=storable(span.path))
 
 
 def _cause(error: BaseException | None) -> BaseException | None:
@@ -130,7 +129,7 @@ def _step(state: VertexState, vertices: Container[Digest]) -> Step:
         name="" if state.digest in vertices else state.name,
         started=state.started if ran else None,
         completed=state.completed if outcome is not Outcome.UNNEEDED else None,
-        error=_storable(state.error),
+        error=storable(state.error),
         usage=None if used is None else ProcessUsage(used.user_s, used.system_s, used.max_rss_bytes),
     )
 
@@ -141,8 +140,3 @@ def _outcome(state: VertexState) -> Outcome:
     if state.canceled or state.completed is None:
         return Outcome.CANCELED
     return Outcome.FAILED if state.error else Outcome.EXECUTED
-
-
-def _storable(text: str) -> str:
-    """UTF-8 can hold it: names of files need not be text."""
-    return text if text.isascii() else text.encode(errors="replace").decode()

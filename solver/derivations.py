@@ -12,7 +12,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from ..database import Schema
+from ..database import Schema, storable
 from ..digest import Digest
 from ..llb.codec import pack, unpack
 from ..values import frozen
@@ -93,7 +93,7 @@ class Derivations:
                 "INSERT INTO derivations (vertex, name, created, done, parts) VALUES (?, ?, ?, ?, ?)",
                 (
                     bytes.fromhex(derivation.vertex.hex),
-                    _storable(derivation.name),
+                    storable(derivation.name),
                     derivation.created,
                     derivation.done,
                     parts,
@@ -119,7 +119,7 @@ class Derivations:
         found = self._read(
             "SELECT vertex, name, created, done, parts FROM derivations WHERE name = ? AND created < ?"
             " ORDER BY id DESC LIMIT 1",
-            (_storable(name), before),
+            (storable(name), before),
         )
         return found[0] if found else None
 
@@ -174,11 +174,6 @@ class Derivations:
 
 def _raw(digest: str) -> bytes:
     return bytes.fromhex(digest.partition(":")[2])
-
-
-def _storable(text: str) -> str:
-    """UTF-8 can hold it: names of files need not be text."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _read(row: tuple[bytes, str, float, int, bytes]) -> Derivation:

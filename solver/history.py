@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..database import Schema
-from ..digest import Digest, blake3_digest
+from ..digest import Digest, blake3_bytes
 from ..errors import BuildWarning, NotFoundError
 from ..llb import SourceFile, decode_definition, encode_definition
 from ..llb.codec import pack, unpack
@@ -225,7 +225,7 @@ def _identity(definition: Definition) -> bytes:
         [[digest, metadata.name, metadata.ignore_cache] for digest, metadata in definition.metadata],
         [[source.path, source.data] for source in definition.sources],
     ]
-    return bytes.fromhex(blake3_digest(pack(said)).hex)
+    return blake3_bytes(pack(said))
 
 
 def _summary_row(summary: BuildSummary) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from ..database import Schema
+from ..database import Schema, storable
 from ..leases import LATEST, LEASE_TABLE
 
 if TYPE_CHECKING:
@@ -52,8 +52,3 @@ class UseRecords:
             " last_used = excluded.last_used, uses = uses + 1, lease = excluded.lease",
             [(kind, name, storable(text), now, now) for name, text in things],
         )
-
-
-def storable(text: str) -> str:
-    """UTF-8 can hold it: names of files need not be text."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
