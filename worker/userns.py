@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SandboxError
 from ..values import frozen
+from .owners import forget_ids
 from .subids import NoSubIds, SubIds, find_sub_ids
 from .syscalls import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, setns, unshare
 
@@ -94,6 +95,7 @@ def enter_user_namespace(root: str = "") -> UserNamespace:
             entered = _enter_with_one()
     else:
         entered = _enter_with_one()
+    forget_ids()
     if root:
         with suppress(OSError):  # a folder that cannot be written is somebody else's to complain about
             _mark(root, _mark_of(entered.sub_ids))
