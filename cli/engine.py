@@ -115,10 +115,11 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
     if plan is None or not plan.runs_processes or job.options.cache_from or job.options.oci_runtime:
         return None
     from ..worker.executor import start_helper
-    from ..worker.seccomp import filter_program
+    from ..worker.seccomp import filter_program, notify_program
 
     root = str(job.state.root)
-    return start_helper(root, filter_program(root) if job.options.seccomp else b"")
+    program = filter_program(root) if job.options.seccomp else b""
+    return start_helper(root, program, id_calls=notify_program(root))
 
 
 def _plan(job: Build, compiled: Compiled) -> Plan | None:

@@ -48,8 +48,8 @@ class Kind:
         self.cgroups = cgroups
 
 
-def run_child(host: Host, orders: socket.socket, report: int, kind: Kind) -> NoReturn:
-    """Prepare for a step of this kind, wait for it, and become its command."""
+def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, keeper: socket.socket | None) -> NoReturn:
+    """Prepare for a step of this kind, wait for it, and become its command. keeper: see process.become_user."""
     root: RootFilesystem | None = None
     said: Report = {}
     try:
@@ -63,7 +63,7 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind) -> NoR
         if host.runtime:
             code = hosted.run(step, fds, host, root)
         else:
-            _set_up(step, fds, host, root)
+            _set_up(step, fds, host, root, keeper)
     except SetupError as exc:
         said = {"error": exc.message, "hint": exc.hint}
     except OSError as exc:
@@ -102,7 +102,7 @@ def _receive(orders: socket.socket) -> tuple[Step, list[int]]:
             return decode_step(body), list(fds)
 
 
-def _set_up(step: Step, fds: list[int], host: Host, root: RootFilesystem) -> None:
+def _set_up(step: Step, fds: list[int], host: Host, root: RootFilesystem, keeper: socket.socket | None) -> None:
     process.check_user(step, host)
     syscalls.sethostname(step["hostname"])
     root.build(step)
@@ -110,18 +110,18 @@ def _set_up(step: Step, fds: list[int], host: Host, root: RootFilesystem) -> Non
     root.furnish()
     stdin, stdout, stderr, *console = fds
     if console:
-        terminal_side.open_terminal(console[0], step["uid"])
+        terminal_side.open_terminal(console[0], step["uid"] if host.maps(step["uid"], 0) else 0)
     else:
         for number, fd in enumerate((stdin, stdout, stderr)):
             os.dup2(fd, number, inheritable=True)
     os.umask(0o022)
-    process.make_cwd(step["cwd"], step["uid"], step["gid"])
+    process.make_cwd(step["cwd"], step["uid"], step["gid"], host=host)
     root.protect()
     root.mount_points.note_times()
     process.set_limits(step["rlimits"])
     if step["own_output"]:
-        process.own_pipes(step["uid"], step["gid"])
-    process.become_user(step, host)
+        process.own_pipes(step["uid"], step["gid"], host=host)
+    process.become_user(step, host, keeper, root)
 
 
 def _join(cgroups: list[bytes]) -> None:

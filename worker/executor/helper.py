@@ -16,7 +16,7 @@ import signal
 import socket
 
 from .. import syscalls
-from . import mountpoints
+from . import idkeeper, mountpoints
 from .child import Kind, run_child
 from .failure import explained
 from .host import Host, make_stubs
@@ -40,10 +40,11 @@ _READ_BYTES = 1 << 16
 class _Child:
     """A forked process that prepares itself and waits for a step."""
 
-    __slots__ = ("orders", "pid", "report")
+    __slots__ = ("keeper", "orders", "pid", "report")
 
-    def __init__(self, pid: int, orders: socket.socket, report: int) -> None:
+    def __init__(self, pid: int, orders: socket.socket, report: int, keeper: int) -> None:
         self.pid = pid
+        self.keeper = keeper  # the process that answers its calls about ids, or 0: nobody has to
         self.orders = orders
         self.report = report
 
@@ -160,17 +161,23 @@ class _Helper:
     def _fork(self, *, own_network: bool, insecure: bool, cgroups: list[bytes]) -> _Child:
         orders, child_orders = socket.socketpair()
         report, child_report = os.pipe()
+        asks, answers = socket.socketpair() if self._host.notify is not None else (None, None)
         try:
             syscalls.unshare(syscalls.CLONE_NEWPID)
             try:
                 pid = os.fork()
                 if pid == 0:
                     orders.close()  # or the helper's end would not show
+                    if answers is not None:
+                        answers.close()
                     kind = Kind(own_network=own_network, insecure=insecure, cgroups=cgroups)
-                    run_child(self._host, child_orders, child_report, kind)
+                    run_child(self._host, child_orders, child_report, kind, asks)
             finally:
                 # The next child needs a namespace of its own, and one can only be made from here.
                 syscalls.setns(self._own_pidns, syscalls.CLONE_NEWPID)
+            keeper = 0 if answers is None else os.fork()
+            if answers is not None and keeper == 0:
+                idkeeper.keep_ids(self._host, answers, pid)
         except OSError:
             os.close(report)
             orders.close()
@@ -178,13 +185,19 @@ class _Helper:
         finally:
             os.close(child_report)
             child_orders.close()
-        return _Child(pid, orders, report)
+            for end in (asks, answers):
+                if end is not None:
+                    end.close()
+        return _Child(pid, orders, report, keeper)
 
     def _reap(self, step: _Running, child: _Child) -> None:
         """By now the whole tree is gone: the kernel reports a namespace's first process only after all others."""
         _, status, usage = os.wait4(child.pid, 0)
         self._forget(step.pidfd)
         os.close(step.pidfd)
+        if child.keeper:
+            os.kill(child.keeper, signal.SIGKILL)
+            os.waitpid(child.keeper, 0)
         report = os.read(child.report, _READ_BYTES)
         os.close(child.report)
         code = os.waitstatus_to_exitcode(status)
@@ -215,11 +228,11 @@ class _Helper:
             os.close(fd)
 
 
-def main(control_fd: int, folder: str, filter_fd: int, *runtime: str) -> NoReturn:
+def main(control_fd: int, folder: str, filter_fd: int, calls_fd: int, *runtime: str) -> NoReturn:
     """Serve steps until the client is gone. Called by the boot code of `start.py`.
 
     filter_fd: a pipe to read the seccomp filter's program from; empty: steps have none.
-    runtime: see Host.
+    calls_fd: likewise; see `id_calls` of Host, as for `runtime`.
     """
     syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     syscalls.name_process(b"llbuild-sandbox")
@@ -241,15 +254,14 @@ def main(control_fd: int, folder: str, filter_fd: int, *runtime: str) -> NoRetur
     except OSError:
         pass
     root = os.path.abspath(os.fsencode(folder))
-    program = _read_all(filter_fd)
+    program, id_calls = _read_all(filter_fd), _read_all(calls_fd)
     stage, stubs = root + b"/stage", root + b"/stubs"
     os.makedirs(stage, exist_ok=True)
     make_stubs(stubs)
     # Nothing here makes cycles; and a collection in a child would touch, and so copy, every page it shares.
     gc.disable()
-    _Helper(
-        socket.socket(fileno=control_fd), Host(stage, stubs, program, [os.fsencode(word) for word in runtime])
-    ).serve()
+    host = Host(stage, stubs, program, [os.fsencode(word) for word in runtime], id_calls)
+    _Helper(socket.socket(fileno=control_fd), host).serve()
 
 
 def _read_all(fd: int) -> bytes:

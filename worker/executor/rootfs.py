@@ -11,6 +11,7 @@ import os
 import stat
 
 from .. import syscalls
+from ..owners import OwnerTable
 from . import netfiles
 from .devices import DEFAULT_SHM_BYTES, new_dev, new_shm
 from .failure import SetupError, explained
@@ -22,7 +23,7 @@ from .secretfiles import SecretFiles
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .host import Host
-    from .wire import Mount, Step
+    from .wire import Introduction, Mount, Root, Step
 
 __all__ = ["RootFilesystem"]
 
@@ -39,6 +40,8 @@ class RootFilesystem:
         self._extra: list[tuple[Mount, int]] = []
         self._secrets = SecretFiles()
         self.mount_points = MountPoints()
+        self.introduction: Introduction = {"insecure": insecure, "owners": []}
+        self.layer_folders: list[int] = []  # open, with `introduction`: of the new layer, and of its content
 
     def prepare(self) -> None:
         """What is below the stage goes away with the machine's tree, unless it is moved from there before."""
@@ -64,12 +67,22 @@ class RootFilesystem:
         for wanted in step["mounts"]:
             self._extra.append((wanted, self._prepare_extra(wanted)))
         self.mount_points.use(root["upper"])
+        if host.notify is not None:
+            self._recall_owners(root)
         if root["lowers"] or root["upper"]:
             self._root = overlay([host.stubs, *root["lowers"]], root["upper"], root["work"], host=host)
         else:  # overlayfs refuses a single layer
             self._root = bind(host.stubs)
         if not self._insecure:
             syscalls.mount_setattr(self._root, attributes=syscalls.MOUNT_ATTR_NODEV)
+
+    def _recall_owners(self, root: Root) -> None:
+        for folder in root["lowers"]:
+            owners = OwnerTable(os.fsdecode(folder)).owners
+            self.introduction["owners"] += [(inode, uid, gid) for inode, (uid, gid) in owners.items()]
+        if root["upper"]:
+            flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+            self.layer_folders = [os.open(path, flags) for path in (os.path.dirname(root["upper"]), root["upper"])]
 
     def enter(self) -> None:
         """Change the root and let go of the machine's tree: pivot_root(2), "pivot_root(".", ".")"."""

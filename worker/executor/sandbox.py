@@ -11,7 +11,7 @@ import anyio
 from ...blocking import run_blocking
 from ...log import log
 from ...values import replace
-from ..seccomp import filter_program
+from ..seccomp import filter_program, notify_program
 from .channel import KILL_TIMEOUT_S, StepChannel, exit_status
 from .request import encode_step
 from .spec import Stdio
@@ -64,7 +64,9 @@ class SandboxExecutor:
         helper, self._ready = self._ready, None
         if helper is None:
             program = await run_blocking(filter_program, self._folder) if self._seccomp else b""
-            helper = start_helper(self._folder, program, self._runtime)
+            # A runtime makes the filters of its steps itself.
+            id_calls = b"" if self._runtime else await run_blocking(notify_program, self._folder)
+            helper = start_helper(self._folder, program, self._runtime, id_calls=id_calls)
         self._helper = helper
         return self
 

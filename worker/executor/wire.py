@@ -58,6 +58,18 @@ if TYPE_CHECKING:
         own_output: bool  # stdout and stderr are pipes made for this step
         oci: NotRequired[bytes]  # config.json, where an OCI runtime runs the step
 
+    class IdCalls(TypedDict):
+        """See seccomp.notify_program."""
+
+        program: bytes
+        calls: dict[int, dict[int, str]]
+
+    class Introduction(TypedDict):
+        """What a step's first process tells the keeper of ids (idkeeper.py)."""
+
+        insecure: bool
+        owners: list[tuple[int, int, int]]  # inode, uid, gid: links of the layers below
+
     class Outcome(TypedDict, total=False):
         code: int
         signal: int
@@ -76,7 +88,16 @@ if TYPE_CHECKING:
         copied: list[tuple[bytes, int]]
 
 
-__all__ = ["FrameReader", "decode_outcome", "decode_report", "decode_step", "frame", "pack"]
+__all__ = [
+    "FrameReader",
+    "decode_id_calls",
+    "decode_introduction",
+    "decode_outcome",
+    "decode_report",
+    "decode_step",
+    "frame",
+    "pack",
+]
 
 _LENGTH_BYTES = 4
 
@@ -93,6 +114,16 @@ def frame(body: bytes) -> bytes:
 def decode_step(body: bytes) -> Step:
     step: Step = msgpack.unpackb(body, raw=False)
     return step
+
+
+def decode_id_calls(body: bytes) -> IdCalls:
+    calls: IdCalls = msgpack.unpackb(body, raw=False, strict_map_key=False)
+    return calls
+
+
+def decode_introduction(body: bytes) -> Introduction:
+    introduction: Introduction = msgpack.unpackb(body, raw=False)
+    return introduction
 
 
 def decode_report(body: bytes) -> Report:

@@ -8,6 +8,7 @@ from ...faces import lazy_face
 
 if TYPE_CHECKING:
     from .cache import filter_program as filter_program
+    from .cache import notify_program as notify_program
     from .compiler import compile_filter as compile_filter
     from .profile import ARCHITECTURES as ARCHITECTURES
     from .profile import Profile as Profile
@@ -21,8 +22,17 @@ _HOME = {
     "default_profile": "profile",
     "filter_program": "cache",
     "named_rules": "profile",
+    "notify_program": "cache",
 }
 
-__all__ = ["ARCHITECTURES", "Profile", "compile_filter", "default_profile", "filter_program", "named_rules"]
+__all__ = [
+    "ARCHITECTURES",
+    "Profile",
+    "compile_filter",
+    "default_profile",
+    "filter_program",
+    "named_rules",
+    "notify_program",
+]
 
 __getattr__ = lazy_face(__name__, _HOME)

@@ -60,7 +60,8 @@ if ENTER in os.environ and needs_user_namespace():
 KIND = os.environ.get(EXECUTOR, "sandbox")
 RUNTIME = None if KIND == "sandbox" else find_runtime(KIND)
 IN_USERNS = in_user_namespace()
-ONE_ID = has_single_id()
+FAKED_IDS = has_single_id() and RUNTIME is None  # users are only made to believe in, by the sandbox
+ONE_ID = has_single_id() and not FAKED_IDS
 MAY_MOUNT = not needs_user_namespace()
 
 
