@@ -174,12 +174,8 @@ class RegistrySession:
                             await check_status(response, repository, admission.credentials(repository))
                         yield response
                         return
-            except (
-                httpx.HTTPError,
-                httpx.InvalidURL,
-                ssl.SSLError,
-            ) as error:  # httpx lets some of the last ones through
-                if place.stands_for and isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:  # httpx lets some of the last through
+                if place.stands_for and isinstance(error, httpx.ConnectError | httpx.TimeoutException):
                     self.leave_alone(host.domain)
                 raise unreachable(repository, error) from error
 

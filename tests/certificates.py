@@ -35,14 +35,22 @@ class Authority:
         usage = "clientAuth" if client else "serverAuth\nsubjectAltName = IP:127.0.0.1, DNS:localhost"
         extensions.write_text(f"extendedKeyUsage = {usage}\n")
         run_tool([openssl, "req", *_CURVE, "-keyout", pair.key, "-out", request, "-subj", f"/CN={name}"])
-        signing = ["-CA", self.own.cert, "-CAkey", self.own.key, "-CAcreateserial", "-extfile", extensions]
+        signing: list[str | Path] = [
+            "-CA",
+            self.own.cert,
+            "-CAkey",
+            self.own.key,
+            "-CAcreateserial",
+            "-extfile",
+            extensions,
+        ]
         run_tool([openssl, "x509", "-req", "-in", request, "-days", "2", *signing, "-out", pair.cert])
         return pair
 
 
 def new_authority(folder: Path, name: str = "authority") -> Authority:
     openssl, pair = require_tool("openssl"), _pair(folder, name)
-    command = [openssl, "req", "-x509", *_CURVE, "-days", "2", "-keyout", pair.key, "-out", pair.cert]
+    command: list[str | Path] = [openssl, "req", "-x509", *_CURVE, "-days", "2", "-keyout", pair.key, "-out", pair.cert]
     run_tool([*command, "-subj", f"/CN=llbuild tests {name}", "-addext", "keyUsage = keyCertSign"])
     return Authority(folder=folder, own=pair)
 
