@@ -94,6 +94,8 @@ class RegistryClient(RegistrySession):
         target = f"{kind}/{descriptor.digest}"
         async with self._request("GET", place, target, headers={"Accept": accept}) as response:
             data = await read_bounded(response, str(reference))
+        if len(data) < descriptor.size_bytes:
+            raise broken(place.repository, descriptor, len(data))
         actual = _digest_like(descriptor.digest, data)
         if actual != descriptor.digest:
             raise wrong_bytes(place.repository, descriptor.digest, actual)
