@@ -165,6 +165,7 @@ class Stacks:
                     expected=record.diff_id,
                     actual=extracted.diff_id,
                 )
+            self._layers.note_implied(active, extracted.implied)
             self._layers.commit(active, LayerId(record.id))
         except BaseException:
             self._layers.discard(active)

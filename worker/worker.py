@@ -62,6 +62,7 @@ class LocalWorker(Prober):
         """client: who is asked for secrets and ssh agents; None: there are none. cgroup: limits of every process."""
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
         self.lost = prober.lost
+        self.resolved = prober.resolved
         self._images = images
         self._remote = remote
         self._tools = ExecTools(
@@ -79,9 +80,12 @@ class LocalWorker(Prober):
 
     async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
         if op.scheme in REMOTE_SCHEMES:
-            return await self._remote.resolve(op, reporter.progress)
-        resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
-        return image_key(resolved.digest, platform)
+            key = await self._remote.resolve(op, reporter.progress)
+        else:
+            image = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
+            key = image_key(image.digest, platform)
+        self.resolved[op, platform] = key
+        return key
 
     async def read_contents(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Contents:
         tree = await self._tree(ref, _silent)
@@ -212,8 +216,7 @@ class LocalWorker(Prober):
         return self._merged_tree(await self._unpacked(ref, reporter)) if tree is None else tree
 
     def _merged_tree(self, snapshot: Snapshot) -> MergedTree:
-        folders = [self.layers.folder(layer) for layer in snapshot.layers]
-        return MergedTree(folders, userxattr=self.layers.userxattr)
+        return MergedTree(self.layers.folders(snapshot.layers), userxattr=self.layers.userxattr)
 
 
 class _Silent:

@@ -126,6 +126,10 @@ class LayerWriter:
         """The times a folder of this layer is to have once nothing is put into it any more."""
         self._times[path] = times
 
+    def keep_times(self, path: str, times: Times) -> None:
+        """The same for a folder that is given none otherwise: the times it had."""
+        self._times.setdefault(path, times)
+
     def finish(self) -> None:
         """Give folders their times: what was put into one since has moved them."""
         for path, times in self._times.items():
