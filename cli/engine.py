@@ -54,7 +54,6 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
 
     What turns out to be lost or damaged on the way is a miss: said so, and made anew.
     """
-    options.globals.config.check_registries()
     started = time.time()
     job = _begin(options, given, open_state(options.globals.root), display, view)
     losses: set[str] = set()

@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
     state = open_state(options.root)
 
     async def work(emit: Emit) -> list[Descriptor]:
-        async with ImageSource(state.content, plain_http=options.config.plain_http) as images:
+        async with ImageSource(state.content, registries=options.config.registries) as images:
             return [await _pull(images, state.content, reference, platform, emit) for reference in references]
 
     with state.leases.take():
