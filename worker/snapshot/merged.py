@@ -39,6 +39,12 @@ class MergedTree:
         self._stacks: dict[str, tuple[str, ...]] = {"": tuple(reversed(folders))}
         self._found: dict[str, Found | None] = {}
 
+    def below(self, folder: str) -> MergedTree:
+        """The same with one more layer on top."""
+        upper = MergedTree([*reversed(self._stacks[""]), folder], userxattr=False)
+        upper._opaque = self._opaque
+        return upper
+
     def stat(self, path: str) -> os.stat_result | None:
         if not path:
             stack = self._stacks[""]
