@@ -135,7 +135,7 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
     if os.geteuid() != 0:
         from ..worker import enter_user_namespace
 
-        enter_user_namespace()  # before there is a second thread: the kernel insists
+        enter_user_namespace(str(job.state.root))  # before there is a second thread: the kernel insists
     if plan is None or not plan.runs_processes or job.options.cache_from or job.options.oci_runtime:
         return None
     from ..worker.executor import start_helper
