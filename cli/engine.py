@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ..worker.executor import HelperProcess
     from .image_options import ImageOptions
     from .job import BuildView
+    from .lock import Lock
     from .outputs import Output
     from .progress import Display
     from .request import BuildInput
@@ -56,7 +57,8 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
     """
     options.globals.config.check_registries()
     started = time.time()
-    job = _begin(options, given, open_state(options.globals.root), display, view)
+    lock = _lock(options, given)
+    job = _begin(options, given, open_state(options.globals.root), (display, view), lock)
     losses: set[str] = set()
     try:
         while True:
@@ -74,13 +76,27 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
     except BaseException as error:
         remember_build(job, started, error=error)
         raise
+    if lock is not None:
+        lock.add(job.prober.pins.used)
     remember_build(job, started, result=result)
     collect_if_due(job.state, options.globals.config.gc, display.display)
     return result
 
 
-def _begin(options: SolveOptions, given: BuildInput, state: State, display: Display, view: BuildView) -> Build:
-    lookup, prober = open_lookup(given, state)
+def _lock(options: SolveOptions, given: BuildInput) -> Lock | None:
+    """The lock file that was asked for, read."""
+    if not (options.lock or options.locked):
+        return None
+    from .lock import lock_path, open_lock
+
+    return open_lock(lock_path(options.lock, given.context), only=options.locked)
+
+
+def _begin(
+    options: SolveOptions, given: BuildInput, state: State, watchers: tuple[Display, BuildView], lock: Lock | None
+) -> Build:
+    display, view = watchers
+    lookup, prober = open_lookup(given, state, None if lock is None else lock.pins())
     compiling = Compiling(given, lookup, view, prober)
     return Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
 
