@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .uses import CACHE_MOUNT as CACHE_MOUNT
     from .uses import USES_SCHEMA as USES_SCHEMA
     from .uses import UseRecords as UseRecords
+    from .views import root_mount as root_mount
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
@@ -74,6 +75,7 @@ _HOME = {
     "enter_user_namespace": "userns",
     "note_image_layers": "stacks",
     "resolve_user": "identity",
+    "root_mount": "views",
     "unsupported": "support",
     "unwanted_caches": "execcaches",
 }
@@ -108,6 +110,7 @@ __all__ = [
     "enter_user_namespace",
     "note_image_layers",
     "resolve_user",
+    "root_mount",
     "unsupported",
     "unwanted_caches",
 ]
