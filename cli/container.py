@@ -37,15 +37,14 @@ def run_container(options: RunOptions) -> int:
     if os.geteuid() != 0:
         from ..worker import enter_user_namespace
 
-        enter_user_namespace()
-    options.globals.config.check_registries()
+        enter_user_namespace(str(state.root))
     name = options.snapshotter or choose(str(state.root))  # before there are threads: it may have to be tried out
     with state.leases.take():
         return anyio.run(_run, options, state, open_snapshotter(name, state.layers))
 
 
 async def _run(options: RunOptions, state: State, snapshotter: Snapshotter) -> int:
-    async with ImageSource(state.content, plain_http=options.globals.config.plain_http) as images:
+    async with ImageSource(state.content, registries=options.globals.config.registries) as images:
         resolved = await images.resolve(f"docker-image://{options.image}", host_platform(), "default")
         origin = f"docker-image://{options.image}"
         ref = await run_blocking(note_image_layers, state.records, state.layers, origin, resolved)

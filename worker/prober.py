@@ -32,9 +32,16 @@ class Prober:
         self.records = records
         self.contexts = contexts
         self.lost: set[str] = set()  # layers that a record says can be had, and that this build could not get
+        self.resolved: dict[tuple[SourceOp, Platform | None], str] = {}  # what this build's sources stand for
         self._read: dict[tuple[SourceOp, tuple[FileCopy, ...]], Contents] = {}
 
     def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:
+        key = self._pinned(op, platform)
+        if key is not None:
+            self.resolved[op, platform] = key
+        return key
+
+    def _pinned(self, op: SourceOp, platform: Platform | None) -> str | None:
         if op.scheme in {"docker-image", "oci-layout"}:
             _, at, digest = op.ref.rpartition("@")
             return image_key(digest, platform) if at else None

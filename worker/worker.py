@@ -68,6 +68,7 @@ class LocalWorker(Prober):
         """
         super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
         self.lost = prober.lost
+        self.resolved = prober.resolved
         self._images = images
         self._remote = remote
         self._tools = ExecTools(
@@ -86,9 +87,12 @@ class LocalWorker(Prober):
 
     async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
         if op.scheme in REMOTE_SCHEMES:
-            return await self._remote.resolve(op, reporter.progress)
-        resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
-        return image_key(resolved.digest, platform)
+            key = await self._remote.resolve(op, reporter.progress)
+        else:
+            image = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
+            key = image_key(image.digest, platform)
+        self.resolved[op, platform] = key
+        return key
 
     async def read_contents(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Contents:
         tree = await self._tree(ref, _silent)

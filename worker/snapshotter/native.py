@@ -46,15 +46,16 @@ class NativeSnapshotter:
         try:
             spare = self._spares.pop(stack, None)
             if spare is None:
-                self._copy(stack, active.work)
+                os.mkdir(_copy_in(active))
+                self._copy(stack, _copy_in(active))
             else:
-                os.rename(spare.fs, active.work)
+                os.rename(spare.work, active.work)
                 self._layers.discard(spare)
-            self._since[active.key] = _wait_for_tick(f"{active.work}/..")
+            self._since[active.key] = _wait_for_tick(active.work)
         except BaseException:
             self._layers.discard(active)
             raise
-        return View(layers=stack, active=active, folder=active.work)
+        return View(layers=stack, active=active, folder=_copy_in(active))
 
     def commit(self, view: View) -> LayerId:
         active = view.active
@@ -62,8 +63,8 @@ class NativeSnapshotter:
         base = self._tree(view.layers)
         writer = LayerWriter(base, active.fs, userxattr=self._layers.userxattr)
         write_difference(base, self._tree((view.folder,)), writer, since_ns=self._since.pop(active.key))
-        spare = self._layers.begin(mounted=False)
-        os.rename(view.folder, spare.fs)
+        spare = self._layers.begin()
+        os.rename(active.work, spare.work)
         layer = self._layers.commit(active)
         self._drop(self._spares)  # one is enough for a chain, and each takes as much room as the image
         self._spares[(*view.layers, self._layers.folder(layer))] = spare
@@ -105,6 +106,11 @@ class NativeSnapshotter:
             except KeyError:
                 return
             self._layers.discard(active)
+
+
+def _copy_in(active: ActiveLayer) -> str:
+    """Where the copy lies: a folder further in, for what is noted of it beside it (`owners.py`)."""
+    return f"{active.work}/fs"
 
 
 def _wait_for_tick(folder: str) -> int:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
     from .images import ImageSource as ImageSource
+    from .materials import Material as Material
+    from .materials import materials_of as materials_of
     from .oci_layout import OciLayoutSource as OciLayoutSource
     from .pinned import pinned_key as pinned_key
     from .remote import RemoteSources as RemoteSources
@@ -26,11 +28,13 @@ _HOME = {
     "DOWNLOADS_SCHEMA": "http_records",
     "FoundCache": "caches",
     "ImageSource": "images",
+    "Material": "materials",
     "OciLayoutSource": "oci_layout",
     "RemoteSources": "remote",
     "ResolvedImage": "resolved",
     "load_folder_cache": "caches",
     "load_registry_cache": "caches",
+    "materials_of": "materials",
     "parse_identifier": "identifier",
     "pinned_key": "pinned",
     "read_docker_archive": "docker_archive",
@@ -41,11 +45,13 @@ __all__ = [
     "DOWNLOADS_SCHEMA",
     "FoundCache",
     "ImageSource",
+    "Material",
     "OciLayoutSource",
     "RemoteSources",
     "ResolvedImage",
     "load_folder_cache",
     "load_registry_cache",
+    "materials_of",
     "parse_identifier",
     "pinned_key",
     "read_docker_archive",
