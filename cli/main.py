@@ -34,6 +34,8 @@ COMMANDS = {
     "explain": (".explain", "say why the steps of a build ran, or did not have to"),
     "pull": (".pull", "bring images from registries into the local store"),
     "push": (".push", "send images of the local store to registries"),
+    "login": (".login", "log in to a registry"),
+    "logout": (".logout", "forget the login at a registry"),
     "tag": (".tag", "give an image another name"),
     "save": (".save", "write an image as an archive"),
     "load": (".load", "take images out of an archive into the local store"),

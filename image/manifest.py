@@ -40,6 +40,7 @@ _INDEXES = (MediaType.OCI_INDEX, MediaType.DOCKER_INDEX)
 _MANIFESTS = (MediaType.OCI_MANIFEST, MediaType.DOCKER_MANIFEST)
 MANIFEST_TYPES = (*_MANIFESTS, *_INDEXES)  # what to ask a registry for
 CONFIG_TYPES = (MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG, "application/octet-stream")  # the last: docker 1.10
+_MAX_ENTRIES = 4096  # layers of an image, manifests of an index; docker stops at 127 layers
 _ATTESTATION = ("vnd.docker.reference.type", "attestation-manifest")
 
 
@@ -124,13 +125,20 @@ def decode_manifest(data: bytes, *, ref: str = "", configs: tuple[str, ...] = CO
     if media_type in _INDEXES:
         if "layers" in top.values or "config" in top.values:
             raise top.error("mediaType", "it says index, yet there are layers")
-        manifests = tuple(decode_descriptor(item) for item in top.children("manifests"))
+        manifests = _descriptors(top, "manifests")
         return Index(manifests=manifests, media_type=media_type, annotations=top.text_map("annotations"))
     if media_type in _MANIFESTS:
         if "manifests" in top.values:
             raise top.error("mediaType", "it says manifest, yet there is a list of manifests")
         return _decode_image(top, media_type, configs)
     raise top.error("mediaType", f"expected an image manifest or index, found {media_type[:100]!r}")
+
+
+def _descriptors(top: JsonObject, key: str) -> tuple[Descriptor, ...]:
+    items = top.children(key)
+    if len(items) > _MAX_ENTRIES:
+        raise top.error(key, f"expected at most {_MAX_ENTRIES} entries, found {len(items)}")
+    return tuple(decode_descriptor(item) for item in items)
 
 
 def is_schema1(media_type: str) -> bool:
@@ -156,7 +164,7 @@ def _decode_image(top: JsonObject, media_type: str, configs: tuple[str, ...]) ->
             f"{top.ref or 'this manifest'} is no container image: its config is a {descriptor.media_type[:100]!r}",
             ref=top.ref,
         )
-    layers = tuple(decode_descriptor(item) for item in top.children("layers"))
+    layers = _descriptors(top, "layers")
     return Manifest(config=descriptor, layers=layers, media_type=media_type, annotations=top.text_map("annotations"))
 
 
