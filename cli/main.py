@@ -36,6 +36,7 @@ COMMANDS = {
     "push": (".push", "send images of the local store to registries"),
     "login": (".login", "log in to a registry"),
     "logout": (".logout", "forget the login at a registry"),
+    "referrers": (".referrers", "list what a registry has about an image: signatures and the like"),
     "tag": (".tag", "give an image another name"),
     "save": (".save", "write an image as an archive"),
     "load": (".load", "take images out of an archive into the local store"),

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .registry_hosts import trust as trust
     from .registry_login import verify_login as verify_login
     from .registry_push import RegistryPusher as RegistryPusher
+    from .registry_referrers import ReferrersClient as ReferrersClient
     from .strict_json import MAX_DOCUMENT_BYTES as MAX_DOCUMENT_BYTES
 
 # Lazy (PEP 562): a cached build needs a few of these and never the registry client.
@@ -92,6 +93,7 @@ _HOME = {
     "MediaType": "descriptor",
     "Reference": "reference",
     "Mirror": "registry_config",
+    "ReferrersClient": "registry_referrers",
     "RegistryClient": "registry",
     "RegistryConfig": "registry_config",
     "RegistryPusher": "registry_push",
@@ -149,6 +151,7 @@ __all__ = [
     "MediaType",
     "Mirror",
     "Reference",
+    "ReferrersClient",
     "RegistryClient",
     "RegistryConfig",
     "RegistryPusher",

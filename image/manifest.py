@@ -105,6 +105,8 @@ def encode_descriptor(descriptor: Descriptor) -> dict[str, Json]:
         if platform.variant:
             values["variant"] = platform.variant
         fields["platform"] = values
+    if descriptor.artifact_type:
+        fields["artifactType"] = descriptor.artifact_type
     return fields
 
 
@@ -189,6 +191,7 @@ def decode_descriptor(values: JsonObject) -> Descriptor:
         size_bytes=size,
         platform=None if platform is None else _decode_platform(platform),
         annotations=values.text_map("annotations"),
+        artifact_type=values.text("artifactType"),
     )
 
 
