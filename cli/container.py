@@ -34,7 +34,7 @@ def run_container(options: RunOptions) -> int:
     if os.geteuid() != 0:
         from ..worker import enter_user_namespace
 
-        enter_user_namespace()
+        enter_user_namespace(str(state.root))
     with state.leases.take():
         return anyio.run(_run, options, state)
 

@@ -27,7 +27,7 @@ from ..worker.source import ImageSource
 from .client import CommandLineClient
 from .compiling_async import Answers, complete
 from .context import is_ssh
-from .engine import result_refs
+from .engine import check_attestations, result_refs
 from .exporting import export_result
 from .exports import check_outputs, image_outputs
 from .given import AgentSource
@@ -95,6 +95,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             answers = Answers(images=images, remote=remote, worker=worker, cache=job.state.cache)
             compiled = await complete(job.compiling, answers, job.display.display)
             check_outputs(job.options, compiled)
+            check_attestations(job)
             check_entitlements([result.definition for result in compiled.results], job.options.allowed)
         caches.empty_first(unwanted_caches(result.definition for result in compiled.results))
         if _wants_caches(job, plan):

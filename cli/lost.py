@@ -51,4 +51,5 @@ def _reopened(job: Build) -> Build:
     state = open_state(str(old.root), userxattr=old.layers.userxattr)
     prober = state.prober(job.compiling.given.folders, job.compiling.given.files)
     prober.lost |= job.prober.lost
+    prober.resolved |= job.prober.resolved
     return replace(job, state=state, prober=prober)

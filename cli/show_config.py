@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .listing import add_format, render_json, wants_json
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .tables import render_table
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ def run(argv: Sequence[str]) -> int:
         "config", "Show the configuration that counts, and where it comes from.", usage="llbuild config [flags]"
     )
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
-    start_log(options)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
     rows = list(effective_values(options, os.environ, root_given=bool(found.root)))
     if as_json:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import SourceError, UsageError
 from ..solver import ENTITLEMENTS
 from ..values import frozen
+from .attest_options import Attestations, add_attest_flags, read_attestations
 from .given import AgentSource, SecretSource, parse_secret, unique_agents
 from .image_options import parse_annotations
 from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
@@ -45,6 +46,7 @@ class SolveOptions:
     agents: tuple[AgentSource, ...] = ()
     allowed: tuple[str, ...] = ()  # entitlements
     resources: StepResources = StepResources()
+    attestations: Attestations = Attestations()
 
     @property
     def quiet(self) -> bool:
@@ -66,6 +68,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_flag("--load", help="load the image into docker or podman")
     parser.add_flag("--squash", help="make one layer of all that the build adds to its base image")
     parser.add_value("--annotation", metavar="[LEVEL:]KEY=VALUE", many=True, help="annotation of the image's manifest")
+    add_attest_flags(parser)
     cache_to = "type=registry,ref=REF[,mode=max] | type=local,dest=DIR | type=inline"
     parser.add_value("--cache-to", metavar="SPEC", many=True, help=cache_to)
     parser.add_value("--cache-from", metavar="SPEC", many=True, help="REF | type=local,src=DIR; read before the build")
@@ -94,6 +97,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
     """Raises UsageError saying which flag is wrong, or which two cannot be had at once."""
     options_of_all = read_globals(found, environ)
     config = options_of_all.config.build
+    attestations = read_attestations(found)
     options = SolveOptions(
         globals=options_of_all,
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
@@ -103,6 +107,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
             load=found.load,
             squash=found.squash,
             annotations=parse_annotations(found.annotation) if found.annotation else (),
+            attested=bool(attestations),
         ),
         cache_to=_cache_targets(found.cache_to),
         cache_from=_cache_sources(found.cache_from),
@@ -117,6 +122,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         allowed=_entitlements(found.allow or ()),
         resources=parse_resources(found.resource or ()),
         seccomp=wants_seccomp(found.security_opt),
+        attestations=attestations,
     )
     _check_agreement(options)
     return options

@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING
 from ..faces import lazy_face
 
 if TYPE_CHECKING:
+    from .attestation import ATTESTATION_ARTIFACT as ATTESTATION_ARTIFACT
+    from .attestation import ATTESTATION_MANIFEST as ATTESTATION_MANIFEST
+    from .attestation import EMPTY_CONFIG as EMPTY_CONFIG
+    from .attestation import MAX_STATEMENT_BYTES as MAX_STATEMENT_BYTES
+    from .attestation import NO_PLATFORM as NO_PLATFORM
+    from .attestation import PREDICATE_TYPE as PREDICATE_TYPE
+    from .attestation import REFERENCE_DIGEST as REFERENCE_DIGEST
+    from .attestation import REFERENCE_TYPE as REFERENCE_TYPE
+    from .attestation import STATEMENT_TYPE as STATEMENT_TYPE
+    from .attestation import attested_digest as attested_digest
+    from .attestation import images_of as images_of
+    from .attestation import is_image as is_image
     from .cache_config import CACHE_CONFIG_TYPE as CACHE_CONFIG_TYPE
     from .cache_config import MAX_CACHE_CONFIG_BYTES as MAX_CACHE_CONFIG_BYTES
     from .cache_config import CacheConfig as CacheConfig
@@ -40,6 +52,7 @@ if TYPE_CHECKING:
     from .layout import encode_layout as encode_layout
     from .layout import named as named
     from .manifest import CONFIG_TYPES as CONFIG_TYPES
+    from .manifest import CONFIG_TYPES_OF_ALL as CONFIG_TYPES_OF_ALL
     from .manifest import MANIFEST_TYPES as MANIFEST_TYPES
     from .manifest import Index as Index
     from .manifest import Manifest as Manifest
@@ -66,10 +79,12 @@ if TYPE_CHECKING:
 
 # Lazy (PEP 562): a cached build needs a few of these and never the registry client.
 _HOME = {
+    "ATTESTATION_ARTIFACT": "attestation",
+    "ATTESTATION_MANIFEST": "attestation",
     "BROKEN_OFF": "failures",
-    "PASSING": "failures",
     "CACHE_CONFIG_TYPE": "cache_config",
     "CONFIG_TYPES": "manifest",
+    "CONFIG_TYPES_OF_ALL": "manifest",
     "CacheConfig": "cache_config",
     "CacheLayer": "cache_config",
     "CacheMount": "cache_config",
@@ -78,6 +93,7 @@ _HOME = {
     "Credentials": "credentials",
     "DEFAULT_PATH": "config",
     "Descriptor": "descriptor",
+    "EMPTY_CONFIG": "attestation",
     "Healthcheck": "config",
     "History": "config",
     "ImageConfig": "config",
@@ -89,14 +105,22 @@ _HOME = {
     "MANIFEST_TYPES": "manifest",
     "MAX_CACHE_CONFIG_BYTES": "cache_config",
     "MAX_DOCUMENT_BYTES": "strict_json",
+    "MAX_STATEMENT_BYTES": "attestation",
     "Manifest": "manifest",
     "MediaType": "descriptor",
+    "NO_PLATFORM": "attestation",
+    "PASSING": "failures",
+    "PREDICATE_TYPE": "attestation",
+    "REFERENCE_DIGEST": "attestation",
+    "REFERENCE_TYPE": "attestation",
     "Reference": "reference",
     "Mirror": "registry_config",
     "ReferrersClient": "registry_referrers",
     "RegistryClient": "registry",
     "RegistryConfig": "registry_config",
     "RegistryPusher": "registry_push",
+    "STATEMENT_TYPE": "attestation",
+    "attested_digest": "attestation",
     "blob_name": "layout",
     "decode_cache_config": "cache_config",
     "decode_config": "config_json",
@@ -111,6 +135,8 @@ _HOME = {
     "erase_credentials": "credential_store",
     "find_credentials": "registry_credentials",
     "is_host": "registry_config",
+    "images_of": "attestation",
+    "is_image": "attestation",
     "is_loopback": "registry_hosts",
     "named": "layout",
     "parse_mirror": "registry_config",
@@ -124,15 +150,25 @@ _HOME = {
     "with_insecure": "registry_config",
 }
 __all__ = [
+    "ATTESTATION_ARTIFACT",
+    "ATTESTATION_MANIFEST",
     "BROKEN_OFF",
     "CACHE_CONFIG_TYPE",
     "CONFIG_TYPES",
+    "CONFIG_TYPES_OF_ALL",
     "DEFAULT_PATH",
+    "EMPTY_CONFIG",
     "LAYOUT_FILE",
     "MANIFEST_TYPES",
     "MAX_CACHE_CONFIG_BYTES",
     "MAX_DOCUMENT_BYTES",
+    "MAX_STATEMENT_BYTES",
+    "NO_PLATFORM",
     "PASSING",
+    "PREDICATE_TYPE",
+    "REFERENCE_DIGEST",
+    "REFERENCE_TYPE",
+    "STATEMENT_TYPE",
     "CacheConfig",
     "CacheLayer",
     "CacheMount",
@@ -155,6 +191,7 @@ __all__ = [
     "RegistryClient",
     "RegistryConfig",
     "RegistryPusher",
+    "attested_digest",
     "blob_name",
     "decode_cache_config",
     "decode_config",
@@ -168,7 +205,9 @@ __all__ = [
     "encode_manifest",
     "erase_credentials",
     "find_credentials",
+    "images_of",
     "is_host",
+    "is_image",
     "is_loopback",
     "named",
     "parse_mirror",

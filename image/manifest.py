@@ -13,6 +13,7 @@ from ..digest import parse_digest
 from ..errors import SourceError
 from ..platforms import Platform, parse_platform
 from ..values import frozen
+from .attestation import images_of
 from .descriptor import Descriptor, MediaType
 from .strict_json import decode_json, encode_json
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIG_TYPES",
+    "CONFIG_TYPES_OF_ALL",
     "MANIFEST_TYPES",
     "Index",
     "Manifest",
@@ -40,18 +42,20 @@ _INDEXES = (MediaType.OCI_INDEX, MediaType.DOCKER_INDEX)
 _MANIFESTS = (MediaType.OCI_MANIFEST, MediaType.DOCKER_MANIFEST)
 MANIFEST_TYPES = (*_MANIFESTS, *_INDEXES)  # what to ask a registry for
 CONFIG_TYPES = (MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG, "application/octet-stream")  # the last: docker 1.10
+CONFIG_TYPES_OF_ALL = (*CONFIG_TYPES, MediaType.OCI_EMPTY)  # also of what belongs to images without being one
 _MAX_ENTRIES = 4096  # layers of an image, manifests of an index; docker stops at 127 layers
-_ATTESTATION = ("vnd.docker.reference.type", "attestation-manifest")
 
 
 @frozen
 class Manifest:
-    """One image: its config and its layers, bottom first."""
+    """One image: its config and its layers, bottom first. Or an artifact: something said of the image `subject`."""
 
     config: Descriptor
     layers: tuple[Descriptor, ...]
     media_type: str = MediaType.OCI_MANIFEST
     annotations: tuple[tuple[str, str], ...] = ()
+    artifact_type: str = ""
+    subject: Descriptor | None = None
 
 
 @frozen
@@ -67,9 +71,12 @@ def encode_manifest(manifest: Manifest) -> bytes:
     fields: dict[str, Json] = {
         "schemaVersion": 2,
         "mediaType": manifest.media_type,
+        **({"artifactType": manifest.artifact_type} if manifest.artifact_type else {}),
         "config": encode_descriptor(manifest.config),
         "layers": [encode_descriptor(layer) for layer in manifest.layers],
     }
+    if manifest.subject is not None:
+        fields["subject"] = encode_descriptor(manifest.subject)
     if manifest.annotations:
         fields["annotations"] = dict(sorted(manifest.annotations))
     return encode_json(fields, indent=True)
@@ -166,8 +173,15 @@ def _decode_image(top: JsonObject, media_type: str, configs: tuple[str, ...]) ->
             f"{top.ref or 'this manifest'} is no container image: its config is a {descriptor.media_type[:100]!r}",
             ref=top.ref,
         )
-    layers = _descriptors(top, "layers")
-    return Manifest(config=descriptor, layers=layers, media_type=media_type, annotations=top.text_map("annotations"))
+    subject = top.child("subject")
+    return Manifest(
+        config=descriptor,
+        layers=_descriptors(top, "layers"),
+        media_type=media_type,
+        annotations=top.text_map("annotations"),
+        artifact_type=top.text("artifactType"),
+        subject=None if subject is None else decode_descriptor(subject),
+    )
 
 
 def decode_descriptor(values: JsonObject) -> Descriptor:
@@ -211,16 +225,12 @@ def select_platform(index: Index, platform: Platform) -> Descriptor | None:
     An older variant of the same architecture serves, and so does the 32-bit one below it (386 on
     amd64, arm on arm64), best match first: containerd's platforms.Only. Entries that name no platform come last.
     """
-    candidates = [entry for entry in index.manifests if not _is_attestation(entry)]
+    candidates = images_of(index)
     for wanted in _serving(platform):
         for entry in candidates:
             if entry.platform is not None and _key(entry.platform) == wanted:
                 return entry
     return next((entry for entry in candidates if entry.platform is None), None)
-
-
-def _is_attestation(entry: Descriptor) -> bool:
-    return _ATTESTATION in entry.annotations
 
 
 def _key(platform: Platform) -> tuple[str, str, str]:

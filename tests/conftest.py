@@ -46,6 +46,8 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # With several processes that take what is next, those that take long must not be left to the end.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if os.geteuid() == 0:
         return
     for item in items:

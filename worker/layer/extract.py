@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import CorruptError, StoreError
 from ...values import frozen
+from ..owners import OwnerTable
 from .filecontent import write_pieces
 from .names import clean_name
 from .openfolders import OpenFolders
@@ -59,7 +60,7 @@ def extract_layer(
     with TarSource(stream) as source:
         reader = TarReader(source, limits or TarLimits())
         with OpenFolders(folder, userxattr=userxattr) as folders:
-            unpacker = Unpacker(folders)
+            unpacker = Unpacker(folders, owners=OwnerTable(folder))
             _unpack(reader, unpacker, folders)
             implied = frozenset(folders.implied)
         diff_id = source.finish()
