@@ -23,6 +23,8 @@ _PACKAGES = {
     "git": "git",
     "mmdebstrap": "mmdebstrap",
     "podman": "podman",
+    "rpm": "rpm",
+    "rpmbuild": "rpm",
     "runc": "runc",
     "setfattr": "attr",
     "skopeo": "skopeo",
