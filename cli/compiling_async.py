@@ -50,7 +50,6 @@ class Answers:
 
 def ask_online(asking: Asking[Answer], state: State, config: Config) -> Answer:
     """An answer that no build follows. `config` says how to ask. Raises LlbuildError."""
-    config.check_registries()
     return anyio.run(_ask, asking, state, config)
 
 
@@ -58,7 +57,7 @@ async def _ask(asking: Asking[Answer], state: State, config: Config) -> Answer:
     prober = asking.prober
     assert prober is not None, "without one there are no questions"
     async with (
-        ImageSource(state.content, plain_http=config.plain_http) as images,
+        ImageSource(state.content, registries=config.registries) as images,
         state.remote_sources(prober.contexts.files) as remote,
     ):
         executor = SandboxExecutor(state.root)  # never started: no process makes a build context

@@ -56,7 +56,6 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
 
     What turns out to be lost or damaged on the way is a miss: said so, and made anew.
     """
-    options.globals.config.check_registries()
     started = time.time()
     job = _begin(options, given, open_state(options.globals.root), display, view, started)
     losses: set[str] = set()
@@ -136,7 +135,7 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
     if os.geteuid() != 0:
         from ..worker import enter_user_namespace
 
-        enter_user_namespace()  # before there is a second thread: the kernel insists
+        enter_user_namespace(str(job.state.root))  # before there is a second thread: the kernel insists
     if plan is None or not plan.runs_processes or job.options.cache_from or job.options.oci_runtime:
         return None
     from ..worker.executor import start_helper

@@ -76,7 +76,7 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
         config = job.options.globals.config
-        images = await stack.enter_async_context(ImageSource(job.state.content, plain_http=config.plain_http))
+        images = await stack.enter_async_context(ImageSource(job.state.content, registries=config.registries))
         await run_blocking(_sweep, job.state)
         executor = _executor(job, helper)
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))

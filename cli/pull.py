@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,7 +15,7 @@ from ..solver import RETRY_DELAYS_S, retrying
 from ..values import replace
 from ..worker.source import ImageSource
 from .options import platform_of
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .phases import phase
 from .state import open_state
 from .watching import watched
@@ -47,15 +46,13 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_flag("--all-platforms", help="the whole index, with the images of all platforms")
     parser.add_flag("-q", "--quiet", help="print the digests, nothing else")
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     references = [parse_reference(text) for text in found.names]
     platform = None if found.all_platforms else platform_of(found.platform or ()) or host_platform()
-    start_log(options)
     state = open_state(options.root)
 
     async def work(emit: Emit) -> list[Descriptor]:
-        async with ImageSource(state.content, plain_http=options.config.plain_http) as images:
+        async with ImageSource(state.content, registries=options.config.registries) as images:
             return [await _pull(images, state.content, reference, platform, emit) for reference in references]
 
     with state.leases.take():

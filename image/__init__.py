@@ -61,6 +61,11 @@ if TYPE_CHECKING:
     from .reference import parse_reference as parse_reference
     from .registry import RegistryClient as RegistryClient
     from .registry_body import pour as pour
+    from .registry_config import Mirror as Mirror
+    from .registry_config import RegistryConfig as RegistryConfig
+    from .registry_config import is_host as is_host
+    from .registry_config import parse_mirror as parse_mirror
+    from .registry_config import with_insecure as with_insecure
     from .registry_hosts import is_loopback as is_loopback
     from .registry_hosts import trust as trust
     from .registry_push import RegistryPusher as RegistryPusher
@@ -102,7 +107,9 @@ _HOME = {
     "REFERENCE_DIGEST": "attestation",
     "REFERENCE_TYPE": "attestation",
     "Reference": "reference",
+    "Mirror": "registry_config",
     "RegistryClient": "registry",
+    "RegistryConfig": "registry_config",
     "RegistryPusher": "registry_push",
     "STATEMENT_TYPE": "attestation",
     "attested_digest": "attestation",
@@ -117,15 +124,18 @@ _HOME = {
     "encode_index": "manifest",
     "encode_layout": "layout",
     "encode_manifest": "manifest",
+    "is_host": "registry_config",
     "images_of": "attestation",
     "is_image": "attestation",
     "is_loopback": "registry_hosts",
     "named": "layout",
+    "parse_mirror": "registry_config",
     "parse_reference": "reference",
     "pour": "registry_body",
     "reason_of": "failures",
     "select_platform": "manifest",
     "trust": "registry_hosts",
+    "with_insecure": "registry_config",
 }
 __all__ = [
     "ATTESTATION_ARTIFACT",
@@ -162,8 +172,10 @@ __all__ = [
     "LayoutEntry",
     "Manifest",
     "MediaType",
+    "Mirror",
     "Reference",
     "RegistryClient",
+    "RegistryConfig",
     "RegistryPusher",
     "attested_digest",
     "blob_name",
@@ -178,14 +190,17 @@ __all__ = [
     "encode_layout",
     "encode_manifest",
     "images_of",
+    "is_host",
     "is_image",
     "is_loopback",
     "named",
+    "parse_mirror",
     "parse_reference",
     "pour",
     "reason_of",
     "select_platform",
     "trust",
+    "with_insecure",
 ]
 
 __getattr__ = lazy_face(__name__, _HOME)

@@ -33,6 +33,8 @@ __all__ = [
     "encode_descriptor",
     "encode_index",
     "encode_manifest",
+    "is_schema1",
+    "schema1_error",
     "select_platform",
 ]
 
@@ -120,12 +122,8 @@ def decode_manifest(data: bytes, *, ref: str = "", configs: tuple[str, ...] = CO
     """
     top = decode_json(data, what="image manifest", ref=ref)
     version, media_type = top.integer("schemaVersion"), top.text("mediaType")
-    if version == 1 or media_type.startswith("application/vnd.docker.distribution.manifest.v1+"):
-        raise SourceError(
-            f"{ref or 'this image'} is in Docker's schema 1, given up in 2017",
-            ref=ref,
-            hint="push it again with a current docker, podman or skopeo",
-        )
+    if version == 1 or is_schema1(media_type):
+        raise schema1_error(ref)
     if version != 2:
         raise top.error("schemaVersion", f"expected 2, found {version}")
     if not media_type:
@@ -140,6 +138,19 @@ def decode_manifest(data: bytes, *, ref: str = "", configs: tuple[str, ...] = CO
             raise top.error("mediaType", "it says manifest, yet there is a list of manifests")
         return _decode_image(top, media_type, configs)
     raise top.error("mediaType", f"expected an image manifest or index, found {media_type[:100]!r}")
+
+
+def is_schema1(media_type: str) -> bool:
+    """Docker's first form of images: one with a signature inside, which no digest is made of."""
+    return media_type.startswith("application/vnd.docker.distribution.manifest.v1+")
+
+
+def schema1_error(ref: str) -> SourceError:
+    return SourceError(
+        f"{ref or 'this image'} is in Docker's schema 1, given up in 2017",
+        ref=ref,
+        hint="push it again with a current docker, podman or skopeo",
+    )
 
 
 def _decode_image(top: JsonObject, media_type: str, configs: tuple[str, ...]) -> Manifest:

@@ -216,8 +216,7 @@ class LocalWorker(Prober):
         return self._merged_tree(await self._unpacked(ref, reporter)) if tree is None else tree
 
     def _merged_tree(self, snapshot: Snapshot) -> MergedTree:
-        folders = [self.layers.folder(layer) for layer in snapshot.layers]
-        return MergedTree(folders, userxattr=self.layers.userxattr)
+        return MergedTree(self.layers.folders(snapshot.layers), userxattr=self.layers.userxattr)
 
 
 class _Silent:

@@ -8,13 +8,14 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ConfigError, StoreError, UsageError
+from ...image import RegistryConfig, is_host, parse_mirror
 from ...platforms import parse_platform
 from ...solver.gc import Rule, Space, parse_duration, parse_filter, parse_space
 from ...span import Span
 from ..parser import suggestion
 from ..progress import FORMS
 from .places import find_key
-from .values import BuildConfig, Config, DefaultsConfig, GcConfig, RegistryConfig
+from .values import BuildConfig, Config, DefaultsConfig, GcConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -50,7 +51,7 @@ def parse_config(text: str, path: str) -> Config:
         build=_build(top.table("build")),
         defaults=_defaults(top.table("defaults")),
         gc=_gc(top.table("gc")),
-        registries=tuple(_registry(host, top.table("registry").table(host)) for host in top.table("registry").values),
+        registries=tuple(_registry(host, top.table("registry")) for host in top.table("registry").values),
     )
     origins = [(".".join(map(str, key)), find_key(text, path, key).line) for key in _leaves(values, ())]
     return Config(
@@ -102,10 +103,16 @@ class _Table:
     def flag(self, key: str, *, default: bool = False) -> bool:
         return self._typed(key, bool, "true or false", default)
 
-    def texts(self, key: str) -> tuple[str, ...]:
+    def texts(self, key: str, check: Callable[[str], object] = str) -> tuple[str, ...]:
+        """An array of texts. `check` raises ValueError for one that cannot be."""
         found = self._typed(key, list, "an array of texts", [])
         if not all(isinstance(item, str) for item in found):
             raise self.error(key, "expected an array of texts")
+        try:
+            for item in found:
+                check(item)
+        except ValueError as error:
+            raise self.error(key, str(error)) from None
         return tuple(found)
 
     def number(self, key: str, default: int, *, least: int) -> int:
@@ -224,23 +231,26 @@ def _rule(table: _Table) -> Rule:
     )
 
 
-def _registry(host: str, table: _Table) -> RegistryConfig:
+def _registry(host: str, tables: _Table) -> RegistryConfig:
+    table = tables.table(host)
+    if not is_host(host):
+        raise tables.error(
+            host, f"{host!r} is no registry: expected HOST[:PORT]", "a mirror may have a path, in mirrors"
+        )
     table.check(("http", "insecure", "mirrors", "ca", "keypair"))
-    http, insecure = table.flag("http"), table.flag("insecure")
-    if http and insecure:
-        raise table.error("insecure", "http and insecure contradict each other: plain http has no certificates")
     pairs = []
     for pair in table.tables("keypair"):
         pair.check(("key", "cert"))
         for key in ("key", "cert"):
             if not pair.text(key):
                 raise pair.error(key, f"a keypair needs {key}: the path of a PEM file")
+            pair.parsed(key, _absolute, "")
         pairs.append((pair.text("key"), pair.text("cert")))
     return RegistryConfig(
         host=host,
-        http=http,
-        insecure=insecure,
-        mirrors=table.texts("mirrors"),
-        ca=table.texts("ca"),
+        http=table.flag("http") if "http" in table.values else None,
+        insecure=table.flag("insecure"),
+        mirrors=table.texts("mirrors", parse_mirror),
+        ca=table.texts("ca", _absolute),
         keypair=tuple(pairs),
     )
