@@ -205,8 +205,14 @@ def _attested(
     """With what is said of them; None where somebody must look into the files for that."""
     from .attesting import Witness
 
-    witness = Witness(job, compiled, plan)
     refs = result_refs(compiled, plan, plan.ref)
+    witness = Witness(job, compiled, plan, refs)
+    for number, title in witness.unseen:
+        tree = job.prober.stored_tree(refs[number])
+        if tree is None:
+            return None
+        with phase(title, job.display.display):
+            witness.look(number, tree)
     return [
         replace(part, predicates=witness.say(number, dict(zip(ref, part.layers, strict=True))))
         for number, (part, ref) in enumerate(zip(parts, refs, strict=True))

@@ -24,6 +24,8 @@ _PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "openssl": "openssl",
     "podman": "podman",
+    "rpm": "rpm",
+    "rpmbuild": "rpm",
     "runc": "runc",
     "setfattr": "attr",
     "skopeo": "skopeo",
