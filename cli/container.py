@@ -19,7 +19,6 @@ from .state import open_state
 
 if TYPE_CHECKING:
     from ..image import ContainerConfig
-    from ..worker.snapshot import Snapshot
     from .pairs import Pairs
     from .run import RunOptions
     from .state import State
@@ -35,14 +34,13 @@ def run_container(options: RunOptions) -> int:
     if os.geteuid() != 0:
         from ..worker import enter_user_namespace
 
-        enter_user_namespace()
-    options.globals.config.check_registries()
+        enter_user_namespace(str(state.root))
     with state.leases.take():
         return anyio.run(_run, options, state)
 
 
 async def _run(options: RunOptions, state: State) -> int:
-    async with ImageSource(state.content, plain_http=options.globals.config.plain_http) as images:
+    async with ImageSource(state.content, registries=options.globals.config.registries) as images:
         resolved = await images.resolve(f"docker-image://{options.image}", host_platform(), "default")
         origin = f"docker-image://{options.image}"
         ref = await run_blocking(note_image_layers, state.records, state.layers, origin, resolved)
@@ -50,17 +48,13 @@ async def _run(options: RunOptions, state: State) -> int:
         snapshot = await stacks.unpacked(ref, _quiet)
     active = await run_blocking(state.layers.begin)
     try:
-        root = RootMount(lowers=_folders(state, snapshot), upper=active.fs, work=active.work)
+        root = RootMount(lowers=state.layers.folders(snapshot.layers), upper=active.fs, work=active.work)
         spec = await run_blocking(_spec, options, resolved.config.config, state, root)
         async with SandboxExecutor(state.root, seccomp=options.seccomp) as executor:
             return (await executor.run(spec)).code
     finally:
         with anyio.CancelScope(shield=True):
             await run_blocking(state.layers.discard, active)
-
-
-def _folders(state: State, snapshot: Snapshot) -> tuple[str, ...]:
-    return tuple(state.layers.folder(layer) for layer in snapshot.layers)
 
 
 def _spec(options: RunOptions, config: ContainerConfig, state: State, root: RootMount) -> ExecSpec:

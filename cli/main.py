@@ -22,6 +22,7 @@ __all__ = ["COMMANDS", "GLOBAL_FLAGS", "main", "program", "split_command"]
 # name -> (module, summary); the module has `run(argv) -> int`
 COMMANDS = {
     "build": (".build", "build an image from a Dockerfile"),
+    "lock": (".lock", "hold the sources of a build to what they are now"),
     "check": (".check", "say what is wrong, or could be better, in a Dockerfile"),
     "compile": (".compile", "print the graph that a build file compiles to, and build nothing"),
     "solve": (".solve", "build a definition that was compiled before, or by something else"),

@@ -22,6 +22,7 @@ _PACKAGES = {
     "docker-registry": "docker-registry",
     "git": "git",
     "mmdebstrap": "mmdebstrap",
+    "openssl": "openssl",
     "podman": "podman",
     "runc": "runc",
     "setfattr": "attr",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .forms import LayerForms as LayerForms
     from .identity import Identity as Identity
     from .identity import resolve_user as resolve_user
+    from .idmap import in_user_namespace as in_user_namespace
     from .prober import Prober as Prober
     from .records import SCHEMA as SCHEMA
     from .records import LayerRecords as LayerRecords
@@ -72,6 +73,7 @@ _HOME = {
     "cache_ids": "cache_mounts",
     "disk_bytes": "upkeep",
     "enter_user_namespace": "userns",
+    "in_user_namespace": "idmap",
     "note_image_layers": "stacks",
     "resolve_user": "identity",
     "unsupported": "support",
@@ -106,6 +108,7 @@ __all__ = [
     "cache_ids",
     "disk_bytes",
     "enter_user_namespace",
+    "in_user_namespace",
     "note_image_layers",
     "resolve_user",
     "unsupported",

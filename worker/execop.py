@@ -143,9 +143,7 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, given: 
     if root is None:
         raise LlbuildError("an exec op needs a mount at /")
     base = inputs[root.input] if root.input >= 0 else Snapshot()
-    identity = resolve_user(
-        MergedTree([layers.folder(layer) for layer in base.layers], userxattr=layers.userxattr), op.user
-    )
+    identity = resolve_user(MergedTree(layers.folders(base.layers), userxattr=layers.userxattr), op.user)
     prepared = _Prepared(ExecSpec(args=op.args, root=RootMount()))
     lowers, active = _layered(root, base, layers, prepared)
     extra: list[ExtraMount] = [*given.secrets.mounts, *given.agents]
@@ -197,7 +195,7 @@ def _layered(
     mount: Mount, base: Snapshot, layers: LayerStore, prepared: _Prepared
 ) -> tuple[tuple[str, ...], ActiveLayer | None]:
     """Lower folders of a mount, and the new layer its changes go to."""
-    lowers = tuple(layers.folder(layer) for layer in base.layers)
+    lowers = layers.folders(base.layers)
     active = None if mount.readonly else layers.begin()
     if mount.output >= 0:
         prepared.kept[mount.output] = (base, active)

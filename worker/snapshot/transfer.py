@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from ...errors import LlbuildError, SourceError
+from ..owners import make_device, remembering
 from .bytecopy import copy_bytes
 from .selection import Filter
 from .tree import join
@@ -107,7 +108,7 @@ class _Copying:
         place = self._writer.clear(target, replace=self._replace)
         if kind == stat.S_IFLNK:
             os.symlink(folder.readlink(name), place)
-            set_owner(place, self._owner_of(found))
+            self._writer.set_owner(place, self._owner_of(found))
         else:
             self._make_node(place, found, target)
         os.utime(place, ns=self.times(found), follow_symlinks=False)
@@ -161,8 +162,11 @@ class _Copying:
         try:
             os.mknod(place, kind | 0o600, found.st_rdev if kind != stat.S_IFIFO else 0)
         except PermissionError:
-            raise LlbuildError(f"cannot copy the device /{target}: that takes root's rights") from None
-        set_owner(place, self._owner_of(found))
+            if not remembering():
+                raise LlbuildError(f"cannot copy the device /{target}: that takes root's rights") from None
+            make_device(place, (*self._owner_of(found), kind, found.st_rdev), self._mode_of(found))
+            return
+        self._writer.set_owner(place, self._owner_of(found))
         os.chmod(place, self._mode_of(found))
 
     def _owner_of(self, found: os.stat_result) -> Owner:
