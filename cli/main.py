@@ -22,6 +22,7 @@ __all__ = ["COMMANDS", "GLOBAL_FLAGS", "main", "program", "split_command"]
 # name -> (module, summary); the module has `run(argv) -> int`
 COMMANDS = {
     "build": (".build", "build an image from a Dockerfile"),
+    "lock": (".lock", "hold the sources of a build to what they are now"),
     "check": (".check", "say what is wrong, or could be better, in a Dockerfile"),
     "compile": (".compile", "print the graph that a build file compiles to, and build nothing"),
     "solve": (".solve", "build a definition that was compiled before, or by something else"),
@@ -34,6 +35,9 @@ COMMANDS = {
     "explain": (".explain", "say why the steps of a build ran, or did not have to"),
     "pull": (".pull", "bring images from registries into the local store"),
     "push": (".push", "send images of the local store to registries"),
+    "login": (".login", "log in to a registry"),
+    "logout": (".logout", "forget the login at a registry"),
+    "referrers": (".referrers", "list what a registry has about an image: signatures and the like"),
     "tag": (".tag", "give an image another name"),
     "save": (".save", "write an image as an archive"),
     "load": (".load", "take images out of an archive into the local store"),

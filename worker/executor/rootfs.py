@@ -39,6 +39,7 @@ class RootFilesystem:
         self._own_files: list[tuple[bytes, int]] = []
         self._extra: list[tuple[Mount, int]] = []
         self._secrets = SecretFiles()
+        self.lent: list[int] = []  # mounts of layers that the client has made
         self.mount_points = MountPoints()
         self.introduction: Introduction = {"insecure": insecure, "owners": []}
         self.layer_folders: list[int] = []  # open, with `introduction`: of the new layer, and of its content
@@ -69,7 +70,11 @@ class RootFilesystem:
         self.mount_points.use(root["upper"])
         if host.notify is not None:
             self._recall_owners(root)
-        if root["lowers"] or root["upper"]:
+        if root["lent"] >= 0:
+            self._root = self.lent[root["lent"]]
+        elif root["folder"]:
+            self._root = bind(root["folder"])
+        elif root["lowers"] or root["upper"]:
             self._root = overlay([host.stubs, *root["lowers"]], root["upper"], root["work"], host=host)
         else:  # overlayfs refuses a single layer
             self._root = bind(host.stubs)
@@ -165,6 +170,8 @@ class RootFilesystem:
             raise explained(f"cannot prepare the mount at {os.fsdecode(wanted['dest'])}", exc) from exc
 
     def _prepare_layers(self, wanted: Mount) -> int:
+        if wanted["lent"] >= 0:
+            return self.lent[wanted["lent"]]
         empty = self._host.stubs + b"/proc"  # overlayfs wants two layers where there is no upper one
         if not wanted["lowers"] and not wanted["upper"]:
             return bind(empty)

@@ -36,6 +36,7 @@ class ExtractedLayer:
     """What came out of a layer blob, and how often the rights at hand did not suffice.
 
     size_bytes: of the tar. owners_ignored: files that belong to us instead of the owner the layer says.
+    implied: folders that have no member of their own: what they are is for the layers below to say. At most 10,000.
     """
 
     diff_id: Digest
@@ -44,6 +45,7 @@ class ExtractedLayer:
     owners_ignored: int = 0
     devices_skipped: int = 0
     xattrs_ignored: int = 0
+    implied: frozenset[bytes] = frozenset()
 
 
 def extract_layer(
@@ -60,6 +62,7 @@ def extract_layer(
         with OpenFolders(folder, userxattr=userxattr) as folders:
             unpacker = Unpacker(folders, owners=OwnerTable(folder))
             _unpack(reader, unpacker, folders)
+            implied = frozenset(folders.implied)
         diff_id = source.finish()
     done = unpacker.summary()
     return ExtractedLayer(
@@ -69,6 +72,7 @@ def extract_layer(
         owners_ignored=done.owners_ignored,
         devices_skipped=done.devices_skipped,
         xattrs_ignored=done.xattrs_ignored,
+        implied=implied,
     )
 
 

@@ -42,6 +42,12 @@ class MergedTree:
         self._found: dict[str, Found | None] = {}
         self._owners = LayerOwners(folders) if remembering() else None
 
+    def below(self, folder: str) -> MergedTree:
+        """The same with one more layer on top."""
+        upper = MergedTree([*reversed(self._stacks[""]), folder], userxattr=False)
+        upper._opaque = self._opaque
+        return upper
+
     def stat(self, path: str) -> os.stat_result | None:
         found: Found | None
         if not path:

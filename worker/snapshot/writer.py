@@ -140,10 +140,15 @@ class LayerWriter:
         """The times a folder of this layer is to have once nothing is put into it any more."""
         self._times[path] = times
 
+    def keep_times(self, path: str, times: Times) -> None:
+        """The same for a folder that is given none otherwise, if it gets into this layer: the times it had."""
+        self._times.setdefault(path, times)
+
     def finish(self) -> None:
         """Give folders their times: what was put into one since has moved them."""
         for path, times in self._times.items():
-            os.utime(self.place(path), ns=times)
+            if path in self._folders:
+                os.utime(self.place(path), ns=times)
 
     def clear(self, path: str, *, replace: bool = False) -> str:
         """Make room for something that is no folder; returns where to create it.
@@ -234,7 +239,8 @@ def set_owner(place: str | int, owner: Owner) -> None:
     """chown of a file or folder, where the machine can express it; where there is one id, owners are remembered."""
     if remembering():
         mode = os.stat(place).st_mode if isinstance(place, int) else os.lstat(place).st_mode
-        remember(place, (*owner, 0, 0), mode)
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            remember(place, (*owner, 0, 0), mode)
         return
     try:
         if isinstance(place, int):
