@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgpack
 import pytest
-from llbuild.tests.end_to_end.driver import Llbuild, overlap, processes_of
+from llbuild.tests.end_to_end.driver import Llbuild, as_user, overlap, processes_of
 from llbuild.tests.gitserver import serve_git
-from llbuild.tests.tools import ROOT, require_tool
+from llbuild.tests.tools import ROOT
 from llbuild.tests.webserver import serve_pages
 
 if TYPE_CHECKING:
@@ -40,21 +37,7 @@ def home(busybox_rootfs: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def nobodys(home: Path) -> Iterator[Llbuild]:
-    prefix = (require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    # The tests' own Python may lie in root's home; any other of the same version can use the same libraries.
-    libraries = str(Path(msgpack.__file__).parents[1])
-    path = f"{ROOT / '.typing'}:{libraries}"
-    readable = "import os, sys, llbuild, msgpack, blake3; os.stat(os.path.realpath(sys.executable))"
-    found = (shutil.which(f"python{sys.version_info[0]}.{sys.version_info[1]}", path="/usr/bin:/usr/local/bin"),)
-    pythons = [sys.executable, *filter(None, found)]
-    for python in pythons:
-        probe = [*prefix, python, "-c", readable]
-        if subprocess.run(probe, env={"PYTHONPATH": path}, capture_output=True, check=False).returncode == 0:
-            break
-    else:
-        pytest.skip(f"needs a Python and a checkout that every user can read (not {', '.join(pythons)})")
-    environment = {"HOME": str(home), "PYTHONPATH": path}
-    llbuild = Llbuild(root=home / "state", prefix=prefix, environment=environment, python=python)
+    llbuild = as_user(NOBODY, home)
     llbuild("import", home / "rootfs", "busybox")
     yield llbuild
     assert not processes_of(llbuild.root)
