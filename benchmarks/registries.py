@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["start_registry", "stop"]
+__all__ = ["start_registry"]
 
 
 def start_registry(folder: Path) -> tuple[subprocess.Popen[bytes], int]:

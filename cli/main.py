@@ -44,6 +44,7 @@ COMMANDS = {
     "rmi": (".rmi", "remove names of images from the local store"),
     "du": (".du", "show what takes room in the state folder"),
     "prune": (".prune", "remove what no image and no running build needs"),
+    "verify-reproducible": (".reproducible", "build twice from nothing, and show what came out differently"),
     "verify": (".verify", "check everything that is stored, and mend it"),
     "config": (".show_config", "show the configuration, and where it comes from"),
     "import": (".import_", "make an image from a root filesystem (folder or tar)"),
