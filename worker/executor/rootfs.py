@@ -82,7 +82,7 @@ class RootFilesystem:
             syscalls.mount_setattr(self._root, attributes=syscalls.MOUNT_ATTR_NODEV)
 
     def _recall_owners(self, root: Root) -> None:
-        for folder in root["lowers"]:
+        for folder in (*root["lowers"], *([root["folder"]] if root["folder"] else ())):
             owners = OwnerTable(os.fsdecode(folder)).owners
             self.introduction["owners"] += [(inode, uid, gid) for inode, (uid, gid) in owners.items()]
         if root["upper"]:
