@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from llbuild.tests.end_to_end.driver import Llbuild
 from llbuild.tests.ordinary import NOBODY, folder_of, python_for
-from llbuild.tests.tools import run_tool
+from llbuild.tests.tools import cache_folder, require_tool, run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+FUSE = Path("/dev/fuse")
 
 pytestmark = pytest.mark.needs_root  # to become somebody else
 
@@ -122,9 +125,12 @@ def test_layers_are_the_same_whoever_builds(busybox_rootfs: Path, place: Path) -
     for squash in ("", "--squash"):
         build(by_root, image, context, place / f"root{squash}", *filter(None, [squash]))
         found["root" + squash] = layers_of(place / f"root{squash}")
-    for ids, snapshotter in (("ranges", "overlay"), ("one", "overlay"), ("one", "native")):
-        if snapshotter == "native":
-            shutil.rmtree(place / f"home-{ids}")
+    ways = [("ranges", "overlay"), ("one", "overlay"), ("one", "native")]
+    if FUSE.exists() and FUSE.stat().st_mode & 0o6 == 0o6:
+        require_tool("fuse-overlayfs")
+        ways.append(("one", "fuse-overlayfs"))
+    for ids, snapshotter in ways:
+        shutil.rmtree(place / f"home-{ids}", ignore_errors=True)
         llbuild = nobody(place, ids)
         for squash in ("", "--squash"):
             out = place / f"home-{ids}" / f"out{squash}"
@@ -132,3 +138,58 @@ def test_layers_are_the_same_whoever_builds(busybox_rootfs: Path, place: Path) -
             by, wanted = layers_of(out), found["root" + squash]
             assert [members for _, members in by] == [members for _, members in wanted], (ids, snapshotter)
             assert [digest for digest, _ in by] == [digest for digest, _ in wanted], (ids, snapshotter)
+
+
+APT = """\
+FROM debian
+ENV DEBIAN_FRONTEND=noninteractive
+RUN --mount=type=bind,from=apt,target=/etc/apt apt-get update
+RUN --mount=type=bind,from=apt,target=/etc/apt apt-get install -y --no-install-recommends cron dbus openssh-client
+RUN rm -rf /var/lib/apt /var/cache /var/log /etc/*- && stat -c '%n %U:%G %a' /var/spool/cron/crontabs /usr/bin/ssh-agent
+"""
+SUITE = "bookworm"
+
+
+def reach_packages(folder: Path) -> None:
+    """Skip where this machine's own apt reaches no package index: a step has the same sources and the same network."""
+    for name in ("lists/partial", "cache/archives/partial"):
+        (folder / name).mkdir(parents=True)
+    words = [f"Dir::State::lists={folder}/lists", f"Dir::Cache={folder}/cache", "APT::Update::Error-Mode=any"]
+    options = [part for word in (*words, "APT::Sandbox::User=root") for part in ("-o", word)]
+    command = [require_tool("apt-get"), "-qq", *options, "update"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"needs a Debian package index that can be reached: {done.stderr.strip().splitlines()[-1]}")
+
+
+@pytest.mark.slow
+def test_packages_are_installed_for_a_user_without_further_ids(place: Path) -> None:
+    """With maintainer scripts that make users, and files that belong to these. (BuildKit: moby/buildkit#3297.)"""
+    reach_packages(place / "apt")
+    image = cache_folder() / f"debian-{SUITE}.tar"
+    if not image.exists():
+        making = image.with_suffix(".new.tar")
+        made = subprocess.run(
+            [require_tool("mmdebstrap"), "--variant=minbase", SUITE, str(making)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode:
+            pytest.skip(f"needs a Debian package index that can be reached: {made.stderr.strip().splitlines()[-1]}")
+        making.rename(image)
+    debian = place / "debian.tar"
+    shutil.copyfile(image, debian)
+    context = place / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(APT)
+    found = {}
+    for ids, llbuild in (("root", Llbuild(root=place / "state")), ("one", nobody(place, "one"))):
+        llbuild("import", debian, "debian")
+        out = llbuild.root.parent / f"out-{ids}"
+        outcome = llbuild.build("--build-context=apt=/etc/apt", "-o", f"type=oci,tar=false,dest={out}", context)
+        said = outcome.step("RUN rm").output.decode()
+        assert said.splitlines() == ["/var/spool/cron/crontabs root:crontab 1730", "/usr/bin/ssh-agent root:_ssh 2755"]
+        found[ids] = [members for _, members in layers_of(out)]
+    assert found["one"] == found["root"]

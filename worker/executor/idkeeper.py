@@ -76,7 +76,7 @@ def keep_ids(host: Host, channel: socket.socket, child: int) -> NoReturn:
             syscalls.capset(effective=kept, permitted=kept, inheritable=0)
         listener, *folders = fds
         layer, upper = folders or (-1, -1)
-        owners = {inode: (uid, gid) for inode, uid, gid in introduction["owners"]}
+        owners = {inode: (uid, gid, kind) for inode, uid, gid, kind in introduction["owners"]}
         _Keeper(host, Listener(listener), Links(owners, layer, upper), root).serve()
     finally:
         os._exit(0)

@@ -13,14 +13,14 @@ import os
 import stat
 import struct
 
-from ..owners import ATTRIBUTE, decode, recall, remember
+from ..owners import ATTRIBUTE, decode, line_of, of_inode, recall, remember
 from .notified import CONTINUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..owners import Meant
+    from ..owners import Meant, Owners
     from .credentials import Ids
     from .notified import Call, Listener
 
@@ -46,35 +46,39 @@ _libc.syscall.restype = ctypes.c_long
 
 
 class Links:
-    """Owners of links, fifos and sockets: those of the layers below, and what is noted for the step's own."""
+    """Owners of links, fifos and sockets: those of the layers below, and what is noted for the step's own.
 
-    def __init__(self, known: dict[int, tuple[int, int]], layer: int, upper: int) -> None:
+    files: whether files are among them too, since fuse-overlayfs does not let them have the attribute.
+    """
+
+    def __init__(self, known: Owners, layer: int, upper: int) -> None:
         """known: by inode number. layer, upper: the folders of the layer and its content, or -1: nothing is noted."""
         self._known = known
         self._layer = layer
         self._upper = upper
         self._device = os.stat(b"/").st_dev
+        self.files = False
 
     def __bool__(self) -> bool:
         return bool(self._known)
 
-    def look_up(self, found: os.stat_result) -> tuple[int, int] | None:
-        return self._known.get(found.st_ino) if found.st_dev == self._device else None
+    def look_up(self, found: os.stat_result) -> Meant | None:
+        return of_inode(self._known, found) if found.st_dev == self._device else None
 
     def note(self, found: os.stat_result, path: bytes, uid: int, gid: int) -> None:
         """found: as the step sees it. path: where it is, from the root."""
         if self._upper < 0 or found.st_dev != self._device:
             return
-        if self._known.get(found.st_ino, (0, 0)) == (uid, gid):
+        if (of_inode(self._known, found) or (0, 0))[:2] == (uid, gid):
             return
-        self._known[found.st_ino] = uid, gid
+        self._known[found.st_ino] = uid, gid, stat.S_IFMT(found.st_mode)
         try:  # what overlayfs copied up has another number in the layer than the step sees
             inode = os.stat(path.lstrip(b"/"), dir_fd=self._upper, follow_symlinks=False).st_ino
             flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
             fd = os.open(b"owners", flags, 0o644, dir_fd=self._layer)
         except OSError:
             return
-        os.write(fd, b"%d %d %d\n" % (inode, uid, gid))
+        os.write(fd, line_of(inode, uid, gid, found.st_mode))
         os.close(fd)
 
 
@@ -208,13 +212,17 @@ class OwnedFiles:
 
     def _owner(self, here: bytes, found: os.stat_result) -> Meant:
         if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
-            return recall(here, follow=True) or (0, 0, 0, 0)
-        return (*(self._links.look_up(found) or (0, 0)), 0, 0)
+            known = recall(here, follow=True)
+            if known is not None or not self._links.files:
+                return known or (0, 0, 0, 0)
+        return self._links.look_up(found) or (0, 0, 0, 0)
 
     def _remember(self, here: bytes, found: os.stat_result, owner: tuple[int, int]) -> None:
         if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
             _, _, kind, device = self._owner(here, found)
-            remember(here, (*owner, kind, device), found.st_mode)
+            if not remember(here, (*owner, kind, device), found.st_mode):
+                self._links.files = True
+                self._links.note(found, os.readlink(here), *owner)
         elif stat.S_IFMT(found.st_mode) in (stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK):
             self._links.note(found, os.readlink(here), *owner)
 
@@ -239,8 +247,7 @@ class OwnedFiles:
             except OSError:
                 owner = None
                 if self._links:
-                    known = self._links.look_up(os.stat(path, follow_symlinks=follow))
-                    owner = None if known is None else (*known, 0, 0)
+                    owner = self._links.look_up(os.stat(path, follow_symlinks=follow))
             if owner is None:
                 return CONTINUE
             if mask < 0:
@@ -305,7 +312,8 @@ class OwnedFiles:
         try:
             above = path if flags & _O_TMPFILE == _O_TMPFILE else path.rstrip(b"/")
             owner = self._new_owner(call, above + b"/x" if above is path and not flags & os.O_CREAT else above)
-            if owner == (0, 0) or (flags & os.O_CREAT and os.path.lexists(path)) or not self._listener.waits(call):
+            unknown = owner == (0, 0) and not self._links.files
+            if unknown or (flags & os.O_CREAT and os.path.lexists(path)) or not self._listener.waits(call):
                 return CONTINUE
             exclusive = bool(flags & os.O_EXCL) or not flags & os.O_CREAT
             how = flags if exclusive else os.O_CREAT | os.O_EXCL | os.O_WRONLY
@@ -320,7 +328,8 @@ class OwnedFiles:
             if entered:
                 self._back()
         try:
-            remember(fd, (*owner, 0, 0), mode)
+            here = b"self/fd/%d" % fd
+            self._remember(here, os.stat(here), owner)
             if not exclusive:
                 return CONTINUE
             return self._listener.give(call, fd, close_on_exec=bool(flags & os.O_CLOEXEC))

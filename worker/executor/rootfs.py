@@ -84,7 +84,7 @@ class RootFilesystem:
     def _recall_owners(self, root: Root) -> None:
         for folder in (*root["lowers"], *([root["folder"]] if root["folder"] else ())):
             owners = OwnerTable(os.fsdecode(folder)).owners
-            self.introduction["owners"] += [(inode, uid, gid) for inode, (uid, gid) in owners.items()]
+            self.introduction["owners"] += [(inode, *known) for inode, known in owners.items()]
         if root["upper"]:
             flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
             self.layer_folders = [os.open(path, flags) for path in (os.path.dirname(root["upper"]), root["upper"])]

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
         """What a step's first process tells the keeper of ids (idkeeper.py)."""
 
         insecure: bool
-        owners: list[tuple[int, int, int]]  # inode, uid, gid: links of the layers below
+        owners: list[tuple[int, int, int, int]]  # of the layers below: inode, uid, gid, type (owners.py)
 
     class Outcome(TypedDict, total=False):
         code: int

@@ -105,7 +105,9 @@ class TreeWriter:
         """What it is, with what is remembered of its owner."""
         assert self._owners is not None
         if stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode):
-            return meant(info, recall(by_folder(parent, base)))
+            remembered = recall(by_folder(parent, base))
+            if remembered is not None:
+                return meant(info, remembered)
         return meant(info, self._owners.look_up(info))
 
     def _add_file(self, parent: int, name: str, path: bytes, info: os.stat_result) -> None:
