@@ -103,7 +103,7 @@ class _Keeper:
         self._sets = IdSets()
         files = OwnedFiles(listener, links, self._ids_of, root, host.proc)
         self._names = host.notify_calls
-        self._files = files.calls
+        self._files = files
         self._calls: dict[str, Callable[[Call], object]] = {
             "getuid": lambda call: self._ids_of(call).uids[0],
             "geteuid": lambda call: self._ids_of(call).uids[1],
@@ -127,8 +127,8 @@ class _Keeper:
             name = self._names[call.abi][call.number]
             result: object = CONTINUE
             try:
-                files = self._files.get(name)
-                result = files(call) if files is not None else self._calls[name](call)
+                answer = self._files.calls.get(name) or self._calls[name]
+                result = CONTINUE if self._files.of_another_world(call) else answer(call)
             except OSError as exc:
                 # Else the kernel will find the same, and say it better.
                 if exc.errno in _SHOWN:

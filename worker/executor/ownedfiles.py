@@ -104,7 +104,10 @@ class OwnedFiles:
             "lchown": lambda call: self._chown(call, _AT_FDCWD, call.args[0], call.args[1:3], follow=False),
             "fchown": lambda call: self._change_owner(call, _of_fd(call, call.args[0]), call.args[1:3], follow=True),
             "fchownat": self._fchownat,
-            "chroot": self._chroot,
+            "chroot": self._leave_root,
+            "unshare": self._leave_root,
+            "clone": self._leave_root,
+            "setns": self._leave_root,
             "stat": lambda call: self._stat(call, _AT_FDCWD, call.args[0], call.args[1], 0),
             "lstat": lambda call: self._stat(call, _AT_FDCWD, call.args[0], call.args[1], _AT_SYMLINK_NOFOLLOW),
             "fstat": lambda call: self._answer_stat(call, _of_fd(call, call.args[0]), call.args[1], 0),
@@ -149,7 +152,8 @@ class OwnedFiles:
         if not self._entered:
             return False
         theirs, ours = os.stat(b"%d/root" % call.pid), os.stat(self._root)
-        if os.path.samestat(theirs, ours):
+        mounts = os.stat(b"%d/ns/mnt" % call.pid), os.stat(b"self/ns/mnt")
+        if os.path.samestat(theirs, ours) and os.path.samestat(*mounts):
             return False
         os.chroot(b"%d/root" % call.pid)
         return True
@@ -159,9 +163,13 @@ class OwnedFiles:
         os.chroot(b".")
         os.fchdir(self._proc)
 
-    def _chroot(self, _call: Call) -> object:
+    def _leave_root(self, _call: Call) -> object:
         self._entered = True
         return CONTINUE
+
+    def of_another_world(self, call: Call) -> bool:
+        """Whether the caller is in a user namespace of its own making, where the kernel knows who is who."""
+        return self._entered and not os.path.samestat(os.stat(b"%d/ns/user" % call.pid), os.stat(b"self/ns/user"))
 
     def _open_place(self, call: Call, path: bytes, *, follow: bool) -> int:
         """What is there, as a descriptor of ours: from then on nobody can swap it."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .cache import filter_program as filter_program
     from .cache import notify_program as notify_program
     from .compiler import compile_filter as compile_filter
+    from .notify import FAKING_MACHINES as FAKING_MACHINES
     from .profile import ARCHITECTURES as ARCHITECTURES
     from .profile import Profile as Profile
     from .profile import default_profile as default_profile
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ARCHITECTURES": "profile",
+    "FAKING_MACHINES": "notify",
     "Profile": "profile",
     "compile_filter": "compiler",
     "default_profile": "profile",
@@ -27,6 +29,7 @@ _HOME = {
 
 __all__ = [
     "ARCHITECTURES",
+    "FAKING_MACHINES",
     "Profile",
     "compile_filter",
     "default_profile",

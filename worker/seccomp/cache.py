@@ -16,7 +16,7 @@ __all__ = ["filter_program", "notify_program"]
 
 VERSION = 1  # goes up with every change of the table, the rules or the compiler
 _ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
-NOTIFY_VERSION = 1  # likewise, of notify.py
+NOTIFY_VERSION = 2  # likewise, of notify.py
 
 
 def filter_program(folder: str) -> bytes:

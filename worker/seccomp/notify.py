@@ -25,6 +25,7 @@ _USER_NOTIF = 0x7FC0_0000
 _NUMBER_AT, _ABI_AT, _ARGUMENTS_AT = 0, 4, 16  # in struct seccomp_data
 _MAKES_FILE = 0x40_0040  # O_CREAT, __O_TMPFILE: asm-generic/fcntl.h, which all of these machines have
 _PR_SET_TIMERSLACK = 29
+_NEW_WORLD = 0x1002_0000  # CLONE_NEWUSER, CLONE_NEWNS: where ids or paths mean something else
 
 FAKING_MACHINES = ("x86_64", "aarch64", "riscv64", "loongarch64")  # whose struct stat is known to the sandbox
 
@@ -39,6 +40,9 @@ _IF_ARGUMENT = {  # argument, mask, and the value wanted; None: any but 0
     "open": (1, _MAKES_FILE, None),
     "openat": (2, _MAKES_FILE, None),
     "prctl": (0, 0xFFFF_FFFF, _PR_SET_TIMERSLACK),
+    "unshare": (0, _NEW_WORLD, None),
+    "clone": (0, _NEW_WORLD, None),
+    "setns": (1, 0, 0),
 }
 _NATIVE_ONLY = {"stat", "lstat", "fstat", "newfstatat"}  # their struct is another one for 32-bit programs
 _WIDE = "32"  # what 32-bit calls with ids of 32 bits have at the end

@@ -203,6 +203,26 @@ print(os.stat("/in/f").st_uid, os.stat("/jail/in/f").st_uid)
     assert (await lab.python(script)).lines == ["5 5", "0 5"]
 
 
+async def test_a_user_namespace_within_has_its_own_ids_and_mounts(lab: Lab) -> None:
+    script = """
+import ctypes
+os.makedirs("/m"); open("/m/f", "w").close(); os.chown("/m/f", 5, 6)
+if os.fork() == 0:
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.unshare(0x00020000) == 0  # CLONE_NEWNS
+    assert libc.mount(b"none", b"/", None, 1 << 14 | 1 << 18, None) == 0  # MS_REC | MS_PRIVATE
+    assert libc.mount(b"none", b"/m", b"tmpfs", 0, None) == 0
+    open("/m/f", "w").close(); os.chown("/m/f", 0, 7)
+    print(os.stat("/m/f").st_gid in (0, 7), flush=True)  # in memory, owners are remembered since Linux 6.6
+    assert libc.unshare(0x10000000) == 0  # CLONE_NEWUSER
+    print(os.getuid(), flush=True)
+    os._exit(0)
+os.wait()
+print(os.stat("/m/f").st_uid, os.stat("/m/f").st_gid)
+"""
+    assert (await lab.python(script, insecure=True)).lines == ["True", "65534", "5 6"]
+
+
 async def test_threads_and_many_processes_at_once(lab: Lab) -> None:
     script = """
 import concurrent.futures
