@@ -288,7 +288,7 @@ def test_with_source_date_epoch_two_state_folders_make_the_same_list(
     for number, program in enumerate((llbuild, other)):
         dest = tmp_path / f"oci{number}"
         program.build(
-            *("--sbom=true", "-t", "hello", "-o", f"type=oci,tar=false,dest={dest}", folder),
+            *("--sbom=true", "-t", "hello", "-o", f"type=oci,tar=false,dest={dest},rewrite-timestamp=true", folder),
             env={"SOURCE_DATE_EPOCH": "1700000000"},
         )
         digests.add(Layout(dest).entry["digest"])
@@ -320,3 +320,33 @@ def test_a_plugin_scans(
     assert statement["predicate"]["creationInfo"]["creators"][1] == "Tool: versions"
     outcome = llbuild("build", *line, exit_code=1)
     assert "no scanner 'versions' is installed; there are: llbuild" in outcome.stderr
+
+
+def test_inspect_shows_what_is_said(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    llbuild.build(
+        *("--sbom=true", "--provenance=mode=max,builder-id=https://ci.example/7", "--build-arg", "WORD=x"),
+        *("-t", "hello", context(LISTED, status=STATUS)),
+    )
+    shown = llbuild("inspect", "--attestations", "hello").stdout
+    assert "builder       https://ci.example/7, llbuild" in shown
+    assert "argument      build-arg:WORD=x" in shown
+    assert "made of       pkg:docker/busybox@latest" in shown
+    assert "pkg:deb/debian/tool@1.0?arch=amd64" in shown
+    (image,) = llbuild.json("inspect", "--attestations", "--format=json", "hello")["images"]
+    assert [one["statement"]["predicateType"] for one in image["attestations"]] == [SPDX, PROVENANCE]
+    assert llbuild.json("inspect", "hello")["platform"] == "linux/amd64"
+    assert "nothing is said of it" in llbuild("inspect", "--attestations", "busybox").stdout
+    assert "--format is for --attestations" in llbuild("inspect", "--format=json", "hello", exit_code=2).stderr
+
+
+def test_forgotten_attestations_go_and_those_of_images_stay(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    folder = context(LISTED, status=STATUS)
+    for _ in range(2):
+        llbuild.build("--sbom=true", "--provenance=true", "-t", "hello", folder)
+    before = {path.name for path in (llbuild.root / "content/blobs/sha256").iterdir()}
+    llbuild("prune", "--force")
+    after = {path.name for path in (llbuild.root / "content/blobs/sha256").iterdir()}
+    assert len(after) < len(before)
+    assert "as it should be" in llbuild("verify").stdout
+    assert "pkg:deb/debian/tool@1.0" in llbuild("inspect", "--attestations", "hello").stdout
+    assert not llbuild.build("--sbom=true", "-t", "hello", folder).ran()
