@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from llbuild.cli.attested import AttestedImage, FoundStatement, describe_attestations
 from llbuild.cli.attested_text import render_attestations
+from llbuild.cli.lock.text import encode_lock, parse_lock
 from llbuild.digest import sha256_digest
-from llbuild.errors import DefinitionError, DockerfileError, LlbuildError
+from llbuild.errors import ConfigError, DefinitionError, DockerfileError, LlbuildError
 from llbuild.exporter.attest import predicate_of
 from llbuild.exporter.sbom import load_scanner, scan_files, spdx_predicate
 from llbuild.frontend.dockerfile.ignorefile import parse_ignore_file
@@ -274,6 +275,21 @@ def packages(data: bytes) -> None:
     json.dumps(spdx_predicate(scan, name="x").document).encode()
 
 
+def _check_lines(at: Span, text: str) -> None:
+    assert 1 <= at.line <= len(text.splitlines()) + 1
+
+
+def lock(data: bytes) -> None:
+    """What can be read is written so that it is read again."""
+    text = data.decode("utf-8", "replace")
+    try:
+        pins = parse_lock(text, "/l/llbuild.lock")
+    except ConfigError as error:
+        _check_lines(error.at, text)
+        return
+    assert parse_lock(encode_lock(pins, "/l/llbuild.lock"), "/l/llbuild.lock") == pins
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "dockerfile": dockerfile,
     "compile": compiling,
@@ -286,4 +302,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "syntax": syntax,
     "statement": statement,
     "packages": packages,
+    "lock": lock,
 }
