@@ -18,6 +18,7 @@ from llbuild.frontend.dockerfile.reader import read_stages
 from llbuild.frontend.dockerfile.subrequests import lint_request
 from llbuild.frontend.dockerfile.words import expand, split_fields
 from llbuild.frontend.syntax import frontend_named
+from llbuild.image import decode_config, decode_manifest
 from llbuild.llb import decode_definition
 from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit
@@ -222,6 +223,28 @@ def syntaxes() -> dict[str, bytes]:
     return {f"{unit!r}": fill(unit) for unit in units} | {"json": fill(b"{},", b'{"a":[', b"1]}")}
 
 
+def image_documents() -> dict[str, bytes]:
+    descriptor = b'{"mediaType":"m","digest":"sha256:' + b"0" * 64 + b'","size":1},'
+    head, tail = b'{"schemaVersion":2,"rootfs":{"type":"layers"},"config":{"Env":', b"}}"
+    units = [b"[", b'{"a":', b'"a",', b"1,", b"{},", b"[],", b"9", b"\\ud800"]
+    found = {f"{unit!r}": fill(unit) for unit in units}
+    found |= {f"a list of {unit!r}": fill(unit, head + b"[", b'""]' + tail) for unit in (b'"a",', b"1,", b"{},")}
+    for key in (b"manifests", b"layers"):
+        found[f"{key!r}"] = fill(descriptor, b'{"schemaVersion":2,"' + key + b'":[', descriptor[:-1] + b"]}")
+    return found | {
+        "history": fill(b'{"created_by":"x"},', b'{"rootfs":{},"history":[', b"{}]}"),
+        "names": counted(b'"%d":{},', b'{"rootfs":{},"config":{"Volumes":{') + b'"":{}}}}',
+    }
+
+
+def read_image_document(data: bytes) -> None:
+    for read in (decode_manifest, decode_config):
+        try:
+            read(data)
+        except LlbuildError:
+            continue
+
+
 EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], object]]] = {
     "dockerfile": (dockerfiles, lambda data: read_stages(parse(data, "D"))),
     "compile": (compiled, lambda data: compile_one(data, everything=True)),
@@ -231,6 +254,7 @@ EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], obj
     "definition": (definitions, decode_definition),
     "buildkit": (wire, decode_buildkit),
     "syntax": (syntaxes, lambda data: frontend_named(data, "D")),
+    "manifest": (image_documents, read_image_document),
 }
 
 

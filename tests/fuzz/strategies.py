@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 from llbuild.llb import encode_definition, image, local, merge, scratch
 from llbuild.proto import encode_buildkit
+from llbuild.tests.image.malformed import wrong_documents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,4 +65,6 @@ INPUTS: dict[str, st.SearchStrategy[bytes]] = {
     "definition": st.binary(max_size=200) | damaged([encode_definition(sample) for sample in samples()]),
     "buildkit": st.binary(max_size=200) | damaged([encode_buildkit(sample) for sample in samples()]),
     "syntax": st.binary(max_size=100) | joined(HEADS, "", 12),
+    "manifest": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
+    "imageconfig": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
 }

@@ -10,7 +10,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from llbuild.errors import DefinitionError, DockerfileError, LlbuildError
+from llbuild.errors import DefinitionError, DockerfileError, LlbuildError, SourceError
 from llbuild.frontend.dockerfile.ignorefile import parse_ignore_file
 from llbuild.frontend.dockerfile.parser import Node, parse
 from llbuild.frontend.dockerfile.reader import read_stages
@@ -19,6 +19,7 @@ from llbuild.frontend.dockerfile.subrequests import lint_request, outline_reques
 from llbuild.frontend.dockerfile.words import MAX_WORD, WordError, expand, split_fields
 from llbuild.frontend.subrequests import LintResult
 from llbuild.frontend.syntax import frontend_named
+from llbuild.image import Index, decode_config, decode_manifest, encode_config, encode_index, encode_manifest
 from llbuild.llb import decode_definition, encode_definition, validate
 from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit, encode_buildkit
@@ -221,6 +222,26 @@ def syntax(data: bytes) -> None:
     assert name == frontend_named(data, "D")
 
 
+def manifest(data: bytes) -> None:
+    """What is read says the same when it is written and read again."""
+    try:
+        found = decode_manifest(data, ref="r")
+    except SourceError:
+        return
+    packed = encode_index(found) if isinstance(found, Index) else encode_manifest(found)
+    assert decode_manifest(packed, ref="r") == found
+
+
+def imageconfig(data: bytes) -> None:
+    """The same; what stands empty there is as good as absent."""
+    try:
+        found = decode_config(data, ref="r")
+    except SourceError:
+        return
+    packed = encode_config(found)
+    assert encode_config(decode_config(packed, ref="r")) == packed
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "dockerfile": dockerfile,
     "compile": compiling,
@@ -231,4 +252,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "definition": definition,
     "buildkit": buildkit,
     "syntax": syntax,
+    "manifest": manifest,
+    "imageconfig": imageconfig,
 }
