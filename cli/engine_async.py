@@ -23,13 +23,14 @@ from ..solver import (
 from ..values import replace
 from ..worker import LocalWorker, unwanted_caches
 from ..worker.executor import CgroupSpec, SandboxExecutor
+from ..worker.snapshotter import open_snapshotter
 from ..worker.source import ImageSource
 from .client import CommandLineClient
 from .compiling_async import Answers, complete
 from .context import is_ssh
 from .engine import check_attestations, result_refs
 from .exporting import export_result
-from .exports import check_outputs, image_outputs
+from .exports import check_outputs, image_outputs, registries_of
 from .given import AgentSource
 from .job import BuildResult
 from .phases import phase
@@ -75,19 +76,21 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
-        config = job.options.globals.config
-        images = await stack.enter_async_context(ImageSource(job.state.content, registries=config.registries))
+        images = await stack.enter_async_context(ImageSource(job.state.content, registries=registries_of(job.options)))
         await run_blocking(_sweep, job.state)
         executor = _executor(job, helper)
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
-        remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files, client))
+        remote = await stack.enter_async_context(job.state.remote_sources(job.prober, client))
         caches = job.state.caches
+        snapshotter = open_snapshotter(job.options.snapshotter or "overlay", job.state.layers)
+        stack.callback(snapshotter.close)
         worker = LocalWorker(
             job.prober,
             images=images,
             remote=remote,
             executor=executor,
             caches=caches,
+            snapshotter=snapshotter,
             client=client,
             cgroup=CgroupSpec(resources=job.options.resources.linux, pids=job.options.resources.pids),
         )

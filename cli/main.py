@@ -22,6 +22,7 @@ __all__ = ["COMMANDS", "GLOBAL_FLAGS", "main", "program", "split_command"]
 # name -> (module, summary); the module has `run(argv) -> int`
 COMMANDS = {
     "build": (".build", "build an image from a Dockerfile"),
+    "lock": (".lock", "hold the sources of a build to what they are now"),
     "check": (".check", "say what is wrong, or could be better, in a Dockerfile"),
     "compile": (".compile", "print the graph that a build file compiles to, and build nothing"),
     "solve": (".solve", "build a definition that was compiled before, or by something else"),
@@ -43,6 +44,7 @@ COMMANDS = {
     "rmi": (".rmi", "remove names of images from the local store"),
     "du": (".du", "show what takes room in the state folder"),
     "prune": (".prune", "remove what no image and no running build needs"),
+    "verify-reproducible": (".reproducible", "build twice from nothing, and show what came out differently"),
     "verify": (".verify", "check everything that is stored, and mend it"),
     "config": (".show_config", "show the configuration, and where it comes from"),
     "import": (".import_", "make an image from a root filesystem (folder or tar)"),

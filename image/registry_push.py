@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RegistryPusher"]
 
-_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES = 64 << 20  # a registry syncs its disk after each
 _PIECE_BYTES = 1 << 20
 _BYTES = "application/octet-stream"
 _EMPTY = {"Content-Length": "0"}
