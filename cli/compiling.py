@@ -69,6 +69,7 @@ class Compiling(Asking["Compiled"]):
         compiled = super().attempt()
         if compiled is not None:
             self.view.definitions = tuple(result.definition for result in compiled.results)
+            self.view.platforms = tuple(str(result.platform) for result in compiled.results)
             self.view.warnings = compiled.warnings
         return compiled
 

@@ -52,7 +52,6 @@ class Answers:
 
 def ask_online(asking: Asking[Answer], state: State, config: Config) -> Answer:
     """An answer that no build follows. `config` says how to ask. Raises LlbuildError."""
-    config.check_registries()
     return anyio.run(_ask, asking, state, config)
 
 
@@ -69,7 +68,7 @@ async def open_answers(
 ) -> AsyncIterator[Answers]:
     """Answers where nothing is built. client: logs in."""
     async with (
-        ImageSource(state.content, plain_http=config.plain_http) as images,
+        ImageSource(state.content, registries=config.registries) as images,
         state.remote_sources(prober, client) as remote,
     ):
         executor = SandboxExecutor(state.root)  # never started: no process makes a build context

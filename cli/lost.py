@@ -52,4 +52,5 @@ def _reopened(job: Build) -> Build:
     given = job.compiling.given
     prober = state.prober(given.folders, given.files, pins=job.prober.pins)
     prober.lost |= job.prober.lost
+    prober.resolved |= job.prober.resolved
     return replace(job, state=state, prober=prober)

@@ -61,10 +61,10 @@ def _allowing_network(options: SolveOptions, network: str | None) -> SolveOption
 _NOT_YET = frozenset(
     f"--{name}"
     for name in (
-        *("attest", "build-arg-file", "builder"),
+        *("build-arg-file", "builder"),
         *("compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
         *("cpuset-mems", "device", "force-rm", "isolation", "memory", "memory-swap"),
-        *("policy", "provenance", "rm", "sbom", "security-opt"),
+        *("policy", "rm", "security-opt"),
     )
 )
 

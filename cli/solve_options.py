@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from ..errors import SourceError, UsageError
 from ..solver import ENTITLEMENTS
 from ..values import frozen
+from .attest_options import Attestations, add_attest_flags, read_attestations
 from .given import AgentSource, SecretSource, parse_secret, unique_agents
 from .image_options import parse_annotations
 from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
 from .resources import StepResources, parse_resources
-from .security import add_runtime_flag, add_security_flag, wants_seccomp
+from .security import add_runtime_flag, add_security_flag, add_snapshotter_flag, read_snapshotter, wants_seccomp
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -42,12 +43,14 @@ class SolveOptions:
     lock: str = ""  # a file; "" with `locked`: the one of the context
     locked: bool = False  # nothing may be used that is not in the lock file
     oci_runtime: str = ""  # name or path; "": the built-in sandbox
+    snapshotter: str = ""  # "": the first that works
     seccomp: bool = True  # whether steps may make only the system calls of the default profile
     keep_going: bool = False  # after a failure, with what does not need it
     secrets: tuple[SecretSource, ...] = ()
     agents: tuple[AgentSource, ...] = ()
     allowed: tuple[str, ...] = ()  # entitlements
     resources: StepResources = StepResources()
+    attestations: Attestations = Attestations()
 
     @property
     def quiet(self) -> bool:
@@ -69,6 +72,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_flag("--load", help="load the image into docker or podman")
     parser.add_flag("--squash", help="make one layer of all that the build adds to its base image")
     parser.add_value("--annotation", metavar="[LEVEL:]KEY=VALUE", many=True, help="annotation of the image's manifest")
+    add_attest_flags(parser)
     cache_to = "type=registry,ref=REF[,mode=max] | type=local,dest=DIR | type=inline"
     parser.add_value("--cache-to", metavar="SPEC", many=True, help=cache_to)
     parser.add_value("--cache-from", metavar="SPEC", many=True, help="REF | type=local,src=DIR; read before the build")
@@ -85,6 +89,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
     add_security_flag(parser)
     add_runtime_flag(parser)
+    add_snapshotter_flag(parser)
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     parser.set_defaults(keep_going=None)  # as the config file says
     parser.add_value(
@@ -99,6 +104,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
     """Raises UsageError saying which flag is wrong, or which two cannot be had at once."""
     options_of_all = read_globals(found, environ)
     config = options_of_all.config.build
+    attestations = read_attestations(found)
     options = SolveOptions(
         globals=options_of_all,
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
@@ -108,6 +114,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
             load=found.load,
             squash=found.squash,
             annotations=parse_annotations(found.annotation) if found.annotation else (),
+            attested=bool(attestations),
         ),
         cache_to=_cache_targets(found.cache_to),
         cache_from=_cache_sources(found.cache_from),
@@ -119,11 +126,13 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         lock=_lock(found.lock),
         locked=found.locked,
         oci_runtime=found.oci_runtime or "",
+        snapshotter=read_snapshotter(found.snapshotter, config.snapshotter),
         secrets=tuple(map(parse_secret, found.secret or ())),
         agents=unique_agents(found.ssh or ()),
         allowed=_entitlements(found.allow or ()),
         resources=parse_resources(found.resource or ()),
         seccomp=wants_seccomp(found.security_opt),
+        attestations=attestations,
     )
     _check_agreement(options)
     return options

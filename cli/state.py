@@ -14,7 +14,7 @@ from ..leases import Leases
 from ..solver import CacheStore, Derivations, History
 from ..values import frozen
 from ..worker import SCHEMA as LAYERS_SCHEMA
-from ..worker import USES_SCHEMA, ContentStore, Contexts, LayerRecords, Prober, UseRecords
+from ..worker import USES_SCHEMA, ContentStore, Contexts, LayerRecords, Prober, UseRecords, in_user_namespace
 from ..worker.snapshot import LayerStore
 from ..worker.source import DOWNLOADS_SCHEMA
 
@@ -90,8 +90,9 @@ def open_state(root: str, *, userxattr: bool | None = None) -> State:
     if not os.access(path, os.W_OK | os.X_OK):
         raise StoreError(f"the state folder {root} is not writable", hint="choose another with --root DIR")
     database = _open(path / "state.db", _SCHEMAS)
-    # Only root may set trusted.* attributes; in a user namespace overlay keeps its marks in user.*.
-    layers = LayerStore(path, userxattr=os.geteuid() != 0 if userxattr is None else userxattr)
+    if userxattr is None:  # only root may set trusted.* attributes; in a user namespace overlay keeps marks in user.*
+        userxattr = os.geteuid() != 0 or in_user_namespace()
+    layers = LayerStore(path, userxattr=userxattr)
     return State(
         root=path,
         database=database,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .reference import Reference
     from .registry_credentials import Credentials
+    from .registry_hosts import RegistryHost
 
 __all__ = ["Challenge", "asks_for_password", "bearer_token", "parse_challenge", "realm_host"]
 
@@ -100,17 +101,19 @@ async def bearer_token(
     return token
 
 
-def realm_host(challenge: Challenge, reference: Reference) -> str:
-    """Host and port of the realm. Raises SourceError when it is not fit to be asked."""
+def realm_host(challenge: Challenge, reference: Reference, host: RegistryHost) -> str:
+    """Host and port of the realm. Raises SourceError when it is not fit to be asked: who speaks TLS keeps to it."""
     try:
         parts = urlsplit(challenge.realm)
-        host = parts.netloc.rpartition("@")[2] if parts.hostname else ""
+        realm = parts.netloc.rpartition("@")[2] if parts.hostname else ""
     except ValueError:  # an unclosed bracket
-        parts, host = urlsplit(""), ""
-    plain = parts.scheme == "http" and is_loopback(host) and is_loopback(reference.domain)
-    if not host or not (parts.scheme == "https" or plain):
+        parts, realm = urlsplit(""), ""
+    plain = parts.scheme == "http" and host.url.startswith("http:")
+    if plain and is_loopback(host.domain):  # nobody has said that anything but this machine may be trusted so
+        plain = is_loopback(realm)
+    if not realm or not (parts.scheme == "https" or plain):
         raise SourceError(
             f"{reference}: the registry sends us to {challenge.realm[:200]!r} for a token; expected an https URL",
             ref=str(reference),
         )
-    return host
+    return realm

@@ -23,6 +23,7 @@ _PACKAGES = {
     "faketime": "faketime",
     "git": "git",
     "mmdebstrap": "mmdebstrap",
+    "openssl": "openssl",
     "podman": "podman",
     "runc": "runc",
     "setfattr": "attr",

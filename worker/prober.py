@@ -81,9 +81,10 @@ class Prober:
 
     def stored_tree(self, ref: tuple[str, ...]) -> MergedTree | None:
         """The files of a result whose layers are all unpacked here; None for any other."""
-        if not all(self.layers.has(LayerId(layer)) for layer in ref):
+        layers = tuple(map(LayerId, ref))
+        if not all(map(self.layers.has, layers)):
             return None
-        return MergedTree([self.layers.folder(LayerId(layer)) for layer in ref], userxattr=self.layers.userxattr)
+        return MergedTree(self.layers.folders(layers), userxattr=self.layers.userxattr)
 
     def ready_blobs(self, ref: tuple[str, ...]) -> tuple[LayerBlob, ...] | None:
         """The layers of a result as blobs, if every one is in the content store already."""

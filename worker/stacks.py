@@ -165,6 +165,7 @@ class Stacks:
                     expected=record.diff_id,
                     actual=extracted.diff_id,
                 )
+            self._layers.note_implied(active, extracted.implied)
             self._layers.commit(active, LayerId(record.id))
         except BaseException:
             self._layers.discard(active)
@@ -197,7 +198,7 @@ class Stacks:
             try:
                 await self._images.fetch_layer(record.origin, blob, report)
             except SourceError as error:
-                raise _lost(record, error.message, transient=error.transient) from error
+                raise _lost(record, error.message, again=error) from error
             record = replace(record, stamp=await run_blocking(self._content.stamp, blob))
             await run_blocking(self._records.put, record)
         return record, blob
@@ -254,8 +255,15 @@ class Stacks:
             yield
 
 
-def _lost(record: LayerRecord, why: str, *, transient: bool = False) -> LostLayerError:
-    return LostLayerError(why, ref=record.origin or record.id, layer=record.id, transient=transient)
+def _lost(record: LayerRecord, why: str, *, again: SourceError | None = None) -> LostLayerError:
+    """again: what failed, and whether and when it may go well."""
+    return LostLayerError(
+        why,
+        ref=record.origin or record.id,
+        layer=record.id,
+        transient=again is not None and again.transient,
+        retry_after_s=None if again is None else again.retry_after_s,
+    )
 
 
 async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, object]]]) -> None:

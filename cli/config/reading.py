@@ -6,13 +6,15 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from ...errors import StoreError, UsageError
+from ...image import RegistryConfig, is_host, parse_mirror
 from ...platforms import parse_platform
 from ...solver.gc import Rule, Space, parse_duration, parse_filter, parse_space
 from ..parser import suggestion
 from ..progress import FORMS
+from ..security import snapshotter_name
 from .places import find_key
 from .table import Table, read_table
-from .values import BuildConfig, Config, DefaultsConfig, GcConfig, RegistryConfig
+from .values import BuildConfig, Config, DefaultsConfig, GcConfig
 
 __all__ = ["parse_config", "read_config"]
 
@@ -35,7 +37,7 @@ def parse_config(text: str, path: str) -> Config:
         build=_build(top.table("build")),
         defaults=_defaults(top.table("defaults")),
         gc=_gc(top.table("gc")),
-        registries=tuple(_registry(host, top.table("registry").table(host)) for host in top.table("registry").values),
+        registries=tuple(_registry(host, top.table("registry")) for host in top.table("registry").values),
     )
     origins = [(".".join(map(str, key)), find_key(text, path, key).line) for key in _leaves(top.values, ())]
     return Config(
@@ -62,11 +64,12 @@ def _leaves(values: dict[str, Any], path: tuple[str | int, ...]) -> list[tuple[s
 
 
 def _build(table: Table) -> BuildConfig:
-    table.check(("max-parallelism", "progress", "keep-going"))
+    table.check(("max-parallelism", "progress", "keep-going", "snapshotter"))
     return BuildConfig(
         max_parallelism=table.number("max-parallelism", 0, least=1),
         progress=table.parsed("progress", _progress, "auto"),
         keep_going=table.flag("keep-going"),
+        snapshotter=table.parsed("snapshotter", snapshotter_name, ""),
     )
 
 
@@ -125,23 +128,26 @@ def _rule(table: Table) -> Rule:
     )
 
 
-def _registry(host: str, table: Table) -> RegistryConfig:
+def _registry(host: str, tables: Table) -> RegistryConfig:
+    table = tables.table(host)
+    if not is_host(host):
+        raise tables.error(
+            host, f"{host!r} is no registry: expected HOST[:PORT]", "a mirror may have a path, in mirrors"
+        )
     table.check(("http", "insecure", "mirrors", "ca", "keypair"))
-    http, insecure = table.flag("http"), table.flag("insecure")
-    if http and insecure:
-        raise table.error("insecure", "http and insecure contradict each other: plain http has no certificates")
     pairs = []
     for pair in table.tables("keypair"):
         pair.check(("key", "cert"))
         for key in ("key", "cert"):
             if not pair.text(key):
                 raise pair.error(key, f"a keypair needs {key}: the path of a PEM file")
+            pair.parsed(key, _absolute, "")
         pairs.append((pair.text("key"), pair.text("cert")))
     return RegistryConfig(
         host=host,
-        http=http,
-        insecure=insecure,
-        mirrors=table.texts("mirrors"),
-        ca=table.texts("ca"),
+        http=table.flag("http") if "http" in table.values else None,
+        insecure=table.flag("insecure"),
+        mirrors=table.texts("mirrors", parse_mirror),
+        ca=table.texts("ca", _absolute),
         keypair=tuple(pairs),
     )

@@ -74,10 +74,16 @@ class Table:
     def flag(self, key: str, *, default: bool = False) -> bool:
         return self._typed(key, bool, "true or false", default)
 
-    def texts(self, key: str) -> tuple[str, ...]:
+    def texts(self, key: str, check: Callable[[str], object] = str) -> tuple[str, ...]:
+        """An array of texts. `check` raises ValueError for one that cannot be."""
         found = self._typed(key, list, "an array of texts", [])
         if not all(isinstance(item, str) for item in found):
             raise self.error(key, "expected an array of texts")
+        try:
+            for item in found:
+                check(item)
+        except ValueError as error:
+            raise self.error(key, str(error)) from None
         return tuple(found)
 
     def number(self, key: str, default: int, *, least: int) -> int:

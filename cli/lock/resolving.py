@@ -30,7 +30,6 @@ def resolve_online(compiling: Compiling, state: State, config: Config, lent: Len
 
     lent: secrets and ssh agents, for repositories and files behind a login.
     """
-    config.check_registries()
     failure = anyio.run(_resolve, compiling, state, config, lent)
     if failure is not None:
         raise failure

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import pytest
-from llbuild.tests.tools import ROOT, require_tool
+from llbuild.tests.tools import ROOT
 
 _ENTRY = "from llbuild.cli.main import program; program()"
 _TIMEOUT_S = 240
@@ -209,22 +207,6 @@ class Llbuild:
             **self.environment,
             **(extra or {}),
         }
-
-
-def as_user(uid: int, home: Path) -> Llbuild:
-    """The program as a user without rights has it, with the state folder in that user's home. Takes root."""
-    prefix = (require_tool("setpriv"), f"--reuid={uid}", f"--regid={uid}", "--clear-groups")
-    # The tests' own Python may lie in root's home; any other of the same version can use the same libraries.
-    path = f"{ROOT / '.typing'}:{Path(msgpack.__file__).parents[1]}"
-    readable = "import os, sys, llbuild, msgpack, blake3; os.stat(os.path.realpath(sys.executable))"
-    found = (shutil.which(f"python{sys.version_info[0]}.{sys.version_info[1]}", path="/usr/bin:/usr/local/bin"),)
-    pythons = [sys.executable, *filter(None, found)]
-    for python in pythons:
-        probe = [*prefix, python, "-c", readable]
-        if subprocess.run(probe, env={"PYTHONPATH": path}, capture_output=True, check=False).returncode == 0:
-            environment = {"HOME": str(home), "PYTHONPATH": path}
-            return Llbuild(root=home / "state", prefix=prefix, environment=environment, python=python)
-    pytest.skip(f"needs a Python and a checkout that every user can read (not {', '.join(pythons)})")
 
 
 def overlap(steps: list[Step]) -> int:
