@@ -56,7 +56,7 @@ def test_a_changed_cmd_uploads_a_config_and_a_manifest(
     llbuild: Llbuild, context: Callable[..., Path], registry: Registry, proxy: FaultProxy, base: str
 ) -> None:
     folder = changed(context(""), base, '"one"')
-    command = ["--push", "-t", f"{proxy.address}/config-only/app:1", "-f", folder / "other", folder]
+    command: list[str | Path] = ["--push", "-t", f"{proxy.address}/config-only/app:1", "-f", folder / "other", folder]
     llbuild.build(*command)
     first = layers_of(registry, "config-only/app", "1")
     stored = registry.stored_blobs()
@@ -100,7 +100,7 @@ def test_no_layer_is_opened(
         pytest.skip("needs to trace its own processes (ptrace)")
     folder = changed(context(""), base, '"one"')
     flags = ["--push"] if output == "push" else []
-    command = [*flags, "-t", f"{proxy.address}/config-only/traced:1", "-f", folder / "other", folder]
+    command: list[str | Path] = [*flags, "-t", f"{proxy.address}/config-only/traced:1", "-f", folder / "other", folder]
     llbuild.build(*command)
     changed(folder, base, '"two"')
     opened = tmp_path / "opened"
