@@ -141,6 +141,8 @@ def _run(job: Build) -> BuildResult:
             plan.announce(job.display.display, time.time())
             return _export(job, parts)
     helper = _start_early(job, plan)
+    if plan is None or plan.runs_processes:
+        job = _with_snapshotter(job)
     from .engine_async import run_build
 
     return run_build(job, compiled, plan, helper)
@@ -162,6 +164,15 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
 
     root = str(job.state.root)
     return start_helper(root, filter_program(root) if job.options.seccomp else b"")
+
+
+def _with_snapshotter(job: Build) -> Build:
+    """The same build with the snapshotter that it will use: it may have to be tried out, before there are threads."""
+    if job.options.snapshotter:
+        return job
+    from ..worker.snapshotter import choose
+
+    return replace(job, options=replace(job.options, snapshotter=choose(str(job.state.root))))
 
 
 def _plan(job: Build, compiled: Compiled) -> Plan | None:
@@ -194,8 +205,14 @@ def _attested(
     """With what is said of them; None where somebody must look into the files for that."""
     from .attesting import Witness
 
-    witness = Witness(job, compiled, plan)
     refs = result_refs(compiled, plan, plan.ref)
+    witness = Witness(job, compiled, plan, refs)
+    for number, title in witness.unseen:
+        tree = job.prober.stored_tree(refs[number])
+        if tree is None:
+            return None
+        with phase(title, job.display.display):
+            witness.look(number, tree)
     return [
         replace(part, predicates=witness.say(number, dict(zip(ref, part.layers, strict=True))))
         for number, (part, ref) in enumerate(zip(parts, refs, strict=True))

@@ -23,6 +23,7 @@ from ..solver import (
 from ..values import replace
 from ..worker import LocalWorker, unwanted_caches
 from ..worker.executor import CgroupSpec, SandboxExecutor
+from ..worker.snapshotter import open_snapshotter
 from ..worker.source import ImageSource
 from .client import CommandLineClient
 from .compiling_async import Answers, complete
@@ -82,12 +83,15 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
         remote = await stack.enter_async_context(job.state.remote_sources(job.prober, client))
         caches = job.state.caches
+        snapshotter = open_snapshotter(job.options.snapshotter or "overlay", job.state.layers)
+        stack.callback(snapshotter.close)
         worker = LocalWorker(
             job.prober,
             images=images,
             remote=remote,
             executor=executor,
             caches=caches,
+            snapshotter=snapshotter,
             client=client,
             cgroup=CgroupSpec(resources=job.options.resources.linux, pids=job.options.resources.pids),
         )

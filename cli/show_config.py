@@ -59,6 +59,7 @@ def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
     build, defaults, gc = config.build, config.defaults, config.gc
     yield "build.max-parallelism", str(build.max_parallelism or "as the machine allows")
     yield "build.keep-going", _said(build.keep_going)
+    yield "build.snapshotter", build.snapshotter or "auto"
     yield "defaults.platform", defaults.platform or "this machine's"
     yield "defaults.frontend", defaults.frontend or "what the build file says"
     yield "defaults.pull", _said(defaults.pull)

@@ -15,7 +15,7 @@ from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
 from .resources import StepResources, parse_resources
-from .security import add_runtime_flag, add_security_flag, wants_seccomp
+from .security import add_runtime_flag, add_security_flag, add_snapshotter_flag, read_snapshotter, wants_seccomp
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,6 +43,7 @@ class SolveOptions:
     lock: str = ""  # a file; "" with `locked`: the one of the context
     locked: bool = False  # nothing may be used that is not in the lock file
     oci_runtime: str = ""  # name or path; "": the built-in sandbox
+    snapshotter: str = ""  # "": the first that works
     seccomp: bool = True  # whether steps may make only the system calls of the default profile
     keep_going: bool = False  # after a failure, with what does not need it
     secrets: tuple[SecretSource, ...] = ()
@@ -88,6 +89,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
     add_security_flag(parser)
     add_runtime_flag(parser)
+    add_snapshotter_flag(parser)
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     parser.set_defaults(keep_going=None)  # as the config file says
     parser.add_value(
@@ -124,6 +126,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         lock=_lock(found.lock),
         locked=found.locked,
         oci_runtime=found.oci_runtime or "",
+        snapshotter=read_snapshotter(found.snapshotter, config.snapshotter),
         secrets=tuple(map(parse_secret, found.secret or ())),
         agents=unique_agents(found.ssh or ()),
         allowed=_entitlements(found.allow or ()),

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .uses import CACHE_MOUNT as CACHE_MOUNT
     from .uses import USES_SCHEMA as USES_SCHEMA
     from .uses import UseRecords as UseRecords
+    from .views import root_mount as root_mount
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
@@ -76,6 +77,7 @@ _HOME = {
     "in_user_namespace": "idmap",
     "note_image_layers": "stacks",
     "resolve_user": "identity",
+    "root_mount": "views",
     "unsupported": "support",
     "unwanted_caches": "execcaches",
 }
@@ -111,6 +113,7 @@ __all__ = [
     "in_user_namespace",
     "note_image_layers",
     "resolve_user",
+    "root_mount",
     "unsupported",
     "unwanted_caches",
 ]

@@ -17,6 +17,7 @@ from .fileop import run_file_op
 from .prober import REMOTE_SCHEMES, Prober, image_key
 from .records import LayerRecord, now
 from .snapshot import MergedTree, Snapshot, read_contents
+from .snapshotter import OverlaySnapshotter
 from .stacks import Stacks, note_image_layers
 from .support import unsupported
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .forms import LayerForms
     from .reporter import Reporter
     from .snapshot import Contents, FolderTree
+    from .snapshotter import Snapshotter
     from .source import ImageSource, RemoteSources
 
     Ref: TypeAlias = tuple[str, ...]
@@ -48,7 +50,7 @@ class LocalWorker(Prober):
     One per build; belongs to one event loop.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is another part of the machine
         self,
         prober: Prober,
         *,
@@ -56,10 +58,14 @@ class LocalWorker(Prober):
         remote: RemoteSources,
         executor: Executor,
         caches: CacheHolds,
+        snapshotter: Snapshotter | None = None,
         client: Client | None = None,
         cgroup: CgroupSpec | None = None,
     ) -> None:
-        """client: who is asked for secrets and ssh agents; None: there are none. cgroup: limits of every process."""
+        """snapshotter: None: the kernel's overlayfs. cgroup: limits of every process.
+
+        client: who is asked for secrets and ssh agents; None: there are none.
+        """
         super().__init__(
             layers=prober.layers,
             content=prober.content,
@@ -73,6 +79,7 @@ class LocalWorker(Prober):
         self._remote = remote
         self._tools = ExecTools(
             layers=self.layers,
+            snapshotter=snapshotter or OverlaySnapshotter(self.layers),
             caches=caches,
             executor=executor,
             client=client or NoClient(),

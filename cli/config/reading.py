@@ -11,6 +11,7 @@ from ...platforms import parse_platform
 from ...solver.gc import Rule, Space, parse_duration, parse_filter, parse_space
 from ..parser import suggestion
 from ..progress import FORMS
+from ..security import snapshotter_name
 from .places import find_key
 from .table import Table, read_table
 from .values import BuildConfig, Config, DefaultsConfig, GcConfig
@@ -63,11 +64,12 @@ def _leaves(values: dict[str, Any], path: tuple[str | int, ...]) -> list[tuple[s
 
 
 def _build(table: Table) -> BuildConfig:
-    table.check(("max-parallelism", "progress", "keep-going"))
+    table.check(("max-parallelism", "progress", "keep-going", "snapshotter"))
     return BuildConfig(
         max_parallelism=table.number("max-parallelism", 0, least=1),
         progress=table.parsed("progress", _progress, "auto"),
         keep_going=table.flag("keep-going"),
+        snapshotter=table.parsed("snapshotter", snapshotter_name, ""),
     )
 
 

@@ -25,6 +25,7 @@ class BuildConfig:
     max_parallelism: int = 0  # 0: as the machine allows
     progress: str = "auto"
     keep_going: bool = False
+    snapshotter: str = ""  # "": the first that works
 
 
 @frozen

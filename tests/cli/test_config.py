@@ -132,7 +132,7 @@ def test_what_is_wrong_is_said_with_its_place(text: str, place: str, words: str)
 def test_a_complaint_shows_the_line_and_points_at_the_key() -> None:
     report = render_error(error_of('[build]\nprogress = "tty"\nmax-paralel = 4\n'))
     assert "   3 | >>> max-paralel = 4\n     |     ^^^^^^^^^^^\n" in report
-    assert report.endswith("hint: known are max-parallelism, progress, keep-going\n")
+    assert report.endswith("hint: known are max-parallelism, progress, keep-going, snapshotter\n")
 
 
 def test_the_variable_beats_the_users_file_and_that_the_machines(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .tree import Directory, Tree
     from .writer import LayerWriter, Owner
 
-__all__ = ["CopySettings", "copy_picked"]
+__all__ = ["CopySettings", "Copying", "copy_picked"]
 
 
 class CopySettings:
@@ -43,7 +43,7 @@ def copy_picked(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, sett
     A folder that is there keeps its metadata but for the time; folders inside it get those of the source.
     Raises LlbuildError, SourceError.
     """
-    copying = _Copying(tree, writer, settings)
+    copying = Copying(tree, writer, settings)
     if not stat.S_ISDIR(picked.stat.st_mode):
         parent, _, name = picked.path.rpartition("/")
         with tree.directory(parent) as folder:
@@ -55,20 +55,10 @@ def copy_picked(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, sett
             copying.dress(folder, "", picked.stat, dest)
     writer.set_times(dest, copying.times(picked.stat))
     chosen = Filter(settings.copy) if settings.copy.exclude_patterns or settings.copy.include_patterns else None
-    for path, name, found, folder, taken in walk(tree, picked.path, chosen):
-        target = join(dest, path)
-        if found.st_mode & 0o170000 != stat.S_IFDIR:
-            copying.add(folder, name, found, target)
-            continue
-        copying.make_room_for_folder(target)
-        if writer.make_folder(target) or taken:
-            copying.dress(folder, name, found, target)
-            writer.set_times(target, copying.times(found))
-        else:
-            os.chmod(writer.place(target), stat.S_IMODE(found.st_mode))
+    copying.add_contents(picked.path, dest, chosen)
 
 
-class _Copying:
+class Copying:
     """One source on its way into a layer."""
 
     def __init__(self, tree: Tree, writer: LayerWriter, settings: CopySettings) -> None:
@@ -79,6 +69,21 @@ class _Copying:
         self._stamp = settings.copy.timestamp
         self._replace = settings.copy.always_replace_existing
         self._links: dict[tuple[int, int], str] = {}  # (device, inode) -> place of the first copy
+
+    def add_contents(self, source: str, dest: str, chosen: Filter | None = None) -> None:
+        """Copy what is in a folder into another, which is there."""
+        writer = self._writer
+        for path, name, found, folder, taken in walk(self._tree, source, chosen):
+            target = join(dest, path)
+            if found.st_mode & 0o170000 != stat.S_IFDIR:
+                self.add(folder, name, found, target)
+                continue
+            self.make_room_for_folder(target)
+            if writer.make_folder(target) or taken:
+                self.dress(folder, name, found, target)
+                writer.set_times(target, self.times(found))
+            else:
+                os.chmod(writer.place(target), stat.S_IMODE(found.st_mode))
 
     def make_room_for_folder(self, target: str) -> None:
         found = self._writer.stat(target)

@@ -141,13 +141,14 @@ class LayerWriter:
         self._times[path] = times
 
     def keep_times(self, path: str, times: Times) -> None:
-        """The same for a folder that is given none otherwise: the times it had."""
+        """The same for a folder that is given none otherwise, if it gets into this layer: the times it had."""
         self._times.setdefault(path, times)
 
     def finish(self) -> None:
         """Give folders their times: what was put into one since has moved them."""
         for path, times in self._times.items():
-            os.utime(self.place(path), ns=times)
+            if path in self._folders:
+                os.utime(self.place(path), ns=times)
 
     def clear(self, path: str, *, replace: bool = False) -> str:
         """Make room for something that is no folder; returns where to create it.
