@@ -30,7 +30,7 @@ from .compiling_async import Answers, complete
 from .context import is_ssh
 from .engine import check_attestations, result_refs
 from .exporting import export_result
-from .exports import check_outputs, image_outputs
+from .exports import check_outputs, image_outputs, registries_of
 from .given import AgentSource
 from .job import BuildResult
 from .phases import phase
@@ -76,8 +76,7 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
-        config = job.options.globals.config
-        images = await stack.enter_async_context(ImageSource(job.state.content, registries=config.registries))
+        images = await stack.enter_async_context(ImageSource(job.state.content, registries=registries_of(job.options)))
         await run_blocking(_sweep, job.state)
         executor = _executor(job, helper)
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
@@ -108,7 +107,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
         plan = plan or await _plan(job, compiled, worker)
-        if plan.runs_processes:
+        if plan.runs_processes or job.options.attestations.scanner_image:
             await stack.enter_async_context(executor)
             if plan.runs_on_the_machines_network:
                 with phase(_NETWORK_NOTICE, job.display.display):
