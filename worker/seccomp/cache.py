@@ -26,7 +26,7 @@ def filter_program(folder: str) -> bytes:
     Raises SandboxError on an architecture the profile has no numbers for.
     """
     machine = os.uname().machine
-    return _kept(os.path.join(folder, f"seccomp-{VERSION}-{machine}"), lambda: _compile(machine))
+    return _kept(os.path.join(folder, f"seccomp-{VERSION}-{machine}"), lambda: _compile(machine), _is_program)
 
 
 def notify_program(folder: str) -> bytes:
@@ -43,19 +43,33 @@ def notify_program(folder: str) -> bytes:
 
         return compile_notify(machine) if machine in FAKING_MACHINES else b""
 
-    return _kept(os.path.join(folder, f"seccomp-ids-{NOTIFY_VERSION}-{machine}"), make)
+    return _kept(os.path.join(folder, f"seccomp-ids-{NOTIFY_VERSION}-{machine}"), make, _is_msgpack)
 
 
-def _kept(path: str, make: Callable[[], bytes]) -> bytes:
+def _kept(path: str, make: Callable[[], bytes], intact: Callable[[bytes], bool]) -> bytes:
     with suppress(OSError):
         with open(path, "rb") as file:  # noqa: PTH123  this runs before every build
             found = file.read()
-        if found:
+        if intact(found):
             return found
     made = make()
     with suppress(OSError):  # it is made again, then
         _keep(path, made)
     return made
+
+
+def _is_program(found: bytes) -> bool:
+    return len(found) > 0 and len(found) % 8 == 0
+
+
+def _is_msgpack(found: bytes) -> bool:
+    import msgpack
+
+    try:
+        msgpack.unpackb(found, strict_map_key=False)
+    except (ValueError, msgpack.UnpackException):
+        return False
+    return True
 
 
 def _compile(machine: str) -> bytes:
