@@ -68,6 +68,13 @@ def test_an_ordinary_user_is_root_inside_and_whiteouts_work(nobodys: Llbuild, ho
     assert (home / "out/home/file").stat().st_uid == NOBODY
 
 
+def test_a_folder_that_an_ordinary_user_imports_is_roots(nobodys: Llbuild, home: Path) -> None:
+    context = home / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM busybox\nRUN stat -c %u:%g / /bin /bin/busybox /bin/sh\n")
+    assert nobodys.build(context).step("RUN").output.split() == [b"0:0"] * 4
+
+
 def test_an_ordinary_user_has_every_kind_of_mount(nobodys: Llbuild, home: Path, ids: str) -> None:
     context = home / "context"
     context.mkdir()
