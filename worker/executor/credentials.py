@@ -42,6 +42,11 @@ class Ids:
     def privileged(self) -> bool:
         return self.uids[1] == 0
 
+    @property
+    def made_by_root(self) -> bool:
+        """Whether new files are root's."""
+        return self.uids[3] == 0 == self.gids[3]
+
     def with_uids(self, uids: tuple[int, int, int, int]) -> Ids:
         return Ids(uids, self.gids, self.groups, self.program)
 

@@ -16,10 +16,13 @@ import socket
 import struct
 
 from .. import syscalls
+from ..owners import recall
 from . import capabilities, credentials
 from .credentials import BASE_SLACK_NS, Ids, IdSets
+from .newfiles import NewFiles
 from .notified import CONTINUE, Listener
 from .ownedfiles import Links, OwnedFiles
+from .steppaths import StepPaths
 from .wire import FrameReader, decode_introduction, frame, pack
 
 TYPE_CHECKING = False
@@ -101,9 +104,9 @@ class _Keeper:
     def __init__(self, host: Host, listener: Listener, links: Links, root: int) -> None:
         self._listener = listener
         self._sets = IdSets()
-        files = OwnedFiles(listener, links, self._ids_of, root, host.proc)
+        self._paths = StepPaths(listener, root, host.proc)
+        files = OwnedFiles(listener, self._paths, links, self._ids_of)
         self._names = host.notify_calls
-        self._files = files
         self._calls: dict[str, Callable[[Call], object]] = {
             "getuid": lambda call: self._ids_of(call).uids[0],
             "geteuid": lambda call: self._ids_of(call).uids[1],
@@ -114,6 +117,9 @@ class _Keeper:
             "getgroups": self._getgroups,
             "setgroups": self._setgroups,
             "prctl": lambda _: 0,  # PR_SET_TIMERSLACK: it has another use here
+            **dict.fromkeys(("chroot", "unshare", "clone", "setns"), self._leave),
+            **files.calls,
+            **NewFiles(listener, self._paths, files, self._ids_of).calls,
         }
         for kind in ("uid", "gid"):
             self._add_setters(kind)
@@ -127,8 +133,7 @@ class _Keeper:
             name = self._names[call.abi][call.number]
             result: object = CONTINUE
             try:
-                answer = self._files.calls.get(name) or self._calls[name]
-                result = CONTINUE if self._files.of_another_world(call) else answer(call)
+                result = CONTINUE if self._paths.of_another_world(call) else self._calls[name](call)
             except OSError as exc:
                 # Else the kernel will find the same, and say it better.
                 if exc.errno in _SHOWN:
@@ -136,6 +141,10 @@ class _Keeper:
             except Exception:  # noqa: BLE001, S110  whatever a step has thought up, it must go on for the others
                 pass
             self._listener.answer(call, result)
+
+    def _leave(self, _: Call) -> object:
+        self._paths.leave()
+        return CONTINUE
 
     def _add_setters(self, kind: str) -> None:
         """set…id of users or of groups: the same but for what they change."""
@@ -201,17 +210,16 @@ class _Keeper:
 
     @staticmethod
     def _owner_of(path: bytes) -> tuple[int, int]:
-        from ..owners import recall
-
         known = recall(path, follow=True)
         return (0, 0) if known is None else known[:2]
 
     def _mark(self, call: Call, old: Ids, new: Ids) -> None:
-        if new.key == old.key or not self._listener.waits(call):
+        if new.key == old.key:
             return
         slack_ns = self._sets.slack_of(new)
         with open(b"%d/timerslack_ns" % call.pid, "wb", buffering=0) as file:  # noqa: PTH123  pathlib is not here
-            file.write(b"%d" % slack_ns)
+            if self._listener.waits(call):  # so the file was that of the caller
+                file.write(b"%d" % slack_ns)
 
     # --- calls that move more than a number
 
