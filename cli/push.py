@@ -39,7 +39,7 @@ def run(argv: Sequence[str]) -> int:
 
     async def work(emit: Emit) -> None:
         for name, image in zip(names, images, strict=True):
-            await push_stored(image, name, state.content, emit, plain_http=options.config.plain_http)
+            await push_stored(image, name, state.content, emit, registries=options.config.registries)
 
     with state.leases.take():
         watched(work, quiet=found.quiet)

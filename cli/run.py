@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..values import frozen
 from .pairs import Pairs, environment_pairs
 from .parser import CommandParser, GlobalOptions, read_globals, start_log
-from .security import add_security_flag, wants_seccomp
+from .security import add_security_flag, add_snapshotter_flag, read_snapshotter, wants_seccomp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +30,7 @@ class RunOptions:
     interactive: bool = False  # stdin stays open
     terminal: bool = False
     seccomp: bool = True
+    snapshotter: str = ""  # "": the first that works
 
 
 def run(argv: Sequence[str]) -> int:
@@ -58,10 +59,12 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
     parser.add_flag("-i", "--interactive", help="keep stdin open")
     parser.add_flag("-t", "--tty", help="give the command a terminal")
     add_security_flag(parser)
+    add_snapshotter_flag(parser)
     parser.add_flag("--rm", help="accepted for docker's sake: nothing is ever kept")
     found = parser.parse(argv)
+    options = read_globals(found, environ)
     return RunOptions(
-        globals=read_globals(found, environ),
+        globals=options,
         image=found.image,
         command=tuple(found.command),
         env=environment_pairs("--env", found.env or (), environ),
@@ -71,4 +74,5 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
         interactive=found.interactive,
         terminal=found.tty,
         seccomp=wants_seccomp(found.security_opt),
+        snapshotter=read_snapshotter(found.snapshotter, options.config.build.snapshotter),
     )

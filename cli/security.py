@@ -1,17 +1,27 @@
-"""`--security-opt`: how processes are confined, for every command that runs any."""
+"""How processes are run and confined: the flags of every command that runs any."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from .parser import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .parser import CommandParser
 
-__all__ = ["add_runtime_flag", "add_security_flag", "wants_seccomp"]
+__all__ = [
+    "add_runtime_flag",
+    "add_security_flag",
+    "add_snapshotter_flag",
+    "read_snapshotter",
+    "snapshotter_name",
+    "wants_seccomp",
+]
+
+SNAPSHOTTERS = ("overlay", "fuse-overlayfs", "native")  # the worker's, without loading it for a flag
 
 
 def add_security_flag(parser: CommandParser) -> None:
@@ -24,6 +34,32 @@ def add_runtime_flag(parser: CommandParser) -> None:
     parser.add_value(
         "--oci-runtime", metavar="PROGRAM", help="run steps by runc or crun instead of the built-in sandbox"
     )
+
+
+def add_snapshotter_flag(parser: CommandParser) -> None:
+    parser.add_value(
+        "--snapshotter",
+        metavar="NAME",
+        help=f"how layers become a filesystem: {', '.join(SNAPSHOTTERS)} (default: the first that works)",
+    )
+
+
+def snapshotter_name(text: str) -> str:
+    """Raises ValueError for one that does not exist; "" and auto: the first that works."""
+    if text in {"", "auto"}:
+        return ""
+    if text not in SNAPSHOTTERS:
+        known = ", ".join(SNAPSHOTTERS)
+        raise ValueError(f"unknown snapshotter {text!r}{suggestion(text, SNAPSHOTTERS)}; there are {known}, auto")
+    return text
+
+
+def read_snapshotter(flag: str | None, configured: str) -> str:
+    """What the flag says, or else the config file. Raises UsageError."""
+    try:
+        return configured if flag is None else snapshotter_name(flag)
+    except ValueError as error:
+        raise UsageError(f"--snapshotter: {error}") from None
 
 
 def wants_seccomp(texts: Sequence[str] | None) -> bool:

@@ -60,6 +60,7 @@ def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
     yield "build.max-parallelism", str(build.max_parallelism or "as the machine allows")
     yield "build.shared-parallelism", _limit(build.shared_parallelism)
     yield "build.keep-going", _said(build.keep_going)
+    yield "build.snapshotter", build.snapshotter or "auto"
     yield "defaults.platform", defaults.platform or "this machine's"
     yield "defaults.frontend", defaults.frontend or "what the build file says"
     yield "defaults.pull", _said(defaults.pull)
@@ -84,9 +85,13 @@ def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
             yield f"{at}.{name}", str(space) if space else "no limit"
     for registry in config.registries:
         at = f"registry.{registry.host}"
-        yield f"{at}.http", _said(registry.http)
-        for key in registry.unsupported:
-            yield f"{at}.{key}", "not supported yet"
+        yield f"{at}.http", "on this machine only" if registry.http is None else _said(registry.http)
+        yield f"{at}.insecure", _said(registry.insecure)
+        yield f"{at}.mirrors", ", ".join(registry.mirrors) or "none"
+        yield f"{at}.ca", ", ".join(registry.ca) or "the system's"
+        for number, (key, cert) in enumerate(registry.keypair):
+            yield f"{at}.keypair.{number}.key", key
+            yield f"{at}.keypair.{number}.cert", cert
 
 
 def _limit(number: int | None) -> str:

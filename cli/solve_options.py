@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
 from ..solver import ENTITLEMENTS
 from ..values import frozen
+from .attest_options import Attestations, add_attest_flags, read_attestations
 from .given import AgentSource, SecretSource, parse_secret, unique_agents
 from .image_options import parse_annotations
 from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
 from .resources import StepResources, parse_resources
-from .security import add_runtime_flag, add_security_flag, wants_seccomp
+from .security import add_runtime_flag, add_security_flag, add_snapshotter_flag, read_snapshotter, wants_seccomp
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -39,13 +41,17 @@ class SolveOptions:
     metadata_file: str = ""
     max_parallelism: int = 0  # 0: as the machine allows
     shared_parallelism: int | None = None  # of all builds of the state folder; None: as the machine allows; 0: no limit
+    lock: str = ""  # a file; "" with `locked`: the one of the context
+    locked: bool = False  # nothing may be used that is not in the lock file
     oci_runtime: str = ""  # name or path; "": the built-in sandbox
+    snapshotter: str = ""  # "": the first that works
     seccomp: bool = True  # whether steps may make only the system calls of the default profile
     keep_going: bool = False  # after a failure, with what does not need it
     secrets: tuple[SecretSource, ...] = ()
     agents: tuple[AgentSource, ...] = ()
     allowed: tuple[str, ...] = ()  # entitlements
     resources: StepResources = StepResources()
+    attestations: Attestations = Attestations()
 
     @property
     def quiet(self) -> bool:
@@ -67,6 +73,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_flag("--load", help="load the image into docker or podman")
     parser.add_flag("--squash", help="make one layer of all that the build adds to its base image")
     parser.add_value("--annotation", metavar="[LEVEL:]KEY=VALUE", many=True, help="annotation of the image's manifest")
+    add_attest_flags(parser)
     cache_to = "type=registry,ref=REF[,mode=max] | type=local,dest=DIR | type=inline"
     parser.add_value("--cache-to", metavar="SPEC", many=True, help=cache_to)
     parser.add_value("--cache-from", metavar="SPEC", many=True, help="REF | type=local,src=DIR; read before the build")
@@ -74,6 +81,8 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_flag("-q", "--quiet", help="print the image's digest, nothing else")
     parser.add_value("--iidfile", metavar="FILE", help="write the image's digest to FILE")
     parser.add_value("--metadata-file", metavar="FILE", help="write the result's metadata to FILE (JSON)")
+    parser.add_value("--lock", metavar="FILE", help="hold sources to what FILE says, and add to it what is new")
+    parser.add_flag("--locked", help="refuse sources that are not in the lock file (default: CONTEXT/llbuild.lock)")
     parser.add_value("--allow", metavar="RIGHT", many=True, help=f"what steps may ask for: {', '.join(ENTITLEMENTS)}")
     parser.add_value(
         "--resource", metavar="SPEC", many=True, help="what a step may take: memory=512m,cpus=1.5,pids=200"
@@ -84,6 +93,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     )
     add_security_flag(parser)
     add_runtime_flag(parser)
+    add_snapshotter_flag(parser)
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     parser.set_defaults(keep_going=None)  # as the config file says
     parser.add_value(
@@ -98,6 +108,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
     """Raises UsageError saying which flag is wrong, or which two cannot be had at once."""
     options_of_all = read_globals(found, environ)
     config = options_of_all.config.build
+    attestations = read_attestations(found)
     options = SolveOptions(
         globals=options_of_all,
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
@@ -107,6 +118,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
             load=found.load,
             squash=found.squash,
             annotations=parse_annotations(found.annotation) if found.annotation else (),
+            attested=bool(attestations),
         ),
         cache_to=_cache_targets(found.cache_to),
         cache_from=_cache_sources(found.cache_from),
@@ -118,12 +130,16 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
             _parallelism("--shared-parallelism", found.shared_parallelism, 0), config.shared_parallelism
         ),
         keep_going=config.keep_going if found.keep_going is None else found.keep_going,
+        lock=_lock(found.lock),
+        locked=found.locked,
         oci_runtime=found.oci_runtime or "",
+        snapshotter=read_snapshotter(found.snapshotter, config.snapshotter),
         secrets=tuple(map(parse_secret, found.secret or ())),
         agents=unique_agents(found.ssh or ()),
         allowed=_entitlements(found.allow or ()),
         resources=parse_resources(found.resource or ()),
         seccomp=wants_seccomp(found.security_opt),
+        attestations=attestations,
     )
     _check_agreement(options)
     return options
@@ -182,6 +198,12 @@ def _cache_sources(texts: Sequence[str] | None) -> tuple[CacheSource, ...]:
     return parse_cache_sources(texts)
 
 
+def _lock(path: str | None) -> str:
+    if path == "" or (path and os.path.isdir(path)):
+        raise UsageError(f"--lock {path!r}: expected a file, e.g. llbuild.lock")
+    return path or ""
+
+
 def _parallelism(flag: str, text: str | None, least: int) -> int | None:
     if text is None:
         return None
@@ -210,7 +232,7 @@ def _check_agreement(options: SolveOptions) -> None:
             "an output goes to stdout, where the digest is printed as well",
             hint="without --quiet, progress goes to stderr only; or give the output a dest=FILE",
         )
-    files = [path for path in (options.iidfile, options.metadata_file) if path]
+    files = [path for path in (options.iidfile, options.metadata_file, options.lock) if path]
     written = [output.dest for output in options.outputs if output.dest not in {"", STDOUT}] + files
     twice = next((path for path in written if written.count(path) > 1), None)
     if twice is not None:

@@ -19,7 +19,7 @@ from .. import syscalls
 from . import hosted, process, terminal_side
 from .failure import SetupError, explained
 from .rootfs import RootFilesystem
-from .wire import FrameReader, decode_step, pack
+from .wire import MOST_LENT, FrameReader, decode_step, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ __all__ = ["Kind", "run_child"]
 _NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _REPORT_LIMIT = 60_000  # the pipe holds 64 KiB, and nobody reads before this process is gone
-_MAX_FDS = 4
+_MAX_FDS = 4 + MOST_LENT
 _READ_BYTES = 1 << 16
 
 
@@ -60,6 +60,8 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind) -> NoR
         if not kind.insecure and not host.runtime:
             process.limit_privileges(host)
         step, fds = _receive(orders)
+        root.lent = fds[len(fds) - step["lent"] :]
+        del fds[len(fds) - step["lent"] :]
         if host.runtime:
             code = hosted.run(step, fds, host, root)
         else:
@@ -87,7 +89,7 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind) -> NoR
 
 
 def _receive(orders: socket.socket) -> tuple[Step, list[int]]:
-    """The step, and its stdin, stdout, stderr and perhaps a console."""
+    """The step, and its stdin, stdout, stderr, perhaps a console, and the mounts that are lent to it."""
     reader = FrameReader()
     fds = array.array("i")
     while True:

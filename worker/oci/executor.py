@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ...blocking import run_blocking
 from ...errors import SandboxError
 from ..executor import SandboxExecutor, Stdio
+from ..idmap import id_map, in_user_namespace
 from ..seccomp import ARCHITECTURES
-from ..userns import in_user_namespace
 from .config import Surroundings, runtime_config, seccomp_config
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def _surroundings(*, seccomp: bool) -> Surroundings:
         )
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  in memory
         permitted = next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm:"))
-    with open("/proc/self/gid_map", encoding="ascii") as maps:  # noqa: PTH123  in memory
-        groups = [[int(word) for word in line.split()] for line in maps]
+    groups = id_map("gid")
     return Surroundings(
         permitted=permitted,
         maps_tty_group=any(first <= _TTY_GROUP < first + count for first, _, count in groups),
         in_userns=in_user_namespace(),
+        may_set_groups=len(groups) > 1 or groups[0][2] > 1,
         seccomp=seccomp_config(machine) if seccomp else None,
     )

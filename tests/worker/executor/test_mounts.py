@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.blocking import run_blocking
 from llbuild.errors import SandboxError
-from llbuild.tests.worker.executor.conftest import IN_USERNS, tree
+from llbuild.tests.worker.executor.conftest import ONE_ID, tree
 from llbuild.values import replace
 from llbuild.worker.executor import BindMount, OverlayMount, RootMount, SecretMount, TmpfsMount
 
@@ -122,7 +122,7 @@ async def test_secrets_are_files_in_memory_that_vanish(lab: Lab) -> None:
 
 async def test_secrets_have_owners_where_these_exist(lab: Lab) -> None:
     mounts = (SecretMount(dest="/s", data=b"x", uid=7, gid=8),)
-    assert (await lab.run("stat -c %u:%g /s", mounts=mounts)).ok == ("0:0" if IN_USERNS else "7:8")
+    assert (await lab.run("stat -c %u:%g /s", mounts=mounts)).ok == ("0:0" if ONE_ID else "7:8")
 
 
 @pytest.mark.parametrize("link", ["/outside", "../../../outside", "/proc/1/root/outside", "/proc/self/cwd/outside"])
