@@ -20,6 +20,7 @@ _PACKAGES = {
     "chromium": "chromium",
     "crun": "crun",
     "docker-registry": "docker-registry",
+    "fuse-overlayfs": "fuse-overlayfs",
     "git": "git",
     "mmdebstrap": "mmdebstrap",
     "openssl": "openssl",
