@@ -12,9 +12,10 @@ from ..errors import UsageError
 from ..image import DEFAULT_PATH
 from ..platforms import host_platform
 from ..worker import Stacks, note_image_layers, resolve_user
-from ..worker.executor import ExecSpec, RootMount, SandboxExecutor, Stdio
+from ..worker.executor import ExecSpec, RootMount, Stdio, network_program
 from ..worker.snapshot import MergedTree
 from ..worker.source import ImageSource
+from .executors import make_executor
 from .state import open_state
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ async def _run(options: RunOptions, state: State) -> int:
     try:
         root = RootMount(lowers=_folders(state, snapshot), upper=active.fs, work=active.work)
         spec = await run_blocking(_spec, options, resolved.config.config, state, root)
-        async with SandboxExecutor(state.root, seccomp=options.seccomp) as executor:
+        network = await run_blocking(network_program)
+        async with make_executor(state.root, options.confinement, network=network) as executor:
             return (await executor.run(spec)).code
     finally:
         with anyio.CancelScope(shield=True):
@@ -78,6 +80,7 @@ def _spec(options: RunOptions, config: ContainerConfig, state: State, root: Root
         gid=identity.gid,
         groups=identity.groups,
         hostname=HOSTNAME,
+        network=options.network,
         stdio=Stdio.TERMINAL if options.terminal else Stdio.INHERIT,
     )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ..llb import NetMode
 from ..values import frozen
 from .pairs import Pairs, environment_pairs
 from .parser import CommandParser, GlobalOptions, read_globals, start_log
-from .security import add_security_flag, wants_seccomp
+from .security import Confinement, add_security_flag, read_confinement
+from .step_options import parse_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +31,8 @@ class RunOptions:
     entrypoint: str | None = None  # "": none at all
     interactive: bool = False  # stdin stays open
     terminal: bool = False
-    seccomp: bool = True
+    confinement: Confinement = Confinement()
+    network: NetMode = NetMode.SANDBOX
 
 
 def run(argv: Sequence[str]) -> int:
@@ -58,6 +61,7 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
     parser.add_flag("-i", "--interactive", help="keep stdin open")
     parser.add_flag("-t", "--tty", help="give the command a terminal")
     add_security_flag(parser)
+    parser.add_value("--network", metavar="MODE", help="default, none or host")
     parser.add_flag("--rm", help="accepted for docker's sake: nothing is ever kept")
     found = parser.parse(argv)
     return RunOptions(
@@ -70,5 +74,6 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
         entrypoint=found.entrypoint,
         interactive=found.interactive,
         terminal=found.tty,
-        seccomp=wants_seccomp(found.security_opt),
+        confinement=read_confinement(found),
+        network=parse_network(found.network or ""),
     )

@@ -13,7 +13,7 @@ from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
 from .resources import StepResources, parse_resources
-from .security import add_runtime_flag, add_security_flag, wants_seccomp
+from .security import Confinement, add_isolation_flags, add_security_flag, read_confinement
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -38,8 +38,7 @@ class SolveOptions:
     iidfile: str = ""
     metadata_file: str = ""
     max_parallelism: int = 0  # 0: as the machine allows
-    oci_runtime: str = ""  # name or path; "": the built-in sandbox
-    seccomp: bool = True  # whether steps may make only the system calls of the default profile
+    confinement: Confinement = Confinement()
     keep_going: bool = False  # after a failure, with what does not need it
     secrets: tuple[SecretSource, ...] = ()
     agents: tuple[AgentSource, ...] = ()
@@ -79,7 +78,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     )
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
     add_security_flag(parser)
-    add_runtime_flag(parser)
+    add_isolation_flags(parser)
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     parser.set_defaults(keep_going=None)  # as the config file says
     parser.add_value(
@@ -111,12 +110,11 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         metadata_file=found.metadata_file or "",
         max_parallelism=_parallelism(found.max_parallelism) or config.max_parallelism,
         keep_going=config.keep_going if found.keep_going is None else found.keep_going,
-        oci_runtime=found.oci_runtime or "",
         secrets=tuple(map(parse_secret, found.secret or ())),
         agents=unique_agents(found.ssh or ()),
         allowed=_entitlements(found.allow or ()),
         resources=parse_resources(found.resource or ()),
-        seccomp=wants_seccomp(found.security_opt),
+        confinement=read_confinement(found),
     )
     _check_agreement(options)
     return options

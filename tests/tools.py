@@ -28,6 +28,7 @@ _PACKAGES = {
     "skopeo": "skopeo",
     "sshd": "openssh-server",
     "umoci": "umoci",
+    "unshare": "util-linux",
 }
 
 

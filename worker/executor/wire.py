@@ -1,7 +1,9 @@
 """What passes between the client and the helper, and how it is framed.
 
-Control socket (SOCK_SEQPACKET): for each step one 1-byte message that carries descriptors: the step's channel, its
-stdin, stdout and stderr, and for a terminal a socket on which its master side comes back. Closing it ends the helper.
+Settings: once, on a pipe, when the helper starts.
+Control socket (SOCK_SEQPACKET): for each step one 1-byte message, "s", that carries descriptors: the step's channel,
+its stdin, stdout and stderr, and for a terminal a socket on which its master side comes back. "n" with a channel alone
+asks whether the steps' network is there; what comes back is an outcome. Closing it ends the helper.
 Channel (SOCK_STREAM), one per step: the client sends one message, the `Step`; the helper one, the `Outcome`. When
 the client shuts down its sending side, that means "kill". End of file without an outcome: the helper is gone.
 A message is its length (4 bytes, little endian) and that many bytes of msgpack. All text is bytes as the kernel
@@ -16,7 +18,16 @@ import msgpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal, NotRequired, TypedDict
+    from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+    Network: TypeAlias = Literal["machine", "none", "shared"]  # shared: that of all steps of this helper
+
+    class Settings(TypedDict):
+        """What holds for all steps of one helper."""
+
+        filter: bytes  # struct sock_filter[]: what steps may call; b"": anything
+        runtime: list[bytes]  # the OCI runtime that is to run steps, and its flags; []: none
+        network: list[bytes]  # the program that connects the steps' network, see network.py; []: they share none
 
     class Root(TypedDict):
         lowers: list[bytes]
@@ -50,7 +61,7 @@ if TYPE_CHECKING:
         mounts: list[Mount]
         hostname: bytes
         extra_hosts: list[tuple[bytes, bytes]]  # name, address
-        own_network: bool
+        network: Network
         insecure: bool
         shm_size: int
         rlimits: list[tuple[str, int, int]]
@@ -76,7 +87,7 @@ if TYPE_CHECKING:
         copied: list[tuple[bytes, int]]
 
 
-__all__ = ["FrameReader", "decode_outcome", "decode_report", "decode_step", "frame", "pack"]
+__all__ = ["FrameReader", "decode_outcome", "decode_report", "decode_settings", "decode_step", "frame", "pack"]
 
 _LENGTH_BYTES = 4
 
@@ -88,6 +99,11 @@ def pack(value: object) -> bytes:
 
 def frame(body: bytes) -> bytes:
     return len(body).to_bytes(_LENGTH_BYTES, "little") + body
+
+
+def decode_settings(body: bytes) -> Settings:
+    settings: Settings = msgpack.unpackb(body, raw=False)
+    return settings
 
 
 def decode_step(body: bytes) -> Step:

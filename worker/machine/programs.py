@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 from ...platforms import host_platform
+from ..executor import missing_network, network_program
 from .finding import Finding, Level
 from .system import read_text
 
@@ -37,10 +38,12 @@ def find_runtimes() -> Finding:
 
 
 def find_network() -> Finding:
-    """Steps have the machine's network, or none; a network of their own would need one of these programs."""
-    found = [name for name in ("pasta", "slirp4netns") if shutil.which(name)]
-    value = f"the machine's, or none ({', '.join(found)} found, not used yet)" if found else "the machine's, or none"
-    return Finding(name="network", value=value)
+    """What steps have that ask for no network in particular."""
+    program = network_program()
+    if program:
+        value = f"steps have their own, by {os.path.basename(program[0])} ({program[0]})"
+        return Finding(name="network", value=value)
+    return Finding(name="network", value="steps use the machine's", level=Level.LIMITED, hint=missing_network())
 
 
 def find_git() -> Finding:
