@@ -29,6 +29,7 @@ _LONG_LOG_BYTES = 1 << 18  # reading as much back costs a build a quarter of a m
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 # A table that is not there though the schema says so; text that is no UTF-8.
 _DAMAGE_SEEN = ("no such table", "no such column", "Could not decode")
+_BATCH = 500  # SQLite allows 32,766 parameters; beyond a few hundred there is nothing to gain
 _FULL = frozenset({sqlite3.SQLITE_FULL})
 _PRIMARY_CODE = 0xFF  # of an error code; the rest says more about it
 
@@ -60,6 +61,20 @@ class Database:
         """All rows of a SELECT. Raises StoreError."""
         with self._lock, self._errors():
             return self._connection.execute(statement, values).fetchall()
+
+    def query_in(
+        self, statement: str, wanted: Iterable[object], values: Sequence[object] = ()
+    ) -> list[tuple[Any, ...]]:
+        """All rows of a statement that ends in `IN ()`, or has it once, for any number of values there.
+
+        values: of the parameters before it. An UPDATE may be run so, too: it has no rows. Raises StoreError.
+        """
+        listed = list(wanted)
+        rows: list[tuple[Any, ...]] = []
+        for start in range(0, len(listed), _BATCH):
+            batch = listed[start : start + _BATCH]
+            rows += self.query(statement.replace("IN ()", f"IN ({','.join('?' * len(batch))})"), (*values, *batch))
+        return rows
 
     def version(self) -> int:
         """A number that is another one once another process or connection has written. Raises StoreError.

@@ -3,7 +3,7 @@
 LlbuildError
 ├── DockerfileError(at)              the build file is wrong, and where
 ├── DefinitionError                  a serialized graph is malformed
-├── ConfigError(at, source)          the config file is wrong, and where
+├── ConfigError(at, source)          a config file or lock file is wrong, and where
 ├── UsageError                       the command line asks for the impossible (exit 2)
 ├── SourceError(ref, transient)      an image, context or URL cannot be had
 │   └── LostLayerError(layer)        part of a stored result cannot be had any more
@@ -105,7 +105,7 @@ class DefinitionError(LlbuildError):
 
 
 class ConfigError(LlbuildError):
-    """The config file is wrong; `at` is where in `source`, its text."""
+    """A config file or lock file is wrong; `at` is where in `source`, its text."""
 
     def __init__(self, message: str, *, at: Span, source: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -123,20 +123,26 @@ class UsageError(LlbuildError):
 class SourceError(LlbuildError):
     """A source (image, context, archive, URL) cannot be had; `ref` names it.
 
-    `transient`: it may go well the next time (no connection, a busy server).
+    `transient`: it may go well the next time (no connection, a busy server); no sooner than in `retry_after_s`, if the
+    server said when.
     """
 
-    def __init__(self, message: str, *, ref: str, hint: str = "", transient: bool = False) -> None:
+    def __init__(
+        self, message: str, *, ref: str, hint: str = "", transient: bool = False, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.ref = ref
         self.transient = transient
+        self.retry_after_s = retry_after_s
 
 
 class LostLayerError(SourceError):
     """A layer of a stored result is not here and cannot be fetched: what made it must be done again."""
 
-    def __init__(self, message: str, *, ref: str, layer: str, transient: bool = False) -> None:
-        super().__init__(message, ref=ref, transient=transient)
+    def __init__(
+        self, message: str, *, ref: str, layer: str, transient: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, ref=ref, transient=transient, retry_after_s=retry_after_s)
         self.layer = layer
 
 

@@ -56,10 +56,6 @@ class LiveLeases:
     numbers: tuple[int, ...]
     since: float  # seconds since 1970 when the oldest began; what is younger may be theirs
 
-    @property
-    def oldest(self) -> int | None:
-        return self.numbers[0] if self.numbers else None
-
     def may_use(self, number: int) -> bool:
         """Whether a holder may use what was last used under this number."""
         return bool(self.numbers) and number >= self.numbers[0]

@@ -147,7 +147,7 @@ class _Export:
             await run_blocking(export_cache_folder, cache, content, self._target.place, self._target.tag)
             return
         config = self._job.options.globals.config
-        async with RegistryPusher(plain_http=config.plain_http) as registry:
+        async with RegistryPusher(config.registries) as registry:
             await push_image(
                 registry,
                 self._reference,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, NotFoundError, SourceError
-from ..image import Index, decode_config, decode_manifest, parse_reference, select_platform
+from ..image import Index, decode_config, decode_manifest, images_of, parse_reference, select_platform
 from ..platforms import host_platform
 from ..values import frozen, replace
 from ..worker import ContentStore
@@ -100,9 +100,10 @@ def load_image(store: ContentStore, name: str, descriptor: Descriptor) -> LocalI
     """
     found = decode_manifest(store.read(descriptor.digest), ref=name)
     while isinstance(found, Index):
-        if not found.manifests:
+        images = images_of(found)
+        if not images:
             raise SourceError(f"{name} is an empty index: it has no image for any platform", ref=name)
-        chosen = select_platform(found, host_platform()) or found.manifests[0]
+        chosen = select_platform(found, host_platform()) or images[0]
         found = decode_manifest(store.read(chosen.digest), ref=name)
     data = store.read(found.config.digest)
     return LocalImage(

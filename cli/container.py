@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,16 +12,17 @@ from ..blocking import run_blocking
 from ..errors import UsageError
 from ..image import DEFAULT_PATH
 from ..platforms import host_platform
-from ..worker import Stacks, note_image_layers, resolve_user
-from ..worker.executor import ExecSpec, RootMount, Stdio, network_program
+from ..worker import Stacks, note_image_layers, resolve_user, root_mount
+from ..worker.executor import ExecSpec, Stdio, network_program
 from ..worker.snapshot import MergedTree
+from ..worker.snapshotter import choose, open_snapshotter
 from ..worker.source import ImageSource
 from .executors import make_executor
 from .state import open_state
 
 if TYPE_CHECKING:
     from ..image import ContainerConfig
-    from ..worker.snapshot import Snapshot
+    from ..worker.snapshotter import Snapshotter, View
     from .pairs import Pairs
     from .run import RunOptions
     from .state import State
@@ -36,44 +38,41 @@ def run_container(options: RunOptions) -> int:
     if os.geteuid() != 0:
         from ..worker import enter_user_namespace
 
-        enter_user_namespace()
-    options.globals.config.check_registries()
+        enter_user_namespace(str(state.root))
+    name = options.snapshotter or choose(str(state.root))  # before there are threads: it may have to be tried out
     with state.leases.take():
-        return anyio.run(_run, options, state)
+        return anyio.run(_run, options, state, open_snapshotter(name, state.layers))
 
 
-async def _run(options: RunOptions, state: State) -> int:
-    async with ImageSource(state.content, plain_http=options.globals.config.plain_http) as images:
+async def _run(options: RunOptions, state: State, snapshotter: Snapshotter) -> int:
+    async with ImageSource(state.content, registries=options.globals.config.registries) as images:
         resolved = await images.resolve(f"docker-image://{options.image}", host_platform(), "default")
         origin = f"docker-image://{options.image}"
         ref = await run_blocking(note_image_layers, state.records, state.layers, origin, resolved)
         stacks = Stacks(layers=state.layers, content=state.content, records=state.records, images=images)
         snapshot = await stacks.unpacked(ref, _quiet)
-    active = await run_blocking(state.layers.begin)
+    folders = state.layers.folders(snapshot.layers)
+    view = await run_blocking(partial(snapshotter.prepare, folders, writable=True))
     try:
-        root = RootMount(lowers=_folders(state, snapshot), upper=active.fs, work=active.work)
-        spec = await run_blocking(_spec, options, resolved.config.config, state, root)
+        spec = await run_blocking(_spec, options, resolved.config.config, state, view)
         network = await run_blocking(network_program)
         async with make_executor(state.root, options.confinement, network=network) as executor:
             return (await executor.run(spec)).code
     finally:
         with anyio.CancelScope(shield=True):
-            await run_blocking(state.layers.discard, active)
+            await run_blocking(snapshotter.discard, view)
+            await run_blocking(snapshotter.close)
 
 
-def _folders(state: State, snapshot: Snapshot) -> tuple[str, ...]:
-    return tuple(state.layers.folder(layer) for layer in snapshot.layers)
-
-
-def _spec(options: RunOptions, config: ContainerConfig, state: State, root: RootMount) -> ExecSpec:
+def _spec(options: RunOptions, config: ContainerConfig, state: State, view: View) -> ExecSpec:
     """What the image says, and the options over it."""
     args = _command(options, config)
-    tree = MergedTree(root.lowers, userxattr=state.layers.userxattr)
+    tree = MergedTree(view.layers, userxattr=state.layers.userxattr)
     identity = resolve_user(tree, options.user or config.user)
     env = _environment(config, options.env, home=identity.home, terminal=options.terminal)
     return ExecSpec(
         args=args,
-        root=root,
+        root=root_mount(view),
         env=env,
         cwd=options.workdir or config.working_dir or "/",
         uid=identity.uid,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
 from ..solver.gc import EntryType, parse_filter, totals_of
 from .listing import add_format, render_json, wants_json
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .state import open_state
 from .storage import take_inventory
 from .tables import render_table
@@ -33,11 +32,9 @@ def run(argv: Sequence[str]) -> int:
     parser.add_flag("-v", "--verbose", help="every entry")
     parser.add_value("--filter", metavar="FILTER", many=True, help=FILTER_HELP)
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
     filters = [one for text in found.filter or () for one in parse_filter(text)]
-    start_log(options)
     state, now = open_state(options.root), time.time()
     entries = take_inventory(state, state.leases.live()).entries
     wanted = [entry for entry in entries if all(one.matches(entry, now) for one in filters)]

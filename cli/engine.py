@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
 from ..solver import check_entitlements, make_plan, unresolved_sources
+from ..values import replace
 from .compiling import Compiling, open_lookup
 from .exports import (
     PlatformLayers,
+    all_names,
     check_outputs,
     image_outputs,
     image_result,
@@ -40,13 +42,14 @@ if TYPE_CHECKING:
     from ..worker.executor import HelperProcess
     from .image_options import ImageOptions
     from .job import BuildView
+    from .lock import Lock
     from .outputs import Output
     from .progress import Display
     from .request import BuildInput
     from .solve_options import SolveOptions
     from .state import State
 
-__all__ = ["build", "result_refs"]
+__all__ = ["build", "check_attestations", "result_refs"]
 
 
 def build(options: SolveOptions, given: BuildInput, *, display: Display, view: BuildView) -> BuildResult:
@@ -54,9 +57,9 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
 
     What turns out to be lost or damaged on the way is a miss: said so, and made anew.
     """
-    options.globals.config.check_registries()
     started = time.time()
-    job = _begin(options, given, open_state(options.globals.root), display, view)
+    lock = _lock(options, given)
+    job = _begin(options, given, open_state(options.globals.root), display, view, lock, started)
     losses: set[str] = set()
     try:
         while True:
@@ -74,15 +77,54 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
     except BaseException as error:
         remember_build(job, started, error=error)
         raise
-    remember_build(job, started, result=result)
+    if options.metadata_file:
+        from .attesting import metadata_provenance
+
+        result = replace(result, provenance=tuple(metadata_provenance(job)))
+    if lock is not None:
+        lock.add(job.prober.pins.used)
+    result = replace(result, number=remember_build(job, started, result=result))
     collect_if_due(job.state, options.globals.config.gc, display.display)
     return result
 
 
-def _begin(options: SolveOptions, given: BuildInput, state: State, display: Display, view: BuildView) -> Build:
-    lookup, prober = open_lookup(given, state)
+def check_attestations(job: Build) -> None:
+    """Refuse before the work what could not be said after it. Raises SourceError."""
+    if job.options.attestations.complete_materials:
+        from .attesting import check_materials
+
+        check_materials(job)
+
+
+def _lock(options: SolveOptions, given: BuildInput) -> Lock | None:
+    """The lock file that was asked for, read."""
+    if not (options.lock or options.locked):
+        return None
+    from .lock import lock_path, open_lock
+
+    return open_lock(lock_path(options.lock, given.context), only=options.locked)
+
+
+def _begin(
+    options: SolveOptions,
+    given: BuildInput,
+    state: State,
+    display: Display,
+    view: BuildView,
+    lock: Lock | None,
+    started: float,
+) -> Build:
+    lookup, prober = open_lookup(given, state, None if lock is None else lock.pins())
     compiling = Compiling(given, lookup, view, prober)
-    return Build(options=options, compiling=compiling, state=state, prober=prober, display=display)
+    return Build(
+        options=options,
+        compiling=compiling,
+        state=state,
+        prober=prober,
+        display=display,
+        started=started,
+        invocation=os.urandom(16).hex(),
+    )
 
 
 def _run(job: Build) -> BuildResult:
@@ -90,6 +132,7 @@ def _run(job: Build) -> BuildResult:
     if compiled is not None:
         check_entitlements([result.definition for result in compiled.results], job.options.allowed)
         check_outputs(job.options, compiled)
+        check_attestations(job)
     plan = None if compiled is None else _plan(job, compiled)
     exports_cache = any(not target.inline for target in job.options.cache_to)
     if compiled is not None and plan is not None and plan.complete and not exports_cache:
@@ -98,6 +141,8 @@ def _run(job: Build) -> BuildResult:
             plan.announce(job.display.display, time.time())
             return _export(job, parts)
     helper = _start_early(job, plan)
+    if plan is None or plan.runs_processes:
+        job = _with_snapshotter(job)
     from .engine_async import run_build
 
     return run_build(job, compiled, plan, helper)
@@ -111,12 +156,21 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
     if os.geteuid() != 0:
         from ..worker import enter_user_namespace
 
-        enter_user_namespace()  # before there is a second thread: the kernel insists
+        enter_user_namespace(str(job.state.root))  # before there is a second thread: the kernel insists
     if plan is None or not plan.runs_processes or job.options.cache_from:
         return None
     from .executors import start_early
 
     return start_early(job.state.root, job.options.confinement, shared_network=plan.runs_on_the_default_network)
+
+
+def _with_snapshotter(job: Build) -> Build:
+    """The same build with the snapshotter that it will use: it may have to be tried out, before there are threads."""
+    if job.options.snapshotter:
+        return job
+    from ..worker.snapshotter import choose
+
+    return replace(job, options=replace(job.options, snapshotter=choose(str(job.state.root))))
 
 
 def _plan(job: Build, compiled: Compiled) -> Plan | None:
@@ -140,7 +194,27 @@ def _ready_parts(job: Build, compiled: Compiled, plan: Plan) -> list[PlatformLay
             return None
         inline = job.inline_cache(plan, ref, layers)
         parts.append(PlatformLayers(result=result, layers=layers, inline_cache=inline))
-    return parts
+    return _attested(job, compiled, plan, parts) if job.options.attestations else parts
+
+
+def _attested(
+    job: Build, compiled: Compiled, plan: Plan, parts: Sequence[PlatformLayers]
+) -> list[PlatformLayers] | None:
+    """With what is said of them; None where somebody must look into the files for that."""
+    from .attesting import Witness
+
+    refs = result_refs(compiled, plan, plan.ref)
+    witness = Witness(job, compiled, plan, refs)
+    for number, title in witness.unseen:
+        tree = job.prober.stored_tree(refs[number])
+        if tree is None:
+            return None
+        with phase(title, job.display.display):
+            witness.look(number, tree)
+    return [
+        replace(part, predicates=witness.say(number, dict(zip(ref, part.layers, strict=True))))
+        for number, (part, ref) in enumerate(zip(parts, refs, strict=True))
+    ]
 
 
 def _is_quick(output: Output) -> bool:
@@ -166,6 +240,6 @@ def _export(job: Build, parts: Sequence[PlatformLayers]) -> BuildResult:
         for output in outputs:
             image = images.get(output.image)
             if image is None:
-                image = images[output.image] = put_together(parts, output.image)
+                image = images[output.image] = put_together(parts, output.image, all_names(job.options))
             write_image(image, output, job.options, job.state.content)
     return image_result(images[outputs[0].image], job.options)

@@ -23,11 +23,12 @@ from ..solver import (
 from ..values import replace
 from ..worker import LocalWorker, unwanted_caches
 from ..worker.executor import CgroupSpec, missing_network, network_program
+from ..worker.snapshotter import open_snapshotter
 from ..worker.source import ImageSource
 from .client import CommandLineClient
 from .compiling_async import Answers, complete
 from .context import is_ssh
-from .engine import result_refs
+from .engine import check_attestations, result_refs
 from .executors import make_executor
 from .exporting import export_result
 from .exports import check_outputs, image_outputs
@@ -76,21 +77,24 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
         config = job.options.globals.config
-        images = await stack.enter_async_context(ImageSource(job.state.content, plain_http=config.plain_http))
+        images = await stack.enter_async_context(ImageSource(job.state.content, registries=config.registries))
         await run_blocking(_sweep, job.state)
         network = await run_blocking(network_program)
         executor = make_executor(
             job.state.root, job.options.confinement, network=network, helper=helper, notice=partial(_note, job)
         )
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
-        remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files, client))
+        remote = await stack.enter_async_context(job.state.remote_sources(job.prober, client))
         caches = job.state.caches
+        snapshotter = open_snapshotter(job.options.snapshotter or "overlay", job.state.layers)
+        stack.callback(snapshotter.close)
         worker = LocalWorker(
             job.prober,
             images=images,
             remote=remote,
             executor=executor,
             caches=caches,
+            snapshotter=snapshotter,
             client=client,
             cgroup=CgroupSpec(resources=job.options.resources.linux, pids=job.options.resources.pids),
         )
@@ -98,6 +102,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             answers = Answers(images=images, remote=remote, worker=worker, cache=job.state.cache)
             compiled = await complete(job.compiling, answers, job.display.display)
             check_outputs(job.options, compiled)
+            check_attestations(job)
             check_entitlements([result.definition for result in compiled.results], job.options.allowed)
         caches.empty_first(unwanted_caches(result.definition for result in compiled.results))
         if _wants_caches(job, plan):

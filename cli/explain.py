@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
 from ..errors import NotFoundError
 from ..llb import SourceOp
-from ..solver import Outcome, reasons_of
+from ..solver import Outcome, Past
 from ..values import frozen
 from .builds import build_title
 from .builds.choice import add_build, add_step, build_and_step
 from .listing import add_format, render_json, wants_json
-from .parser import CommandParser, read_globals, start_log, suggestion
+from .parser import CommandParser, suggestion
 from .state import open_explanations
 from .text import clip, harmless, single_line
 from .units import age, human_duration
@@ -61,10 +60,8 @@ def run(argv: Sequence[str]) -> int:
     add_build(parser)
     add_step(parser)
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
-    start_log(options)
     history, derivations = open_explanations(options.root)
     build, wanted = build_and_step(found)
     record = history.load(build)
@@ -85,6 +82,7 @@ def explain_build(record: BuildRecord, derivations: Derivations | None = None) -
     outcomes = record.outcomes()
     named = {digest: said.name for definition in record.definitions for digest, said in definition.metadata}
     vertices = {vertex.digest: vertex for definition in record.definitions for vertex in definition.vertices}
+    past = None if derivations is None else Past(derivations, record.summary.started)
     steps: list[ExplainedStep] = []
     for digest, vertex in vertices.items():
         step = outcomes.get(digest)
@@ -97,7 +95,7 @@ def explain_build(record: BuildRecord, derivations: Derivations | None = None) -
                 name=single_line(named.get(digest, "")) or digest.short,
                 outcome=step.outcome,
                 duration_s=step.duration_s,
-                reasons=() if derivations is None else tuple(_reasons(step, record.summary, derivations)),
+                reasons=() if past is None else tuple(_reasons(step, record.summary, past)),
             )
         )
     return steps
@@ -107,11 +105,10 @@ def _is_local(vertex: Vertex) -> bool:
     return isinstance(vertex.op, SourceOp) and vertex.op.scheme == "local"
 
 
-def _reasons(step: Step, build: BuildSummary, derivations: Derivations) -> list[Reason]:
+def _reasons(step: Step, build: BuildSummary, past: Past) -> list[Reason]:
     if step.outcome not in {Outcome.EXECUTED, Outcome.FAILED}:
         return []
-    derivation = derivations.of_build(step.vertex, build.started, build.completed)
-    return [] if derivation is None else reasons_of(derivation, derivations, build.started)
+    return past.recorded_reasons(step.vertex, build.completed)
 
 
 def pick_step(steps: Sequence[ExplainedStep], wanted: str) -> ExplainedStep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from ..solver import RETRY_DELAYS_S, retrying
 from ..values import replace
 from .exports import (
     PlatformLayers,
+    all_names,
     export_trees,
     image_outputs,
     image_result,
@@ -29,8 +31,11 @@ if TYPE_CHECKING:
     from ..exporter import AssembledImage, AssembledIndex
     from ..frontend import Compiled, PlatformResult
     from ..image import LayerBlob
+    from ..platforms import Platform
     from ..solver import EventReporter, Plan, Ref
     from ..worker import LayerForm, LocalWorker
+    from ..worker.snapshot import MergedTree
+    from .attesting import Witness
     from .image_options import ImageOptions
     from .job import Build
     from .outputs import Output
@@ -63,6 +68,7 @@ class _Export:
         self._refs = refs
         self._worker = worker
         self._emit = job.display.display
+        self._said: Witness | None = None
 
     async def images(
         self, options: ImageOptions, outputs: Sequence[Output], title: str
@@ -70,18 +76,24 @@ class _Export:
         """Put the image together in one form, and write it to all places that want it so."""
         content = self._job.state.content
         is_local = any(output.is_local for output in outputs)
+        witness = await self._witness() if options.attested else None
         with phase(title, self._emit) as reporter:
             parts: list[PlatformLayers] = []
             supply: dict[str, LayerBlob] = {}
             for result, ref in zip(self._compiled.results, self._refs, strict=True):
                 call = partial(self._part, result, ref, options, is_local, reporter)
                 part, names = await retrying(call, RETRY_DELAYS_S, partial(_say, reporter))
+                if witness is not None:
+                    count = len(result.image.diff_ids) if options.squash else len(names)
+                    known = dict(zip(names[:count], part.layers[:count], strict=True))
+                    predicates = await run_blocking(witness.say, len(parts), known)
+                    part = replace(part, predicates=predicates)
                 parts.append(part)
                 supply.update(zip(names, part.layers, strict=True))
             if tree_outputs(self._job.options):
                 for ref in self._refs:
                     await self._worker.tree(ref, reporter)  # what is lost must be found before anything is written
-            image = await run_blocking(put_together, parts, options)
+            image = await run_blocking(put_together, parts, options, all_names(self._job.options))
             for output in outputs:
                 if output.is_local and output.kind is not OutputKind.ENGINE:
                     await run_blocking(write_image, image, output, self._job.options, content)
@@ -96,6 +108,20 @@ class _Export:
 
                 await push_built(self._job, image, supply, target, self._worker, near=targets[:number])
         return image
+
+    async def _witness(self) -> Witness:
+        """Ready to say what was asked for: what has to be read for it has been read."""
+        if self._said is None:
+            from .attesting import Witness
+
+            layers = [await self._worker.layered(ref) for ref in self._refs]
+            witness = await run_blocking(Witness, self._job, self._compiled, self._plan, layers)
+            for number, title in witness.unseen:
+                with phase(title, self._emit) as reporter:
+                    tree = await self._worker.tree(self._refs[number], reporter)
+                    await run_blocking(witness.look, number, tree)
+            self._said = witness
+        return self._said
 
     async def _part(
         self, result: PlatformResult, ref: Ref, options: ImageOptions, is_local: bool, reporter: EventReporter
@@ -149,7 +175,20 @@ class _Export:
                 result.platform: await self._worker.tree(ref, reporter)
                 for result, ref in zip(self._compiled.results, self._refs, strict=True)
             }
-            await run_blocking(export_trees, trees, output, self._compiled.results[0].epoch_s)
+            witness = await self._witness() if self._job.options.attestations else None
+            await run_blocking(self._write_files, trees, output, witness)
+
+    def _write_files(self, trees: dict[Platform, MergedTree], output: Output, witness: Witness | None) -> None:
+        epoch_s = self._compiled.results[0].epoch_s
+        with ExitStack() as stack:
+            if witness is not None:
+                from ..exporter.attest import with_statements
+
+                prefix = output.attestation_prefix
+                for number, (platform, tree) in enumerate(trees.items()):
+                    told = with_statements(tree, witness.say(number, {}), prefix=prefix, epoch_s=epoch_s)
+                    trees[platform] = stack.enter_context(told)
+            export_trees(trees, output, epoch_s)
 
 
 def _form(options: ImageOptions, latest_s: int | None) -> LayerForm:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ..exporter import AssembledImage, AssembledIndex
+    from ..exporter.attest import AssembledAttestation, Predicate
     from ..frontend import Compiled, PlatformResult
     from ..image import LayerBlob, Reference
     from ..platforms import Platform
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PlatformLayers",
+    "all_names",
     "check_outputs",
     "export_trees",
     "image_outputs",
@@ -55,12 +57,13 @@ __all__ = [
 class PlatformLayers:
     """One platform's result with its layers as blobs, bottom first.
 
-    inline_cache: what its image is to carry of the build's cache, encoded.
+    inline_cache: what its image is to carry of the build's cache, encoded. predicates: what is said of it.
     """
 
     result: PlatformResult
     layers: tuple[LayerBlob, ...]
     inline_cache: bytes = b""
+    predicates: tuple[Predicate, ...] = ()
 
 
 def outputs_of(options: SolveOptions) -> tuple[Output, ...]:
@@ -94,24 +97,41 @@ def check_outputs(options: SolveOptions, compiled: Compiled) -> None:
         for annotation in output.image.annotations:
             if annotation.platform is not None and annotation.platform not in platforms:
                 raise UsageError(f"annotation {annotation.key!r} is for {annotation.platform}, which is not built")
-            if len(platforms) == 1 and annotation.level in {AnnotationLevel.INDEX, AnnotationLevel.INDEX_DESCRIPTOR}:
+            of_index = annotation.level in {AnnotationLevel.INDEX, AnnotationLevel.INDEX_DESCRIPTOR}
+            if len(platforms) == 1 and of_index and not output.image.attested:
                 raise UsageError(
                     f"annotation {annotation.key!r} is for an index, and an image of one platform has none",
                     hint="annotate the manifest, or build several platforms",
                 )
 
 
-def put_together(parts: Sequence[PlatformLayers], options: ImageOptions) -> Assembled:
-    """The image; for several platforms, an index with the image of each."""
+def put_together(parts: Sequence[PlatformLayers], options: ImageOptions, names: Sequence[Reference] = ()) -> Assembled:
+    """The image; for several platforms, an index with the image of each.
+
+    Also an index if something is said of it, under these names; the image in it is the same as without.
+    """
     images = [_image(part, options) for part in parts]
-    if len(images) == 1:
+    attestations = _attestations(parts, images, options, names) if options.attested else []
+    if len(images) == 1 and not attestations:
         return images[0]
     form = ImageForm(
         docker=options.docker,
         annotations=options.annotations_of(AnnotationLevel.INDEX),
         descriptor_annotations=options.annotations_of(AnnotationLevel.INDEX_DESCRIPTOR),
     )
-    return assemble_index(images, form)
+    return assemble_index(images, form, attestations)
+
+
+def _attestations(
+    parts: Sequence[PlatformLayers], images: Sequence[AssembledImage], options: ImageOptions, names: Sequence[Reference]
+) -> list[AssembledAttestation]:
+    from ..exporter.attest import attest_image  # most builds have none
+
+    return [
+        attest_image(image, part.predicates, names, artifact=options.artifact)
+        for part, image in zip(parts, images, strict=True)
+        if part.predicates
+    ]
 
 
 def _image(part: PlatformLayers, options: ImageOptions) -> AssembledImage:
@@ -143,13 +163,19 @@ def write_image(image: Assembled, output: Output, options: SolveOptions, content
 
 def image_result(image: Assembled, options: SolveOptions) -> BuildResult:
     """What is told of it afterwards."""
-    names = dict.fromkeys(str(name) for output in image_outputs(options) for name in names_of(options, output))
-    only = image.images[0] if len(image.images) == 1 else None
+    (first, *more) = image.images
+    only = None if more or image.target != first.target else first
     return BuildResult(
         manifest=image.target,
         config_digest=None if only is None else only.config_descriptor.digest,
-        names=tuple(names),
+        names=tuple(str(name) for name in all_names(options)),
     )
+
+
+def all_names(options: SolveOptions) -> list[Reference]:
+    """The image's names, wherever it goes."""
+    found = {str(name): name for output in image_outputs(options) for name in names_of(options, output)}
+    return list(found.values())
 
 
 def export_trees(trees: Mapping[Platform, Tree], output: Output, epoch_s: int | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from ..image import History
 from ..values import frozen
 from .catalogue import find_image, open_content
 from .listing import add_format, created_ago, render_json, wants_json
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .sizes import layer_size
 from .tables import render_table
 from .text import clip, single_line
@@ -46,10 +45,8 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("image", metavar="IMAGE", help="name, or first digits of the digest")
     parser.add_flag("--no-trunc", help="whole commands")
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
-    start_log(options)
     store = open_content(options.root)
     lines = history_lines(store, find_image(store, found.image))
     sys.stdout.write(render_history(lines, as_json=as_json, whole=found.no_trunc))

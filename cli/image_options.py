@@ -26,7 +26,14 @@ __all__ = [
     "parse_annotations",
 ]
 
-IMAGE_KEYS = ("compression", "compression-level", "force-compression", "oci-mediatypes", "rewrite-timestamp")
+IMAGE_KEYS = (
+    "compression",
+    "compression-level",
+    "force-compression",
+    "oci-artifact",
+    "oci-mediatypes",
+    "rewrite-timestamp",
+)
 # compiled on first use: most builds have none
 _ANNOTATION = r"annotation(?:-(?P<level>[a-z-]+))?(?:\[(?P<platform>[^\]]*)\])?\.(?P<key>(?s:.+))"
 _FLAG_LEVEL = r"(?P<level>[a-z-]+)(?:\[(?P<platform>[^\]]*)\])?"
@@ -57,7 +64,7 @@ class ImageOptions:
     """Equal options give equal images. `docker`: Docker's media types instead of OCI's.
 
     squash: all that the build adds to its base image is one layer. rewrite_timestamp: no file of a new layer is younger
-    than SOURCE_DATE_EPOCH.
+    than SOURCE_DATE_EPOCH. attested: what is said of the image goes with it; artifact: in OCI's form for that.
     """
 
     layers: LayerOptions = _PLAIN_LAYERS
@@ -65,6 +72,8 @@ class ImageOptions:
     annotations: tuple[Annotation, ...] = ()
     rewrite_timestamp: bool = False
     squash: bool = False
+    attested: bool = False
+    artifact: bool = True
 
     @property
     def plain_layers(self) -> bool:
@@ -96,6 +105,7 @@ def csv_image_options(text: str, found: Mapping[str, str], *, flag: str, docker:
         layers=layers,
         docker=not (oci or annotations or layers.compression == "zstd"),
         annotations=annotations,
+        artifact=csv_boolean(text, "oci-artifact", found.get("oci-artifact", "true"), flag=flag),
         rewrite_timestamp=csv_boolean(text, "rewrite-timestamp", found.get("rewrite-timestamp", "false"), flag=flag),
     )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
 from .catalogue import LocalImage, load_image, open_content, split_name
 from .listing import add_format, created_ago, render_json, wants_json
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .tables import render_table
 from .units import human_size
 
@@ -27,10 +26,8 @@ def run(argv: Sequence[str]) -> int:
     """List them."""
     parser = CommandParser("images", "List the images of the local store.", usage="llbuild images [flags]")
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
-    start_log(options)
     store = open_content(options.root)
     sys.stdout.write(render_images(store, as_json=as_json))
     return 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..worker.machine import Finding, Level, find_all
 from .listing import add_format, render_json, wants_json
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .text import single_line
 
 if TYPE_CHECKING:
@@ -27,10 +26,8 @@ def run(argv: Sequence[str]) -> int:
         epilog="Marks: ~ works, with limits; - not there; ! in the way of every RUN, and then the exit code is 1.",
     )
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
-    start_log(options)
     findings = (Finding(name="llbuild", value=__version__), *find_all(options.root))
     sys.stdout.write(render_info(findings, as_json=as_json))
     return int(any(finding.level is Level.BROKEN for finding in findings))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from .catalogue import find_image, open_content
 from .listing import render_json
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +22,7 @@ def run(argv: Sequence[str]) -> int:
     """Print it."""
     parser = CommandParser("inspect", "Show an image as JSON.", usage="llbuild inspect [flags] IMAGE")
     parser.add_argument("image", metavar="IMAGE", help="name, or first digits of the digest")
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
-    start_log(options)
+    found, options = parser.begin(argv)
     image = find_image(open_content(options.root), found.image)
     sys.stdout.write(render_json(describe_image(image)))
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BuildWarning
 from ..values import frozen
@@ -30,17 +30,20 @@ class BuildResult:
     manifest: Descriptor | None = None
     config_digest: Digest | None = None
     names: tuple[str, ...] = ()  # canonical, under which the store now knows the image
+    number: int = 0  # in the build history; 0: not recorded
+    provenance: tuple[tuple[str, dict[str, Any]], ...] = ()  # by platform, for --metadata-file
 
 
 class BuildView:
     """What becomes known while a build goes on, and is needed to report its failure or its warnings."""
 
-    __slots__ = ("_said", "definitions", "files", "sources", "warnings")
+    __slots__ = ("_said", "definitions", "files", "platforms", "sources", "warnings")
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}  # what the frontend has read of the client's, path -> contents
         self.sources: dict[str, str] = {}  # build files, path -> text
         self.definitions: tuple[Definition, ...] = ()  # one for each platform
+        self.platforms: tuple[str, ...] = ()  # in the same order
         self.warnings: tuple[BuildWarning, ...] = ()  # the frontend's
         self._said: dict[BuildWarning, None] = {}
 
@@ -64,13 +67,18 @@ class BuildView:
 
 @frozen
 class Build:
-    """One build under way: what was asked, where its state is, who watches."""
+    """One build under way: what was asked, where its state is, who watches.
+
+    started: seconds since 1970. invocation: a name that no other build has.
+    """
 
     options: SolveOptions
     compiling: Compiling
     state: State
     prober: Prober
     display: Display
+    started: float
+    invocation: str
 
     def inline_cache(self, plan: Plan, ref: Ref, layers: Sequence[LayerBlob]) -> bytes:
         """What the image is to carry of the build's cache, encoded; nothing unless that was asked for.

@@ -13,7 +13,7 @@ from ..errors import SourceError, UsageError
 from ..image import parse_reference
 from ..worker.source import OciLayoutSource, read_docker_archive, read_members
 from .outputs import STDOUT
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .solve_options import image_name
 from .state import open_state
 
@@ -35,10 +35,8 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_value("-i", "--input", metavar="FILE|DIR", help="where from (default: stdin)")
     parser.add_value("-t", "--tag", metavar="NAME[:TAG]", many=True, help="name for the one image, instead of its own")
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     names = [image_name("--tag", text) for text in found.tag or ()]
-    start_log(options)
     state = open_state(options.root)
     with state.leases.take(), tempfile.NamedTemporaryFile() as spooled:
         path = found.input or STDOUT

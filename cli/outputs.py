@@ -43,7 +43,8 @@ class Output:
     """One place for the result. `dest`: a path, "-" for stdout, "" where there is none.
 
     store: keep an image in the local store. push: send it to the registries of its names; by_digest: without naming it
-    there. platform_split: files of several platforms go to a folder for each.
+    there. platform_split: files of several platforms go to a folder for each. attestation_prefix: how the names of
+    files begin that say something of the others.
     """
 
     kind: OutputKind
@@ -54,6 +55,7 @@ class Output:
     push: bool = False
     by_digest: bool = False
     platform_split: bool | None = None  # None: if there are several
+    attestation_prefix: str = ""
 
     @property
     def is_image(self) -> bool:
@@ -74,16 +76,16 @@ _KEYS = {
     "cacheonly": (),
     "docker": ("dest", "name", *IMAGE_KEYS),
     "image": ("push", *_PUSHING, *IMAGE_KEYS),
-    "local": ("dest", "platform-split"),
+    "local": ("dest", "platform-split", "attestation-prefix"),
     "oci": ("dest", "tar", "name", *IMAGE_KEYS),
     "registry": (*_PUSHING, *IMAGE_KEYS),
-    "tar": ("dest", "platform-split"),
+    "tar": ("dest", "platform-split", "attestation-prefix"),
 }
 # what BuildKit and buildah know beyond that
 _NOT_YET = frozenset(
     (
-        *("attestation-prefix", "buildinfo", "dangling-name-prefix", "inline", "mode", "name-canonical"),
-        *("oci-artifact", "registry.insecure", "unpack"),
+        *("buildinfo", "dangling-name-prefix", "inline", "mode", "name-canonical"),
+        *("registry.insecure", "unpack"),
     )
 )
 
@@ -106,21 +108,40 @@ def parse_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
 
 
 def add_to_outputs(
-    outputs: tuple[Output, ...], *, push: bool, load: bool, squash: bool, annotations: tuple[Annotation, ...]
+    outputs: tuple[Output, ...],
+    *,
+    push: bool = False,
+    load: bool = False,
+    squash: bool = False,
+    annotations: tuple[Annotation, ...] = (),
+    attested: bool = False,
 ) -> tuple[Output, ...]:
-    """The outputs with what `--push`, `--load`, `--squash` and `--annotation` add to them. Raises UsageError."""
+    """The outputs with what `--push`, `--load`, `--squash`, `--annotation` and `--attest` add. Raises UsageError."""
     if push and any(output.kind is OutputKind.IMAGE for output in outputs):
         outputs = tuple(replace(output, push=True) if output.kind is OutputKind.IMAGE else output for output in outputs)
     elif push:
         outputs = (*outputs, parse_output("type=registry"))
     if load and not any(output.kind is OutputKind.ENGINE for output in outputs):
         outputs = (*outputs, parse_output("type=docker"))
-    if not annotations and not squash:
+    if not annotations and not squash and not attested:
         return outputs
     outputs = outputs or (Output(kind=OutputKind.IMAGE),)
+    if attested:
+        outputs = tuple(map(_attested, outputs))
+    if not annotations and not squash:
+        return outputs
     if not any(output.is_image for output in outputs):
         raise UsageError(f"{'--annotation' if annotations else '--squash'} is for images, and none is written")
     return tuple(_changed(output, annotations, squash) if output.is_image else output for output in outputs)
+
+
+def _attested(output: Output) -> Output:
+    """What docker loads has no place for attestations; they are dropped there, as with BuildKit."""
+    if output.kind in {OutputKind.DOCKER_TAR, OutputKind.ENGINE} or not output.is_image:
+        return output
+    if output.image.docker:
+        raise UsageError("attestations are OCI's, and an image with oci-mediatypes=false has no place for them")
+    return replace(output, image=replace(output.image, attested=True))
 
 
 def _changed(output: Output, annotations: tuple[Annotation, ...], squash: bool) -> Output:
@@ -171,7 +192,10 @@ def _output(text: str, kind: str, attributes: dict[str, str]) -> Output:
             split = None
             if "platform-split" in attributes:
                 split = csv_boolean(text, "platform-split", attributes["platform-split"], flag="--output")
-            return Output(kind=OutputKind(kind), dest=dest or STDOUT, platform_split=split)
+            prefix = attributes.get("attestation-prefix", "")
+            if "/" in prefix or "\0" in prefix:
+                raise UsageError(f"--output {text!r}: attestation-prefix= begins a file's name, and has no slash")
+            return Output(kind=OutputKind(kind), dest=dest or STDOUT, platform_split=split, attestation_prefix=prefix)
 
 
 def _image(text: str, kind: str, attributes: dict[str, str]) -> Output:

@@ -99,6 +99,13 @@ class CommandParser(argparse.ArgumentParser):
             raise UsageError(f"unexpected argument {unknown[0]!r}")
         return known
 
+    def begin(self, argv: Sequence[str]) -> tuple[argparse.Namespace, GlobalOptions]:
+        """What a command begins with: arguments read, the diagnostic log turned on. Raises UsageError, ConfigError."""
+        found = self.parse(argv)
+        options = read_globals(found, os.environ)
+        start_log(options)
+        return found, options
+
     def error(self, message: str) -> NoReturn:
         """Called by argparse."""
         raise UsageError(_plain_words(message))

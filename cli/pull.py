@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,13 +9,13 @@ import anyio
 
 from ..blocking import run_blocking
 from ..errors import raise_first
-from ..image import Index, decode_manifest, parse_reference
+from ..image import CONFIG_TYPES_OF_ALL, Index, decode_manifest, images_of, is_image, parse_reference
 from ..platforms import host_platform
 from ..solver import RETRY_DELAYS_S, retrying
 from ..values import replace
 from ..worker.source import ImageSource
 from .options import platform_of
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .phases import phase
 from .state import open_state
 from .watching import watched
@@ -47,15 +46,13 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_flag("--all-platforms", help="the whole index, with the images of all platforms")
     parser.add_flag("-q", "--quiet", help="print the digests, nothing else")
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     references = [parse_reference(text) for text in found.names]
     platform = None if found.all_platforms else platform_of(found.platform or ()) or host_platform()
-    start_log(options)
     state = open_state(options.root)
 
     async def work(emit: Emit) -> list[Descriptor]:
-        async with ImageSource(state.content, plain_http=options.config.plain_http) as images:
+        async with ImageSource(state.content, registries=options.config.registries) as images:
             return [await _pull(images, state.content, reference, platform, emit) for reference in references]
 
     with state.leases.take():
@@ -69,18 +66,19 @@ async def _pull(
 ) -> Descriptor:
     """Fetch an image whole and name it: what a name in the store points at is all there."""
     with phase(f"pulling {reference}", emit) as reporter:
-        wanted: list[tuple[Reference, Platform]] = []
+        target = await _attempt(partial(images.target, reference), reporter)
+        document = decode_manifest(await run_blocking(content.read, target.digest), ref=str(reference))
+        inner = document.manifests if isinstance(document, Index) else (target,)
         if platform is None:
-            target = await _attempt(partial(images.target, reference), reporter)
-            document = decode_manifest(await run_blocking(content.read, target.digest), ref=str(reference))
-            inner = document.manifests if isinstance(document, Index) else (target,)
-            wanted = [
-                (replace(reference, tag="", digest=entry.digest), entry.platform or host_platform()) for entry in inner
-            ]
-            for pinned, of in wanted:
-                await _fetch(images, pinned, of, reporter)
+            for entry in filter(is_image, inner):
+                await _fetch(images, _pinned(reference, entry), entry.platform or host_platform(), reporter)
         else:
-            target = await _fetch(images, reference, platform, reporter)
+            found = await _fetch(images, _pinned(reference, target), platform, reporter)
+            if isinstance(document, Index) and len(images_of(document)) > 1:
+                target, inner = found, ()  # a name must not point at what is not here
+        for entry in inner:
+            if not is_image(entry):
+                await _fetch_attestation(images, content, _pinned(reference, entry), reporter)
     if reference.digest is None:
         await run_blocking(content.put_image, str(reference), target)
     return target
@@ -102,6 +100,22 @@ async def _fetch(images: ImageSource, reference: Reference, platform: Platform, 
     except BaseExceptionGroup as errors:
         raise_first(errors)
     return replace(resolved.manifest, platform=resolved.config.platform)
+
+
+async def _fetch_attestation(
+    images: ImageSource, content: ContentStore, reference: Reference, reporter: EventReporter
+) -> None:
+    """What is said of an image: a manifest, and all that it lists."""
+    target = await _attempt(partial(images.target, reference), reporter)
+    data = await run_blocking(content.read, target.digest)
+    found = decode_manifest(data, ref=str(reference), configs=CONFIG_TYPES_OF_ALL)
+    parts = () if isinstance(found, Index) else (found.config, *found.layers)
+    for part in parts:
+        await _attempt(partial(images.fetch_layer, str(reference), part, reporter.progress), reporter)
+
+
+def _pinned(reference: Reference, entry: Descriptor) -> Reference:
+    return replace(reference, tag="", digest=entry.digest)
 
 
 async def _attempt(call: Callable[[], Awaitable[_T]], reporter: EventReporter) -> _T:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from ..exporter import stored_image
 from ..image import parse_reference
 from .catalogue import find_name
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .pushing import push_stored
 from .solve_options import image_name
 from .state import open_state
@@ -31,10 +30,8 @@ def run(argv: Sequence[str]) -> int:
         "names", metavar="NAME[:TAG]", nargs="+", help="image of the store, and its name in the registry"
     )
     parser.add_flag("-q", "--quiet", help="print the digests, nothing else")
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     names = [parse_reference(image_name("NAME", text)) for text in found.names]
-    start_log(options)
     state = open_state(options.root)
     images = [
         stored_image(state.content, find_name(state.content, str(name)).descriptor, name=str(name)) for name in names
@@ -42,7 +39,7 @@ def run(argv: Sequence[str]) -> int:
 
     async def work(emit: Emit) -> None:
         for name, image in zip(names, images, strict=True):
-            await push_stored(image, name, state.content, emit, plain_http=options.config.plain_http)
+            await push_stored(image, name, state.content, emit, registries=options.config.registries)
 
     with state.leases.take():
         watched(work, quiet=found.quiet)

@@ -14,11 +14,11 @@ from ..values import replace
 from .phases import phase
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from ..digest import Digest
     from ..exporter import AssembledImage, AssembledIndex
-    from ..image import LayerBlob, Reference
+    from ..image import LayerBlob, Reference, RegistryConfig
     from ..solver import Emit
     from ..worker import ContentStore, LayerForms, LayerRecords, LocalWorker
     from .job import Build
@@ -51,7 +51,7 @@ async def push_built(
         beside = next((other for other in near if other.domain == name.domain), None)
         if beside is not None:
             supply = {digest: replace(blob, source=beside) for digest, blob in supply.items()}
-        async with RegistryPusher(plain_http=job.options.globals.config.plain_http) as registry:
+        async with RegistryPusher(job.options.globals.config.registries) as registry:
             await push_image(
                 registry,
                 name,
@@ -69,7 +69,7 @@ async def push_stored(
     content: ContentStore,
     emit: Emit,
     *,
-    plain_http: Collection[str],
+    registries: Iterable[RegistryConfig],
 ) -> None:
     """Push an image that is in the store, whole. Raises SourceError."""
     with phase(f"pushing {name}", emit) as reporter:
@@ -77,7 +77,7 @@ async def push_stored(
         async def attempt(call: Callable[[], Awaitable[_T]]) -> _T:
             return await retrying(call, RETRY_DELAYS_S, lambda words: reporter.log(2, f"{words}\n".encode()))
 
-        async with RegistryPusher(plain_http=plain_http) as registry:
+        async with RegistryPusher(registries) as registry:
             await push_image(
                 registry,
                 name,

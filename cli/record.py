@@ -31,8 +31,8 @@ _LONGEST = 1 << 20  # bytes kept of a build file that is in no definition
 
 def remember_build(
     job: Build, started: float, *, result: BuildResult | None = None, error: BaseException | None = None
-) -> None:
-    """Record a build that began at `started` and ended now, with a result or with an error.
+) -> int:
+    """Record a build that began at `started` and ended now, with a result or with an error; its number, or 0.
 
     A history that cannot be written is no reason to fail a build that could be made: it is logged only.
     """
@@ -61,8 +61,9 @@ def remember_build(
         number = History(job.state.database).record(record, () if gathered is None else gathered.logs())
     except StoreError as failure:
         log.warning("build_not_recorded", reason=failure.message)
-    else:
-        log.debug("build_recorded", build=number, status=status.value)
+        return 0
+    log.debug("build_recorded", build=number, status=status.value)
+    return number
 
 
 def _details(job: Build, cause: BaseException | None, definitions: Sequence[Definition]) -> BuildDetails:

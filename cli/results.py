@@ -75,4 +75,9 @@ def metadata_json(result: BuildResult) -> str:
         fields["containerimage.digest"] = manifest.digest
     if result.names:
         fields["image.name"] = ",".join(result.names)
+    for name, document in result.provenance:
+        key = "llbuild.build.provenance"
+        fields[key if len(result.provenance) == 1 else f"{key}/{name}"] = document
+    if result.number:
+        fields["llbuild.build.ref"] = str(result.number)
     return json.dumps(fields, indent=2) + "\n"

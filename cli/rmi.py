@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from .catalogue import find_name, open_content
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +21,7 @@ def run(argv: Sequence[str]) -> int:
         usage="llbuild rmi [flags] IMAGE...",
     )
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="name, or first digits of the digest")
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
-    start_log(options)
+    found, options = parser.begin(argv)
     store = open_content(options.root)
     for name in dict.fromkeys([find_name(store, text).name for text in found.images]):
         store.remove_image(name)

@@ -9,7 +9,7 @@ from ..llb import NetMode
 from ..values import frozen
 from .pairs import Pairs, environment_pairs
 from .parser import CommandParser, GlobalOptions, read_globals, start_log
-from .security import Confinement, add_security_flag, read_confinement
+from .security import Confinement, add_security_flag, add_snapshotter_flag, read_confinement, read_snapshotter
 from .step_options import parse_network
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class RunOptions:
     terminal: bool = False
     confinement: Confinement = Confinement()
     network: NetMode = NetMode.SANDBOX
+    snapshotter: str = ""  # "": the first that works
 
 
 def run(argv: Sequence[str]) -> int:
@@ -62,10 +63,12 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
     parser.add_flag("-t", "--tty", help="give the command a terminal")
     add_security_flag(parser)
     parser.add_value("--network", metavar="MODE", help="default, none or host")
+    add_snapshotter_flag(parser)
     parser.add_flag("--rm", help="accepted for docker's sake: nothing is ever kept")
     found = parser.parse(argv)
+    options = read_globals(found, environ)
     return RunOptions(
-        globals=read_globals(found, environ),
+        globals=options,
         image=found.image,
         command=tuple(found.command),
         env=environment_pairs("--env", found.env or (), environ),
@@ -76,4 +79,5 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
         terminal=found.tty,
         confinement=read_confinement(found),
         network=parse_network(found.network or ""),
+        snapshotter=read_snapshotter(found.snapshotter, options.config.build.snapshotter),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from ..image import Index, decode_manifest, parse_reference, select_platform
 from .catalogue import find_name, open_content
 from .options import platform_of
 from .outputs import STDOUT
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,13 +35,11 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_value("-o", "--output", metavar="FILE", help="where to (default: stdout)")
     parser.add_value("--platform", metavar="OS/ARCH", many=True, help="the image of one platform, of several")
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     platform = platform_of(found.platform or ())
     dest = found.output or STDOUT
     if dest == STDOUT and sys.stdout.isatty():
         raise UsageError("an archive would be written to the terminal", hint="add -o FILE, or redirect stdout")
-    start_log(options)
     store = open_content(options.root)
     chosen = [find_name(store, text) for text in found.images]
     if len({image.descriptor.digest for image in chosen}) > 1:

@@ -15,9 +15,20 @@ if TYPE_CHECKING:
 
     from .parser import CommandParser
 
-__all__ = ["ISOLATIONS", "UNCONFINED", "Confinement", "add_isolation_flags", "add_security_flag", "read_confinement"]
+__all__ = [
+    "ISOLATIONS",
+    "UNCONFINED",
+    "Confinement",
+    "add_isolation_flags",
+    "add_security_flag",
+    "add_snapshotter_flag",
+    "read_confinement",
+    "read_snapshotter",
+    "snapshotter_name",
+]
 
 ISOLATIONS = ("sandbox", "oci")
+SNAPSHOTTERS = ("overlay", "fuse-overlayfs", "native")  # the worker's, without loading it for a flag
 UNCONFINED = "unconfined"
 
 
@@ -61,6 +72,32 @@ def read_confinement(found: Namespace, default: Confinement = _DEFAULT) -> Confi
         runtime=runtime or (default.runtime if isolation == "oci" else ""),
         seccomp=_seccomp(found.security_opt, default.seccomp),
     )
+
+
+def add_snapshotter_flag(parser: CommandParser) -> None:
+    parser.add_value(
+        "--snapshotter",
+        metavar="NAME",
+        help=f"how layers become a filesystem: {', '.join(SNAPSHOTTERS)} (default: the first that works)",
+    )
+
+
+def snapshotter_name(text: str) -> str:
+    """Raises ValueError for one that does not exist; "" and auto: the first that works."""
+    if text in {"", "auto"}:
+        return ""
+    if text not in SNAPSHOTTERS:
+        known = ", ".join(SNAPSHOTTERS)
+        raise ValueError(f"unknown snapshotter {text!r}{suggestion(text, SNAPSHOTTERS)}; there are {known}, auto")
+    return text
+
+
+def read_snapshotter(flag: str | None, configured: str) -> str:
+    """What the flag says, or else the config file. Raises UsageError."""
+    try:
+        return configured if flag is None else snapshotter_name(flag)
+    except ValueError as error:
+        raise UsageError(f"--snapshotter: {error}") from None
 
 
 def _seccomp(texts: Sequence[str] | None, default: str) -> str:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .listing import add_format, render_json, wants_json
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .tables import render_table
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ def run(argv: Sequence[str]) -> int:
         "config", "Show the configuration that counts, and where it comes from.", usage="llbuild config [flags]"
     )
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
-    start_log(options)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
     rows = list(effective_values(options, os.environ, root_given=bool(found.root)))
     if as_json:
@@ -61,6 +59,7 @@ def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
     build, defaults, gc = config.build, config.defaults, config.gc
     yield "build.max-parallelism", str(build.max_parallelism or "as the machine allows")
     yield "build.keep-going", _said(build.keep_going)
+    yield "build.snapshotter", build.snapshotter or "auto"
     yield "defaults.platform", defaults.platform or "this machine's"
     yield "defaults.frontend", defaults.frontend or "what the build file says"
     yield "defaults.pull", _said(defaults.pull)
@@ -85,9 +84,13 @@ def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
             yield f"{at}.{name}", str(space) if space else "no limit"
     for registry in config.registries:
         at = f"registry.{registry.host}"
-        yield f"{at}.http", _said(registry.http)
-        for key in registry.unsupported:
-            yield f"{at}.{key}", "not supported yet"
+        yield f"{at}.http", "on this machine only" if registry.http is None else _said(registry.http)
+        yield f"{at}.insecure", _said(registry.insecure)
+        yield f"{at}.mirrors", ", ".join(registry.mirrors) or "none"
+        yield f"{at}.ca", ", ".join(registry.ca) or "the system's"
+        for number, (key, cert) in enumerate(registry.keypair):
+            yield f"{at}.keypair.{number}.key", key
+            yield f"{at}.keypair.{number}.cert", cert
 
 
 def _said(flag: bool) -> str:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
 from ..solver import ENTITLEMENTS
 from ..values import frozen
+from .attest_options import Attestations, add_attest_flags, read_attestations
 from .given import AgentSource, SecretSource, parse_secret, unique_agents
 from .image_options import parse_annotations
 from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
 from .resources import StepResources, parse_resources
-from .security import Confinement, add_isolation_flags, add_security_flag, read_confinement
+from .security import (
+    Confinement,
+    add_isolation_flags,
+    add_security_flag,
+    add_snapshotter_flag,
+    read_confinement,
+    read_snapshotter,
+)
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -38,12 +47,16 @@ class SolveOptions:
     iidfile: str = ""
     metadata_file: str = ""
     max_parallelism: int = 0  # 0: as the machine allows
+    lock: str = ""  # a file; "" with `locked`: the one of the context
+    locked: bool = False  # nothing may be used that is not in the lock file
+    snapshotter: str = ""  # "": the first that works
     confinement: Confinement = Confinement()
     keep_going: bool = False  # after a failure, with what does not need it
     secrets: tuple[SecretSource, ...] = ()
     agents: tuple[AgentSource, ...] = ()
     allowed: tuple[str, ...] = ()  # entitlements
     resources: StepResources = StepResources()
+    attestations: Attestations = Attestations()
 
     @property
     def quiet(self) -> bool:
@@ -65,6 +78,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_flag("--load", help="load the image into docker or podman")
     parser.add_flag("--squash", help="make one layer of all that the build adds to its base image")
     parser.add_value("--annotation", metavar="[LEVEL:]KEY=VALUE", many=True, help="annotation of the image's manifest")
+    add_attest_flags(parser)
     cache_to = "type=registry,ref=REF[,mode=max] | type=local,dest=DIR | type=inline"
     parser.add_value("--cache-to", metavar="SPEC", many=True, help=cache_to)
     parser.add_value("--cache-from", metavar="SPEC", many=True, help="REF | type=local,src=DIR; read before the build")
@@ -72,6 +86,8 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_flag("-q", "--quiet", help="print the image's digest, nothing else")
     parser.add_value("--iidfile", metavar="FILE", help="write the image's digest to FILE")
     parser.add_value("--metadata-file", metavar="FILE", help="write the result's metadata to FILE (JSON)")
+    parser.add_value("--lock", metavar="FILE", help="hold sources to what FILE says, and add to it what is new")
+    parser.add_flag("--locked", help="refuse sources that are not in the lock file (default: CONTEXT/llbuild.lock)")
     parser.add_value("--allow", metavar="RIGHT", many=True, help=f"what steps may ask for: {', '.join(ENTITLEMENTS)}")
     parser.add_value(
         "--resource", metavar="SPEC", many=True, help="what a step may take: memory=512m,cpus=1.5,pids=200"
@@ -79,6 +95,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
     add_security_flag(parser)
     add_isolation_flags(parser)
+    add_snapshotter_flag(parser)
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     parser.set_defaults(keep_going=None)  # as the config file says
     parser.add_value(
@@ -93,6 +110,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
     """Raises UsageError saying which flag is wrong, or which two cannot be had at once."""
     options_of_all = read_globals(found, environ)
     config = options_of_all.config.build
+    attestations = read_attestations(found)
     options = SolveOptions(
         globals=options_of_all,
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
@@ -102,6 +120,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
             load=found.load,
             squash=found.squash,
             annotations=parse_annotations(found.annotation) if found.annotation else (),
+            attested=bool(attestations),
         ),
         cache_to=_cache_targets(found.cache_to),
         cache_from=_cache_sources(found.cache_from),
@@ -110,11 +129,15 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         metadata_file=found.metadata_file or "",
         max_parallelism=_parallelism(found.max_parallelism) or config.max_parallelism,
         keep_going=config.keep_going if found.keep_going is None else found.keep_going,
+        lock=_lock(found.lock),
+        locked=found.locked,
+        snapshotter=read_snapshotter(found.snapshotter, config.snapshotter),
         secrets=tuple(map(parse_secret, found.secret or ())),
         agents=unique_agents(found.ssh or ()),
         allowed=_entitlements(found.allow or ()),
         resources=parse_resources(found.resource or ()),
         confinement=read_confinement(found),
+        attestations=attestations,
     )
     _check_agreement(options)
     return options
@@ -173,6 +196,12 @@ def _cache_sources(texts: Sequence[str] | None) -> tuple[CacheSource, ...]:
     return parse_cache_sources(texts)
 
 
+def _lock(path: str | None) -> str:
+    if path == "" or (path and os.path.isdir(path)):
+        raise UsageError(f"--lock {path!r}: expected a file, e.g. llbuild.lock")
+    return path or ""
+
+
 def _parallelism(text: str | None) -> int:
     if text is None:
         return 0
@@ -197,7 +226,7 @@ def _check_agreement(options: SolveOptions) -> None:
             "an output goes to stdout, where the digest is printed as well",
             hint="without --quiet, progress goes to stderr only; or give the output a dest=FILE",
         )
-    files = [path for path in (options.iidfile, options.metadata_file) if path]
+    files = [path for path in (options.iidfile, options.metadata_file, options.lock) if path]
     written = [output.dest for output in options.outputs if output.dest not in {"", STDOUT}] + files
     twice = next((path for path in written if written.count(path) > 1), None)
     if twice is not None:

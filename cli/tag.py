@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from .catalogue import find_name, open_content
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .solve_options import image_name
 
 if TYPE_CHECKING:
@@ -22,10 +21,8 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("image", metavar="IMAGE", help="name, or first digits of the digest")
     parser.add_argument("names", metavar="NAME[:TAG]", nargs="+", help="what to call it as well")
-    found = parser.parse(argv)
+    found, options = parser.begin(argv)
     names = [image_name("NAME", text) for text in found.names]
-    options = read_globals(found, os.environ)
-    start_log(options)
     store = open_content(options.root)
     image = find_name(store, found.image)
     for name in names:

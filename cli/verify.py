@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from ..errors import DamagedError
 from .listing import add_format, render_json, wants_json
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .state import open_state, replace_damaged
 from .storage import find_faults, repair
 from .text import single_line
@@ -30,10 +29,8 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_flag("--repair", help="remove what is wrong: the next build makes it again")
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
-    start_log(options)
     state = open_state(options.root)
     try:
         findings = find_faults(state)

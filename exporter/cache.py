@@ -8,12 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..digest import sha256_digest
-from ..errors import NotFoundError
 from ..image import (
     CACHE_CONFIG_TYPE,
     CacheLayer,
     Descriptor,
-    Layout,
     Manifest,
     MediaType,
     encode_cache_config,
@@ -23,8 +21,7 @@ from ..image import (
 from ..values import frozen, replace
 from .assembly import layer_descriptor
 from .outfile import refusals
-from .targets import check_folder, place_bytes
-from .transfer import place_file
+from .targets import filled_layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,14 +93,6 @@ def export_cache_folder(cache: AssembledCache, store: ContentStore, path: str, t
 
     The blobs are in the content store. The index comes last: a reader never sees a cache that is not whole.
     """
-    layout = Layout(path)
     with refusals(path):
-        check_folder(path)
-        layout.create()
-        for blob in cache.blobs:
-            if not store.has(blob.digest, blob.size_bytes):
-                raise NotFoundError(f"the content store has no blob {blob.digest}")
-            place_file(store.path(blob.digest), layout.blob_path(blob.digest), blob.size_bytes)
-        for descriptor, data in cache.documents:
-            place_bytes(layout.blob_path(descriptor.digest), data)
+        layout = filled_layout(path, store, cache.blobs, cache.documents)
         layout.put(named(cache.manifest_descriptor, name="", ref_name=tag))

@@ -20,18 +20,17 @@ from .tar_stream import TarStream
 from .transfer import place_file, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..image import Descriptor, Reference
     from ..worker import ContentStore
     from .index import Assembled
 
 __all__ = [
-    "check_folder",
     "export_archive",
     "export_oci_folder",
     "export_store",
-    "place_bytes",
+    "filled_layout",
     "stream_archive",
 ]
 
@@ -121,18 +120,29 @@ def export_oci_folder(image: Assembled, store: ContentStore, names: Sequence[Ref
 
     The index comes last: a reader never sees an image that is not whole. Raises ExportError.
     """
-    layout = Layout(path)
     with refusals(path):
-        check_folder(path)
-        layout.create()
-        for layer in image.layers:
-            if not store.has(layer.digest, layer.size_bytes):
-                raise NotFoundError(f"the content store has no blob {layer.digest}")
-            place_file(store.path(layer.digest), layout.blob_path(layer.digest), layer.size_bytes)
-        for descriptor, data in image.small_blobs():
-            place_bytes(layout.blob_path(descriptor.digest), data)
+        layout = filled_layout(path, store, image.layers, image.small_blobs())
         for descriptor in _listed(image, names):
             layout.put(descriptor)
+
+
+def filled_layout(
+    path: str, store: ContentStore, blobs: Iterable[Descriptor], documents: Iterable[tuple[Descriptor, bytes]]
+) -> Layout:
+    """An OCI layout folder, made if it is not there, that holds these: blobs of the store, and small ones after them.
+
+    Its index is as it was. Raises NotFoundError, ExportError; OSError as it comes.
+    """
+    layout = Layout(path)
+    _check_folder(path)
+    layout.create()
+    for blob in blobs:
+        if not store.has(blob.digest, blob.size_bytes):
+            raise NotFoundError(f"the content store has no blob {blob.digest}")
+        place_file(store.path(blob.digest), layout.blob_path(blob.digest), blob.size_bytes)
+    for descriptor, data in documents:
+        _place_bytes(layout.blob_path(descriptor.digest), data)
+    return layout
 
 
 def _listed(image: Assembled, names: Sequence[Reference]) -> tuple[Descriptor, ...]:
@@ -147,7 +157,7 @@ def _listed(image: Assembled, names: Sequence[Reference]) -> tuple[Descriptor, .
     return tuple(named(descriptor, name=str(name), ref_name=name.tag or str(name)) for name in names)
 
 
-def check_folder(path: str) -> None:
+def _check_folder(path: str) -> None:
     """Raises ExportError when something other than an OCI layout is there."""
     try:
         found = os.listdir(path)
@@ -159,7 +169,7 @@ def check_folder(path: str) -> None:
         raise ExportError(f"cannot write {path}: it holds files and is no OCI layout", hint="name an empty folder")
 
 
-def place_bytes(path: str, data: bytes) -> None:
+def _place_bytes(path: str, data: bytes) -> None:
     """A small blob, unless it is there already."""
     if os.path.exists(path) and os.stat(path).st_size == len(data):
         return

@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING
 from ..faces import lazy_face
 
 if TYPE_CHECKING:
+    from .attestation import ATTESTATION_ARTIFACT as ATTESTATION_ARTIFACT
+    from .attestation import ATTESTATION_MANIFEST as ATTESTATION_MANIFEST
+    from .attestation import EMPTY_CONFIG as EMPTY_CONFIG
+    from .attestation import MAX_STATEMENT_BYTES as MAX_STATEMENT_BYTES
+    from .attestation import NO_PLATFORM as NO_PLATFORM
+    from .attestation import PREDICATE_TYPE as PREDICATE_TYPE
+    from .attestation import REFERENCE_DIGEST as REFERENCE_DIGEST
+    from .attestation import REFERENCE_TYPE as REFERENCE_TYPE
+    from .attestation import STATEMENT_TYPE as STATEMENT_TYPE
+    from .attestation import attested_digest as attested_digest
+    from .attestation import images_of as images_of
+    from .attestation import is_image as is_image
     from .cache_config import CACHE_CONFIG_TYPE as CACHE_CONFIG_TYPE
     from .cache_config import MAX_CACHE_CONFIG_BYTES as MAX_CACHE_CONFIG_BYTES
     from .cache_config import CacheConfig as CacheConfig
@@ -23,6 +35,9 @@ if TYPE_CHECKING:
     from .config_json import decode_config as decode_config
     from .config_json import decode_inline_cache as decode_inline_cache
     from .config_json import encode_config as encode_config
+    from .credential_store import erase_credentials as erase_credentials
+    from .credential_store import store_credentials as store_credentials
+    from .credentials import Credentials as Credentials
     from .descriptor import Descriptor as Descriptor
     from .descriptor import MediaType as MediaType
     from .failures import BROKEN_OFF as BROKEN_OFF
@@ -37,6 +52,7 @@ if TYPE_CHECKING:
     from .layout import encode_layout as encode_layout
     from .layout import named as named
     from .manifest import CONFIG_TYPES as CONFIG_TYPES
+    from .manifest import CONFIG_TYPES_OF_ALL as CONFIG_TYPES_OF_ALL
     from .manifest import MANIFEST_TYPES as MANIFEST_TYPES
     from .manifest import Index as Index
     from .manifest import Manifest as Manifest
@@ -48,24 +64,36 @@ if TYPE_CHECKING:
     from .reference import parse_reference as parse_reference
     from .registry import RegistryClient as RegistryClient
     from .registry_body import pour as pour
+    from .registry_config import Mirror as Mirror
+    from .registry_config import RegistryConfig as RegistryConfig
+    from .registry_config import is_host as is_host
+    from .registry_config import parse_mirror as parse_mirror
+    from .registry_config import with_insecure as with_insecure
+    from .registry_credentials import find_credentials as find_credentials
     from .registry_hosts import is_loopback as is_loopback
     from .registry_hosts import trust as trust
+    from .registry_login import verify_login as verify_login
     from .registry_push import RegistryPusher as RegistryPusher
+    from .registry_referrers import ReferrersClient as ReferrersClient
     from .strict_json import MAX_DOCUMENT_BYTES as MAX_DOCUMENT_BYTES
 
 # Lazy (PEP 562): a cached build needs a few of these and never the registry client.
 _HOME = {
+    "ATTESTATION_ARTIFACT": "attestation",
+    "ATTESTATION_MANIFEST": "attestation",
     "BROKEN_OFF": "failures",
-    "PASSING": "failures",
     "CACHE_CONFIG_TYPE": "cache_config",
     "CONFIG_TYPES": "manifest",
+    "CONFIG_TYPES_OF_ALL": "manifest",
     "CacheConfig": "cache_config",
     "CacheLayer": "cache_config",
     "CacheMount": "cache_config",
     "CacheRecord": "cache_config",
     "ContainerConfig": "config",
+    "Credentials": "credentials",
     "DEFAULT_PATH": "config",
     "Descriptor": "descriptor",
+    "EMPTY_CONFIG": "attestation",
     "Healthcheck": "config",
     "History": "config",
     "ImageConfig": "config",
@@ -77,11 +105,22 @@ _HOME = {
     "MANIFEST_TYPES": "manifest",
     "MAX_CACHE_CONFIG_BYTES": "cache_config",
     "MAX_DOCUMENT_BYTES": "strict_json",
+    "MAX_STATEMENT_BYTES": "attestation",
     "Manifest": "manifest",
     "MediaType": "descriptor",
+    "NO_PLATFORM": "attestation",
+    "PASSING": "failures",
+    "PREDICATE_TYPE": "attestation",
+    "REFERENCE_DIGEST": "attestation",
+    "REFERENCE_TYPE": "attestation",
     "Reference": "reference",
+    "Mirror": "registry_config",
+    "ReferrersClient": "registry_referrers",
     "RegistryClient": "registry",
+    "RegistryConfig": "registry_config",
     "RegistryPusher": "registry_push",
+    "STATEMENT_TYPE": "attestation",
+    "attested_digest": "attestation",
     "blob_name": "layout",
     "decode_cache_config": "cache_config",
     "decode_config": "config_json",
@@ -93,29 +132,49 @@ _HOME = {
     "encode_index": "manifest",
     "encode_layout": "layout",
     "encode_manifest": "manifest",
+    "erase_credentials": "credential_store",
+    "find_credentials": "registry_credentials",
+    "is_host": "registry_config",
+    "images_of": "attestation",
+    "is_image": "attestation",
     "is_loopback": "registry_hosts",
     "named": "layout",
+    "parse_mirror": "registry_config",
     "parse_reference": "reference",
     "pour": "registry_body",
     "reason_of": "failures",
     "select_platform": "manifest",
+    "store_credentials": "credential_store",
     "trust": "registry_hosts",
+    "verify_login": "registry_login",
+    "with_insecure": "registry_config",
 }
 __all__ = [
+    "ATTESTATION_ARTIFACT",
+    "ATTESTATION_MANIFEST",
     "BROKEN_OFF",
     "CACHE_CONFIG_TYPE",
     "CONFIG_TYPES",
+    "CONFIG_TYPES_OF_ALL",
     "DEFAULT_PATH",
+    "EMPTY_CONFIG",
     "LAYOUT_FILE",
     "MANIFEST_TYPES",
     "MAX_CACHE_CONFIG_BYTES",
     "MAX_DOCUMENT_BYTES",
+    "MAX_STATEMENT_BYTES",
+    "NO_PLATFORM",
     "PASSING",
+    "PREDICATE_TYPE",
+    "REFERENCE_DIGEST",
+    "REFERENCE_TYPE",
+    "STATEMENT_TYPE",
     "CacheConfig",
     "CacheLayer",
     "CacheMount",
     "CacheRecord",
     "ContainerConfig",
+    "Credentials",
     "Descriptor",
     "Healthcheck",
     "History",
@@ -126,9 +185,13 @@ __all__ = [
     "LayoutEntry",
     "Manifest",
     "MediaType",
+    "Mirror",
     "Reference",
+    "ReferrersClient",
     "RegistryClient",
+    "RegistryConfig",
     "RegistryPusher",
+    "attested_digest",
     "blob_name",
     "decode_cache_config",
     "decode_config",
@@ -140,13 +203,22 @@ __all__ = [
     "encode_index",
     "encode_layout",
     "encode_manifest",
+    "erase_credentials",
+    "find_credentials",
+    "images_of",
+    "is_host",
+    "is_image",
     "is_loopback",
     "named",
+    "parse_mirror",
     "parse_reference",
     "pour",
     "reason_of",
     "select_platform",
+    "store_credentials",
     "trust",
+    "verify_login",
+    "with_insecure",
 ]
 
 __getattr__ = lazy_face(__name__, _HOME)

@@ -19,6 +19,7 @@ class MediaType:
     OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
     OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
     OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
+    OCI_EMPTY: Final = "application/vnd.oci.empty.v1+json"  # a config that says nothing
     OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
     OCI_LAYER_GZIP: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
     OCI_LAYER_ZSTD: Final = "application/vnd.oci.image.layer.v1.tar+zstd"
@@ -31,10 +32,11 @@ class MediaType:
 
 @frozen
 class Descriptor:
-    """Digest, size and media type of a blob. `annotations` are sorted by key."""
+    """Digest, size and media type of a blob. `annotations`: sorted by key; `artifact_type`: of a manifest."""
 
     media_type: str
     digest: Digest
     size_bytes: int
     platform: Platform | None = None
     annotations: tuple[tuple[str, str], ...] = ()
+    artifact_type: str = ""

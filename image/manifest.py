@@ -13,6 +13,7 @@ from ..digest import parse_digest
 from ..errors import SourceError
 from ..platforms import Platform, parse_platform
 from ..values import frozen
+from .attestation import images_of
 from .descriptor import Descriptor, MediaType
 from .strict_json import decode_json, encode_json
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIG_TYPES",
+    "CONFIG_TYPES_OF_ALL",
     "MANIFEST_TYPES",
     "Index",
     "Manifest",
@@ -31,6 +33,8 @@ __all__ = [
     "encode_descriptor",
     "encode_index",
     "encode_manifest",
+    "is_schema1",
+    "schema1_error",
     "select_platform",
 ]
 
@@ -38,17 +42,20 @@ _INDEXES = (MediaType.OCI_INDEX, MediaType.DOCKER_INDEX)
 _MANIFESTS = (MediaType.OCI_MANIFEST, MediaType.DOCKER_MANIFEST)
 MANIFEST_TYPES = (*_MANIFESTS, *_INDEXES)  # what to ask a registry for
 CONFIG_TYPES = (MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG, "application/octet-stream")  # the last: docker 1.10
-_ATTESTATION = ("vnd.docker.reference.type", "attestation-manifest")
+CONFIG_TYPES_OF_ALL = (*CONFIG_TYPES, MediaType.OCI_EMPTY)  # also of what belongs to images without being one
+_MAX_ENTRIES = 4096  # layers of an image, manifests of an index; docker stops at 127 layers
 
 
 @frozen
 class Manifest:
-    """One image: its config and its layers, bottom first."""
+    """One image: its config and its layers, bottom first. Or an artifact: something said of the image `subject`."""
 
     config: Descriptor
     layers: tuple[Descriptor, ...]
     media_type: str = MediaType.OCI_MANIFEST
     annotations: tuple[tuple[str, str], ...] = ()
+    artifact_type: str = ""
+    subject: Descriptor | None = None
 
 
 @frozen
@@ -64,9 +71,12 @@ def encode_manifest(manifest: Manifest) -> bytes:
     fields: dict[str, Json] = {
         "schemaVersion": 2,
         "mediaType": manifest.media_type,
+        **({"artifactType": manifest.artifact_type} if manifest.artifact_type else {}),
         "config": encode_descriptor(manifest.config),
         "layers": [encode_descriptor(layer) for layer in manifest.layers],
     }
+    if manifest.subject is not None:
+        fields["subject"] = encode_descriptor(manifest.subject)
     if manifest.annotations:
         fields["annotations"] = dict(sorted(manifest.annotations))
     return encode_json(fields, indent=True)
@@ -102,6 +112,8 @@ def encode_descriptor(descriptor: Descriptor) -> dict[str, Json]:
         if platform.variant:
             values["variant"] = platform.variant
         fields["platform"] = values
+    if descriptor.artifact_type:
+        fields["artifactType"] = descriptor.artifact_type
     return fields
 
 
@@ -113,12 +125,8 @@ def decode_manifest(data: bytes, *, ref: str = "", configs: tuple[str, ...] = CO
     """
     top = decode_json(data, what="image manifest", ref=ref)
     version, media_type = top.integer("schemaVersion"), top.text("mediaType")
-    if version == 1 or media_type.startswith("application/vnd.docker.distribution.manifest.v1+"):
-        raise SourceError(
-            f"{ref or 'this image'} is in Docker's schema 1, given up in 2017",
-            ref=ref,
-            hint="push it again with a current docker, podman or skopeo",
-        )
+    if version == 1 or is_schema1(media_type):
+        raise schema1_error(ref)
     if version != 2:
         raise top.error("schemaVersion", f"expected 2, found {version}")
     if not media_type:
@@ -126,13 +134,33 @@ def decode_manifest(data: bytes, *, ref: str = "", configs: tuple[str, ...] = CO
     if media_type in _INDEXES:
         if "layers" in top.values or "config" in top.values:
             raise top.error("mediaType", "it says index, yet there are layers")
-        manifests = tuple(decode_descriptor(item) for item in top.children("manifests"))
+        manifests = _descriptors(top, "manifests")
         return Index(manifests=manifests, media_type=media_type, annotations=top.text_map("annotations"))
     if media_type in _MANIFESTS:
         if "manifests" in top.values:
             raise top.error("mediaType", "it says manifest, yet there is a list of manifests")
         return _decode_image(top, media_type, configs)
     raise top.error("mediaType", f"expected an image manifest or index, found {media_type[:100]!r}")
+
+
+def _descriptors(top: JsonObject, key: str) -> tuple[Descriptor, ...]:
+    items = top.children(key)
+    if len(items) > _MAX_ENTRIES:
+        raise top.error(key, f"expected at most {_MAX_ENTRIES} entries, found {len(items)}")
+    return tuple(decode_descriptor(item) for item in items)
+
+
+def is_schema1(media_type: str) -> bool:
+    """Docker's first form of images: one with a signature inside, which no digest is made of."""
+    return media_type.startswith("application/vnd.docker.distribution.manifest.v1+")
+
+
+def schema1_error(ref: str) -> SourceError:
+    return SourceError(
+        f"{ref or 'this image'} is in Docker's schema 1, given up in 2017",
+        ref=ref,
+        hint="push it again with a current docker, podman or skopeo",
+    )
 
 
 def _decode_image(top: JsonObject, media_type: str, configs: tuple[str, ...]) -> Manifest:
@@ -145,8 +173,15 @@ def _decode_image(top: JsonObject, media_type: str, configs: tuple[str, ...]) ->
             f"{top.ref or 'this manifest'} is no container image: its config is a {descriptor.media_type[:100]!r}",
             ref=top.ref,
         )
-    layers = tuple(decode_descriptor(item) for item in top.children("layers"))
-    return Manifest(config=descriptor, layers=layers, media_type=media_type, annotations=top.text_map("annotations"))
+    subject = top.child("subject")
+    return Manifest(
+        config=descriptor,
+        layers=_descriptors(top, "layers"),
+        media_type=media_type,
+        annotations=top.text_map("annotations"),
+        artifact_type=top.text("artifactType"),
+        subject=None if subject is None else decode_descriptor(subject),
+    )
 
 
 def decode_descriptor(values: JsonObject) -> Descriptor:
@@ -170,6 +205,7 @@ def decode_descriptor(values: JsonObject) -> Descriptor:
         size_bytes=size,
         platform=None if platform is None else _decode_platform(platform),
         annotations=values.text_map("annotations"),
+        artifact_type=values.text("artifactType"),
     )
 
 
@@ -189,16 +225,12 @@ def select_platform(index: Index, platform: Platform) -> Descriptor | None:
     An older variant of the same architecture serves, and so does the 32-bit one below it (386 on
     amd64, arm on arm64), best match first: containerd's platforms.Only. Entries that name no platform come last.
     """
-    candidates = [entry for entry in index.manifests if not _is_attestation(entry)]
+    candidates = images_of(index)
     for wanted in _serving(platform):
         for entry in candidates:
             if entry.platform is not None and _key(entry.platform) == wanted:
                 return entry
     return next((entry for entry in candidates if entry.platform is None), None)
-
-
-def _is_attestation(entry: Descriptor) -> bool:
-    return _ATTESTATION in entry.annotations
 
 
 def _key(platform: Platform) -> tuple[str, str, str]:

@@ -47,6 +47,8 @@ async def pour(
                 await response.aclose()
     except (httpx.HTTPError, httpx.StreamError):
         if received <= limit:
+            if gathered:  # what came counts: a download goes on from here
+                await sink(b"".join(gathered))
             raise
     if gathered:
         await sink(b"".join(gathered))

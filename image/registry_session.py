@@ -1,65 +1,73 @@
-"""One build's dealings with registries: connections that are kept, and who we are to each of them.
+"""One build's dealings with registries: connections that are kept, and the servers that stand for each registry.
 
-Registries on this machine (127.0.0.0/8, ::1, localhost) are spoken to in plain http, all others in https, unless told
-otherwise.
-We are nobody until a registry asks who we are; then the credentials of docker and podman are looked up.
+A repository is read from the mirrors of its registry, in their order, and from the registry itself; it is written to
+the registry. What a mirror cannot give, or gives wrong, is asked of the next; one that cannot be reached is left alone.
 """
 
 from __future__ import annotations
 
 import os
+import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import httpx
 
+from .. import __version__
 from ..blocking import run_blocking
-from ..values import frozen
-from .registry_auth import asks_for_password, bearer_token, parse_challenge, realm_host
-from .registry_credentials import find_credentials
-from .registry_errors import check_status, unreachable
-from .registry_hosts import endpoint, is_loopback, trust
+from ..errors import SourceError
+from ..log import log
+from ..values import replace
+from .registry_access import PULL, Access, Admission
+from .registry_config import Mirror, RegistryConfig, parse_mirror
+from .registry_errors import check_status, unreachable, with_mirrors
+from .registry_hosts import find_host, is_loopback, trust
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
     from typing import Self, TypeAlias
 
     from .reference import Reference
-    from .registry_credentials import Credentials
+    from .registry_hosts import RegistryHost
 
     Body: TypeAlias = Callable[[], bytes | AsyncIterator[bytes]]  # called anew for every try
 
-__all__ = ["PULL", "PUSH", "Access", "RegistrySession"]
+__all__ = ["SILENCE_S", "USER_AGENT", "Place", "RegistrySession"]
+
+_T = TypeVar("_T")
+_CONNECT_S = 10
+SILENCE_S = 30.0
+_SENDING_S = 300.0  # a registry hashes a large blob before it answers
+USER_AGENT = f"llbuild/{__version__}"
 
 
-@frozen(kw_only=False)
-class Access:
-    """What a request does to the repository, and which others of the registry it reads."""
+class Place(NamedTuple):
+    """Where a repository is to be had. `repository`: its name there; `stands_for`: the registry, at a mirror of it."""
 
-    actions: str
-    also_pull: tuple[str, ...] = ()
+    host: RegistryHost
+    repository: Reference
+    stands_for: str = ""
 
-    def scopes(self, path: str) -> tuple[str, ...]:
-        """As token servers know them. Spec: distribution's "Token Scope Documentation"."""
-        return (f"repository:{path}:{self.actions}", *(f"repository:{other}:pull" for other in self.also_pull))
-
-
-PULL, PUSH = Access("pull"), Access("pull,push")
-_TIMEOUT = httpx.Timeout(30, connect=10, pool=None)
-_TIMEOUT_SENDING = httpx.Timeout(300, connect=10, pool=None)  # a registry hashes a large blob before it answers
+    @property
+    def url(self) -> httpx.URL:
+        """The repository's URL."""
+        return httpx.URL(f"{self.host.url}/v2/{self.repository.path}")
 
 
 class RegistrySession:
     """Usable by many tasks at once, inside `async with`."""
 
-    def __init__(self, *, plain_http: Collection[str] = ()) -> None:
-        """plain_http: other hosts (`host[:port]`) that are spoken to without TLS."""
-        self._plain_http = frozenset(plain_http)
+    def __init__(self, registries: Iterable[RegistryConfig] = (), *, silence_s: float = SILENCE_S) -> None:
+        """registries: what is known of some. silence_s: how long a server may say nothing while it sends."""
+        self._configs = {registry.host: registry for registry in registries}
+        self._receiving = httpx.Timeout(silence_s, connect=min(_CONNECT_S, silence_s), pool=None)
+        self._sending = httpx.Timeout(max(silence_s, _SENDING_S), connect=min(_CONNECT_S, silence_s), pool=None)
         self._stack = AsyncExitStack()
-        self._clients: dict[bool, httpx.AsyncClient] = {}  # of this machine, of all others
-        self._authorizations: dict[tuple[str, tuple[str, ...]], str] = {}  # header by repository and scopes
-        self._credentials: dict[str, Credentials | None] = {}  # by repository
+        self._hosts: dict[tuple[str, bool], RegistryHost] = {}  # by domain and whether it is said to be plain
+        self._clients: dict[str, httpx.AsyncClient] = {}  # "": all hosts of which nothing is known
+        self._left_alone: set[str] = set()  # mirrors
+        self._admission = Admission(self._client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,11 +77,62 @@ class RegistrySession:
     ) -> None:
         await self._stack.aclose()
 
+    async def _home(self, reference: Reference) -> Place:
+        """The registry itself."""
+        return Place(await self._host(reference.domain), reference)
+
+    async def _read(self, reference: Reference, ask: Callable[[Place], Awaitable[_T]]) -> _T:
+        """What the first of the mirrors can give, or else the registry itself. Raises SourceError: the registry's."""
+        config = self._configs.get(reference.domain)
+        refused: list[str] = []
+        for text in () if config is None else config.mirrors:
+            mirror = parse_mirror(text)
+            if mirror.host in self._left_alone:
+                continue
+            try:
+                return await ask(await self._mirrored(reference, mirror))
+            except SourceError as error:
+                log.info("mirror gave nothing", mirror=text, image=str(reference), error=error.message)
+                refused.append(f"mirror {text}: {error.message}")
+        try:
+            return await ask(await self._home(reference))
+        except SourceError as error:
+            raise with_mirrors(error, refused) from error
+
+    async def _mirrored(self, reference: Reference, mirror: Mirror) -> Place:
+        host = await self._host(mirror.host, plain=mirror.plain)
+        path = f"{mirror.path}/{reference.path}" if mirror.path else reference.path
+        return Place(host, replace(reference, domain=mirror.host, path=path), stands_for=reference.domain)
+
+    def leave_alone(self, domain: str) -> None:
+        """Never ask this mirror again."""
+        self._left_alone.add(domain)
+
+    async def _host(self, domain: str, *, plain: bool = False) -> RegistryHost:
+        found = self._hosts.get((domain, plain))
+        if found is None:
+            config = self._configs.get(domain)
+            if plain and (config is None or config.http is None):
+                config = replace(config or RegistryConfig(host=domain), http=True)
+            found = await run_blocking(find_host, domain, config, dict(os.environ))
+            if found.falls_back:
+                found = await self._with_or_without_tls(found)
+            self._hosts[domain, plain] = found
+        return found
+
+    async def _with_or_without_tls(self, host: RegistryHost) -> RegistryHost:
+        client = await self._client(host, host.domain)
+        try:
+            await client.head(f"{host.url}/v2/", timeout=self._receiving)
+        except (httpx.HTTPError, ssl.SSLError):
+            return host.without_tls()
+        return host
+
     @asynccontextmanager
     async def _request(
         self,
         method: str,
-        reference: Reference,
+        place: Place,
         target: str,
         *,
         headers: Mapping[str, str],
@@ -86,78 +145,51 @@ class RegistrySession:
         target: below the repository's URL, or a whole URL that the registry gave us. expected: what counts as
         success besides 2xx. Raises SourceError.
         """
-        whole = "://" in target
-        home = self._home(reference)
-        url = httpx.URL(target if whole else f"{home}/v2/{reference.path}/{target}")
-        at_home = url.netloc == home.netloc
-        scopes = access.scopes(reference.path)
+        host, repository, admission = place.host, place.repository, self._admission
+        url = httpx.URL(target if "://" in target else f"{place.url}/{target}")
+        if place.stands_for:  # as containerd tells mirrors that hold several registries
+            url = url.copy_merge_params({"ns": place.stands_for})
+        at_home = url.netloc == place.url.netloc  # where blobs are kept is told nothing about us
         for attempt in (1, 2):
-            sent = {**headers, "Accept-Encoding": "identity"}
-            authorization = self._authorizations.get((reference.name, scopes))
-            if authorization and at_home:  # where blobs are kept is told nothing about us
-                sent["Authorization"] = authorization
+            sent = {**headers, "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
             try:
-                client = await self._client(url.netloc.decode())
+                shown = await admission.header(host, repository, access) if at_home else ""
+                if shown:
+                    sent["Authorization"] = shown
+                client = await self._client(host, url.netloc.decode())
                 async with client.stream(
                     method,
                     url,
                     headers=sent,
                     content=None if body is None else body(),
                     follow_redirects=body is None,
-                    timeout=_TIMEOUT if access is PULL else _TIMEOUT_SENDING,
+                    timeout=self._receiving if access is PULL else self._sending,
                 ) as response:
-                    challenges = response.headers.get_list("www-authenticate")
-                    found = None
+                    answered = False
                     if response.status_code == 401 and attempt == 1 and at_home:
-                        found = await self._authorization(challenges, reference, scopes)
-                    if found is None:
+                        challenges = response.headers.get_list("www-authenticate")
+                        answered = bool(await admission.answer(challenges, host, repository, access, shown=shown))
+                    if not answered:
                         if response.status_code not in expected:
-                            await check_status(response, reference, self._credentials.get(reference.name))
+                            await check_status(response, repository, admission.credentials(repository))
                         yield response
                         return
-                self._authorizations[reference.name, scopes] = found
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise unreachable(reference, error) from error
+            except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:  # httpx lets some of the last through
+                if place.stands_for and isinstance(error, httpx.ConnectError | httpx.TimeoutException):
+                    self.leave_alone(host.domain)
+                raise unreachable(str(repository), host.domain, error) from error
 
-    def _home(self, reference: Reference) -> httpx.URL:
-        """The registry's base URL."""
-        return httpx.URL(endpoint(reference.domain, plain=reference.domain in self._plain_http))
-
-    async def _authorization(self, challenges: list[str], reference: Reference, scopes: tuple[str, ...]) -> str | None:
-        """The header that answers one of these challenges; None when we have no answer."""
-        credentials = await self._known(reference)
-        for header in challenges:
-            challenge = parse_challenge(header)
-            if challenge is not None:
-                client = await self._client(realm_host(challenge, reference))
-                wanted = tuple(dict.fromkeys((*_unlike(challenge.scope.split(), scopes), *scopes)))
-                return f"Bearer {await bearer_token(client, challenge, reference, wanted, credentials)}"
-            if asks_for_password(header) and credentials is not None:
-                return credentials.basic
-        return None
-
-    async def _known(self, reference: Reference) -> Credentials | None:
-        if reference.name not in self._credentials:
-            self._credentials[reference.name] = await run_blocking(find_credentials, reference, dict(os.environ))
-        return self._credentials[reference.name]
-
-    async def _client(self, domain: str) -> httpx.AsyncClient:
+    async def _client(self, host: RegistryHost, domain: str) -> httpx.AsyncClient:
+        """The connections to `domain`, where `host` sends us, or which it is."""
         loopback = is_loopback(domain)
-        client = self._clients.get(loopback)
-        if client is None:
-            certificates = await run_blocking(trust)
-            client = self._clients.get(loopback)  # another task may have been here meanwhile
-        if client is None:
+        key = f"{loopback} {'' if host.is_ordinary else host.domain}"
+        if key in self._clients:
+            return self._clients[key]
+        certificates = await run_blocking(trust, None if host.is_ordinary else host)
+        if key not in self._clients:  # another task may have been here meanwhile
             # As with Go's clients, no proxy stands between a machine and itself.
-            client = httpx.AsyncClient(
-                timeout=_TIMEOUT, verify=certificates, trust_env=not loopback, follow_redirects=True
+            self._clients[key] = client = httpx.AsyncClient(
+                timeout=self._receiving, verify=certificates, trust_env=not loopback, follow_redirects=True
             )
-            self._clients[loopback] = client
             self._stack.push_async_callback(client.aclose)
-        return client
-
-
-def _unlike(asked: list[str], ours: tuple[str, ...]) -> list[str]:
-    """What a challenge asks for of other things than we do: for the same ones, ours says at least as much."""
-    resources = {scope.rpartition(":")[0] for scope in ours}
-    return [scope for scope in asked if scope.rpartition(":")[0] not in resources]
+        return self._clients[key]

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from .decode import decode_buildkit
     from .encode import encode_buildkit, op_digests
     from .plain import plain_definition
+    from .steps import BuildSteps as BuildSteps
+    from .steps import build_steps as build_steps
 
 _HOME = {
+    "BuildSteps": "steps",
+    "build_steps": "steps",
     "converted_definition": "converted",
     "decode_buildkit": "decode",
     "encode_buildkit": "encode",
@@ -20,6 +24,14 @@ _HOME = {
     "plain_definition": "plain",
 }
 
-__all__ = ["converted_definition", "decode_buildkit", "encode_buildkit", "op_digests", "plain_definition"]
+__all__ = [
+    "BuildSteps",
+    "build_steps",
+    "converted_definition",
+    "decode_buildkit",
+    "encode_buildkit",
+    "op_digests",
+    "plain_definition",
+]
 
 __getattr__ = lazy_face(__name__, _HOME)

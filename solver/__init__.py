@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .explain import Cause, Reason
     from .flights import Flights
     from .portable import portable_records
-    from .reasons import reasons_of
+    from .reasons import Past
     from .retry import RETRY_DELAYS_S, retrying
 
 _LAZY = {
@@ -45,7 +45,7 @@ _LAZY = {
     **dict.fromkeys(("Cause", "Reason"), "explain"),
     "Flights": "flights",
     "portable_records": "portable",
-    "reasons_of": "reasons",
+    "Past": "reasons",
     **dict.fromkeys(("RETRY_DELAYS_S", "retrying"), "retry"),
 }
 
@@ -73,6 +73,7 @@ __all__ = [
     "Limits",
     "LogChunk",
     "Outcome",
+    "Past",
     "Plan",
     "Prober",
     "ProcessUsage",
@@ -94,7 +95,6 @@ __all__ = [
     "execute",
     "make_plan",
     "portable_records",
-    "reasons_of",
     "resolve_sources",
     "retrying",
     "solve",

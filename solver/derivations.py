@@ -82,7 +82,6 @@ class Derivations:
         self._database = database
         self._kept = kept
         self._kept_listing_bytes = kept_listing_bytes
-        self._latest: tuple[float, int, list[Derivation]] | None = None  # the last answer, and to what
 
     def record(self, derivation: Derivation, listings: Iterable[tuple[Digest, bytes]] = ()) -> None:
         """Add one, with the listings behind its files (empty ones are not kept). Raises StoreError."""
@@ -128,22 +127,19 @@ class Derivations:
         found = self.of_vertex(vertex, completed + 1e-6)
         return found if found is not None and found.created >= started else None
 
-    def latest(self, before: float, limit: int) -> list[Derivation]:
-        """The newest from before that moment, newest first, the newest only of each name.
+    def names(self, before: float) -> list[tuple[str, int]]:
+        """The names of all steps recorded before that moment, with the number of the newest record of each.
 
-        A build asks for all its steps what was before it, and the past stays as it is: the answer is kept.
+        Those recorded last come first.
         """
-        if self._latest is None or self._latest[:2] != (before, limit):
-            self._latest = (before, limit, self._read_latest(before, limit))
-        return self._latest[2]
-
-    def _read_latest(self, before: float, limit: int) -> list[Derivation]:
-        return self._read(
-            "SELECT vertex, name, created, done, parts FROM derivations WHERE id IN"
-            " (SELECT max(id) FROM derivations WHERE created < ? GROUP BY name ORDER BY max(id) DESC LIMIT ?)"
-            " ORDER BY id DESC",
-            (before, limit),
+        return self._database.query(
+            "SELECT name, max(id) FROM derivations WHERE created < ? GROUP BY name ORDER BY max(id) DESC", (before,)
         )
+
+    def get(self, number: int) -> Derivation | None:
+        """The record of that number, unless it was dropped meanwhile."""
+        found = self._read("SELECT vertex, name, created, done, parts FROM derivations WHERE id = ?", (number,))
+        return found[0] if found else None
 
     def _read(self, statement: str, values: tuple[object, ...]) -> list[Derivation]:
         """Raises DamagedError."""

@@ -194,7 +194,7 @@ def _files(new: Input, old: Input, listing_of: ListingOf) -> Reason:
     changes = compare_listings(before, after)
     if not changes:
         return Reason(cause=Cause.FILES, summary=f"{where}: the same files are selected in another way")
-    total = count_files(after)
+    total = count_files(after) + sum(change.how == "removed" for change in changes)
     few = ", ".join(map(str, changes[:3])) + (", …" if len(changes) > 3 else "")
     noun = "file" if total == 1 else "files"
     return Reason(

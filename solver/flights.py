@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ..blocking import wait_longer
 from ..bytelocks import READ, UNLOCK, WRITE, lock_byte, one_locked, open_lock_file, place_of
 from ..errors import StoreError
 
@@ -30,7 +31,6 @@ __all__ = ["Flights"]
 
 _PRESENCE = (1 << 62) + 1  # beyond the places of keys; read-locked by every process that has the file open
 _MARK_BYTES = 16
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.2
 
 
 class Flights:
@@ -70,12 +70,10 @@ class Flights:
         while (busy := self._here.get(key)) is not None:
             await busy.wait()
         self._here[key] = anyio.Event()
-        wait_s = _FIRST_WAIT_S
+        waited_s = 0.0
         try:
             while not self._set(key, WRITE):
-                # Not F_OFD_SETLKW in a thread: a thread that waits in the kernel cannot be cancelled.
-                await anyio.sleep(wait_s)
-                wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
+                waited_s = await wait_longer(waited_s)
         except BaseException:
             self.release(key)
             raise

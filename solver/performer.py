@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .keys import Key
     from .ledger import Ledger
     from .plan import Plan
+    from .reasons import Past
     from .worker import Ref, Worker
 
 __all__ = ["Performer"]
@@ -59,6 +60,7 @@ class Performer:
         self._plan_is_fresh = plan_is_fresh
         self._explain = explain
         self._began = time.time()
+        self._past: Past | None = None
         self._contents = dict(plan.contents)  # and, as they become known, those of results
         self.records: dict[Digest, Record] = dict(plan.hits)  # results so far
         self._made: dict[Key, Record] = {}  # by strong key, what this build made itself
@@ -144,7 +146,7 @@ class Performer:
     def _reason(self, vertex: Vertex, entry: Entry) -> str:
         """Why it must run, in a line; "" when nothing like it ever ran: there is nothing to tell."""
         from .explain import Cause, built_on  # only for displays that explain
-        from .reasons import reasons_of
+        from .reasons import Past
 
         ran = [
             edge.vertex
@@ -155,7 +157,9 @@ class Performer:
         if ran and not ignored and self._store.durations([entry.op]):
             reason = built_on(self._plan.graph.name(ran[0]))  # the usual case of all that follows a change
         else:
-            reason = reasons_of(entry.derive(), self._store.derivations, self._began, entry.listings)[0]
+            if self._past is None:
+                self._past = Past(self._store.derivations, self._began)
+            reason = self._past.reasons_of(entry.derive(), entry.listings)[0]
         return "" if reason.cause is Cause.NEW else reason.summary
 
     def _listings(self, vertex: Vertex) -> tuple[tuple[Digest, bytes], ...]:

@@ -15,6 +15,8 @@ __all__ = ["RETRY_DELAYS_S", "retrying"]
 
 RETRY_DELAYS_S = (1.0, 2.0, 4.0, 8.0)  # BuildKit's, for pulls and pushes
 
+_MOST_PATIENCE_S = 60.0  # a server that wants us to wait for longer is not waited for
+
 _T = TypeVar("_T")
 
 
@@ -23,6 +25,7 @@ async def retrying(
 ) -> _T:
     """The result of `call()`, tried again after each of the delays while it fails for a passing reason.
 
+    A server that says when to come again is asked no earlier; one that says "in more than a minute" not at all.
     `say` is told, in words, what failed and when it is tried again. Raises what the last try raised; an error
     that is not `transient` at once.
     """
@@ -30,9 +33,10 @@ async def retrying(
         try:
             return await call()
         except SourceError as failure:
-            if not failure.transient:
+            wait_s = max(delay_s, failure.retry_after_s or 0.0)
+            if not failure.transient or wait_s > max(_MOST_PATIENCE_S, delay_s):
                 raise
             if say is not None:
-                say(f"{failure.message}; trying again in {delay_s:g} s")
-        await anyio.sleep(delay_s)
+                say(f"{failure.message}; trying again in {wait_s:g} s")
+        await anyio.sleep(wait_s)
     return await call()

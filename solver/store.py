@@ -65,7 +65,6 @@ _SCHEMA = Schema(
     ),
 )
 SCHEMAS = (_SCHEMA, DERIVATIONS_SCHEMA)  # all that a CacheStore needs
-_BATCH = 500  # SQLite allows 32,766 parameters; beyond a few hundred there is nothing to gain
 _FRESH_S = 3600.0  # what was used within this time is not written again for what lies above it
 
 
@@ -98,20 +97,15 @@ class CacheStore:
 
     def find(self, keys: Iterable[Key]) -> dict[Key, Record]:
         """The records known under these keys; keys without one are absent. Raises DamagedError."""
-        wanted = list(keys)
-        found: dict[Key, Record] = {}
-        for start in range(0, len(wanted), _BATCH):
-            batch = wanted[start : start + _BATCH]
-            marks = ",".join("?" * len(batch))
-            rows = self._database.query(
-                "SELECT key, refs, strong, result, last_used"  # noqa: S608  constants and question marks
-                f" FROM keys JOIN results ON results.id = result WHERE key IN ({marks})",
-                batch,
-            )
-            with self._database.decoding():
-                for key, refs, strong, number, last_used in rows:
-                    found[key] = Record(tuple(tuple(ref) for ref in unpack(refs)), strong, number, last_used)
-        return found
+        rows = self._database.query_in(
+            "SELECT key, refs, strong, result, last_used FROM keys JOIN results ON results.id = result WHERE key IN ()",
+            keys,
+        )
+        with self._database.decoding():
+            return {
+                key: Record(tuple(tuple(ref) for ref in unpack(refs)), strong, number, last_used)
+                for key, refs, strong, number, last_used in rows
+            }
 
     def use(self, records: Iterable[Record]) -> bool:
         """Say that the results are needed; False when one of them was removed since it was found."""
@@ -133,14 +127,9 @@ class CacheStore:
         now = time.time()
         if all(now - record.last_used < _FRESH_S for record in records):
             return
-        wanted = list(keys)
-        for start in range(0, len(wanted), _BATCH):
-            batch = wanted[start : start + _BATCH]
-            marks = ",".join("?" * len(batch))
-            self._database.change(
-                f"UPDATE results SET last_used = ? WHERE id IN (SELECT result FROM keys WHERE key IN ({marks}))",  # noqa: S608  only marks
-                (now, *batch),
-            )
+        self._database.query_in(
+            "UPDATE results SET last_used = ? WHERE id IN (SELECT result FROM keys WHERE key IN ())", keys, (now,)
+        )
 
     def record(
         self, keys: Sequence[Key], refs: Sequence[Ref], *, strong: Key, op: Key, name: str, duration_s: float
@@ -165,14 +154,7 @@ class CacheStore:
 
     def durations(self, ops: Iterable[Key]) -> dict[Key, float]:
         """Seconds that these ops took the last time; those never performed are absent."""
-        wanted = list(ops)
-        found: dict[Key, float] = {}
-        for start in range(0, len(wanted), _BATCH):
-            batch = wanted[start : start + _BATCH]
-            marks = ",".join("?" * len(batch))
-            query = f"SELECT op, duration_s FROM durations WHERE op IN ({marks})"  # noqa: S608  only question marks
-            found.update(self._database.query(query, batch))
-        return found
+        return dict(self._database.query_in("SELECT op, duration_s FROM durations WHERE op IN ()", ops))
 
     def alias(self, key: Key, known: Key) -> None:
         """Let `key` name what `known` names."""
@@ -214,14 +196,8 @@ class CacheStore:
 
     def contents(self, memos: Iterable[Key]) -> dict[Key, Digest]:
         """What is remembered of these; the others are absent."""
-        wanted = list(memos)
-        found: dict[Key, Digest] = {}
-        for start in range(0, len(wanted), _BATCH):
-            batch = wanted[start : start + _BATCH]
-            marks = ",".join("?" * len(batch))
-            query = f"SELECT id, digest FROM contents WHERE id IN ({marks})"  # noqa: S608  only question marks
-            found.update((memo, Digest(digest)) for memo, digest in self._database.query(query, batch))
-        return found
+        rows = self._database.query_in("SELECT id, digest FROM contents WHERE id IN ()", memos)
+        return {memo: Digest(digest) for memo, digest in rows}
 
     def content(self, memo: Key) -> Digest | None:
         rows = self._database.query("SELECT digest FROM contents WHERE id = ?", (memo,))

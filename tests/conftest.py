@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +22,32 @@ pytest_plugins = ["llbuild.tests.fixtures_registry"]
 # Settings of the person who runs the tests that would change what the program does.
 _SCRUBBED = ("BUILDKIT_", "DOCKER_", "LLBUILD_", "NO_COLOR", "FORCE_COLOR", "REGISTRY_", "SOURCE_DATE_EPOCH")
 
+_LONG_BYTES = 16
 _ROOMS = ("cli", "exporter", "frontend", "image", "llb", "proto", "solver", "worker")
+
+# What a terminal, a shell or a supervisor sends to end a program, and what tests send to the one under test.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def pytest_configure() -> None:
+    """Whoever runs the tests may ignore signals (nohup, `&` in a script, CI): what the tests start must not inherit it.
+
+    A handler is undone by exec(2), being ignored is not: so these stay without effect here, and work in children.
+    """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    for number in _ENDING:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long bytes name no test: they are archives, mostly, and every process that runs tests makes its own."""
+    return argname if isinstance(val, bytes) and len(val) > _LONG_BYTES else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # With several processes that take what is next, those that take long must not be left to the end.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if os.geteuid() == 0:
         return
     for item in items:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from llbuild.tests.certificates import Pair
+
 _LISTENING = "listening on 127.0.0.1:"
 USER, PASSWORD = "alice", "open sesame"
 # `htpasswd -nbB -C 4 alice "open sesame"`: bcrypt is all that docker-registry takes
@@ -71,17 +73,25 @@ def private_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regis
 
 
 @contextmanager
-def serve_registry(folder: Path, *, htpasswd: str = "") -> Iterator[Registry]:
-    """Runs until the end of the `with` block."""
+def serve_registry(
+    folder: Path, *, htpasswd: str = "", tls: Pair | None = None, clients: Path | None = None, auth: str = ""
+) -> Iterator[Registry]:
+    """Runs until the end of the `with` block.
+
+    tls: its certificate; clients: who signs those of clients; auth: how it lets people in, in its config's words.
+    """
     program = require_tool("docker-registry")
-    config, auth = folder / "config.yml", ""
+    config, security = folder / "config.yml", ""
     if htpasswd:
         (folder / "htpasswd").write_text(htpasswd)
-        auth = f'auth: {{htpasswd: {{realm: here, path: "{folder / "htpasswd"}"}}}}\n'
+        auth = f'{{htpasswd: {{realm: here, path: "{folder / "htpasswd"}"}}}}'
+    if tls is not None:
+        wanted = f', clientcas: ["{clients}"]' if clients else ""
+        security = f', tls: {{certificate: "{tls.cert}", key: "{tls.key}"{wanted}}}'
     config.write_text(
         f"version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n"
         f'storage: {{filesystem: {{rootdirectory: "{folder / "data"}"}}}}\n'
-        f'http: {{addr: "127.0.0.1:0", secret: "for tests"}}\n{auth}'
+        f'http: {{addr: "127.0.0.1:0", secret: "for tests"{security}}}\n' + (f"auth: {auth}\n" if auth else "")
     )
     with subprocess.Popen(
         [program, "serve", str(config)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -106,5 +116,5 @@ def _port(server: subprocess.Popen[bytes]) -> int:
         said.append(line.decode(errors="replace"))
         _, found, rest = said[-1].partition(_LISTENING)
         if found:
-            return int(rest.split('"')[0])
+            return int(rest.partition('"')[0].partition(",")[0])  # with TLS: PORT, tls
     pytest.fail("docker-registry did not start:\n" + "".join(said))

@@ -6,14 +6,14 @@ import os
 import pwd
 import socket
 import subprocess
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llbuild.tests.tools import require_tool, run_tool
+from llbuild.tests.webserver import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,8 +101,7 @@ class GitServer:
         return sum(request.endswith("POST git-upload-pack") for request in self.requests)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(LoopbackServer):
     known: GitServer
 
 
@@ -153,14 +152,8 @@ def serve_git(folder: Path) -> Iterator[GitServer]:
     require_tool("git")
     server = _Server(("127.0.0.1", 0), _Handler)
     server.known = known = GitServer(folder=folder, address=f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with server.serving():
         yield known
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextmanager

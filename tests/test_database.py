@@ -45,6 +45,17 @@ def test_many_threads_take_turns(tmp_path: Path) -> None:
     assert database.query("SELECT count(*) FROM things") == [(200,)]
 
 
+def test_any_number_of_values_is_looked_up_and_changed(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "state.db", [ROOM])
+    names = [f"n{number}" for number in range(1234)]
+    database.execute_many("INSERT INTO things VALUES (?)", [(name,) for name in names])
+    found = database.query_in("SELECT name FROM things WHERE name IN ()", iter([*names, "absent"]))
+    assert sorted(found) == sorted((name,) for name in names)
+    database.query_in("UPDATE things SET name = ? || name WHERE name IN ()", names[1:], ("x",))
+    assert database.query("SELECT name FROM things WHERE name NOT LIKE 'x%'") == [("n0",)]
+    assert database.query_in("SELECT name FROM things WHERE name IN ()", []) == []
+
+
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     open_database(path, [ROOM._replace(version=3)]).close()

@@ -35,7 +35,14 @@ NEVER_FOR_A_COMPILE = HEAVY | {
 }
 FACES = [
     *("llbuild", "llbuild.cli", "llbuild.cli.builds"),
-    *("llbuild.exporter", "llbuild.frontend", "llbuild.frontend.dockerfile", "llbuild.image"),
+    *(
+        "llbuild.exporter",
+        "llbuild.exporter.attest",
+        "llbuild.exporter.sbom",
+        "llbuild.frontend",
+        "llbuild.frontend.dockerfile",
+        "llbuild.image",
+    ),
     *(
         "llbuild.llb",
         "llbuild.llb.layout",

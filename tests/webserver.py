@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from socket import socket
 
-__all__ = ["Page", "WebServer", "serve_pages"]
+__all__ = ["LoopbackServer", "Page", "WebServer", "serve_pages"]
 
 
 @dataclass(kw_only=True)
@@ -64,8 +66,29 @@ class WebServer:
         return [status for _, status in self.requests]
 
 
-class _Server(ThreadingHTTPServer):
+class LoopbackServer(ThreadingHTTPServer):
+    """A server that is quiet about clients that go away, as builds that fail or are cancelled do."""
+
     daemon_threads = True
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Serves inside the `with` block."""
+        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield
+        finally:
+            self.shutdown()
+            thread.join()
+            self.server_close()
+
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Server(LoopbackServer):
     web: WebServer
 
 
@@ -122,12 +145,8 @@ def serve_pages() -> Iterator[WebServer]:
     """Runs until the end of the `with` block."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.web = web = WebServer(address=f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield web
-    finally:
-        web.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with server.serving():
+        try:
+            yield web
+        finally:
+            web.released.set()

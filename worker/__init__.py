@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .forms import LayerForms as LayerForms
     from .identity import Identity as Identity
     from .identity import resolve_user as resolve_user
+    from .idmap import in_user_namespace as in_user_namespace
     from .prober import Prober as Prober
     from .records import SCHEMA as SCHEMA
     from .records import LayerRecords as LayerRecords
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .uses import CACHE_MOUNT as CACHE_MOUNT
     from .uses import USES_SCHEMA as USES_SCHEMA
     from .uses import UseRecords as UseRecords
+    from .views import root_mount as root_mount
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
@@ -72,8 +74,10 @@ _HOME = {
     "cache_ids": "cache_mounts",
     "disk_bytes": "upkeep",
     "enter_user_namespace": "userns",
+    "in_user_namespace": "idmap",
     "note_image_layers": "stacks",
     "resolve_user": "identity",
+    "root_mount": "views",
     "unsupported": "support",
     "unwanted_caches": "execcaches",
 }
@@ -106,8 +110,10 @@ __all__ = [
     "cache_ids",
     "disk_bytes",
     "enter_user_namespace",
+    "in_user_namespace",
     "note_image_layers",
     "resolve_user",
+    "root_mount",
     "unsupported",
     "unwanted_caches",
 ]

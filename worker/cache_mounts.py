@@ -18,6 +18,7 @@ from ..image import CacheMount, Descriptor
 from ..llb import ExecOp, MountType
 from ..values import frozen
 from .cacheholds import cache_name
+from .owners import meant, recall, remembering
 from .snapshot import set_owner
 from .uses import CACHE_MOUNT
 
@@ -128,7 +129,7 @@ class CacheMounts:
         with self._content.ingest(verify=False) as ingest:
             packed = pack_layer(str(folder), ingest.write, form.compression, form.level, overlay=False)
             ingest.commit(packed.digest)
-        found = folder.stat()
+        found = meant(folder.stat(), recall(str(folder)) if remembering() else None)
         blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
         described = CacheMount(
             id=mount, blob=packed.digest, mode=found.st_mode & 0o7777, uid=found.st_uid, gid=found.st_gid

@@ -19,9 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-import anyio
-
-from ..blocking import run_blocking
+from ..blocking import run_blocking, wait_longer
 from ..bytelocks import READ, WRITE, lock_byte, open_lock_file, place_of
 from ..errors import LlbuildError, StoreError
 from ..llb import CacheSharing, FileCopy
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CacheHolds", "CacheUse", "FirstContents", "cache_name"]
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.2
 _MODE = 0o755  # of one that begins empty
 _MOST_FOLDERS = 1000  # of one cache; more steps than that do not run at once
 
@@ -120,7 +117,7 @@ class CacheHolds:
         lock = await run_blocking(self._open_locks)
         kind = READ if use.sharing is CacheSharing.SHARED else WRITE
         last = 1 if use.sharing is CacheSharing.LOCKED else _MOST_FOLDERS
-        wait_s = 0.0
+        waited_s = 0.0
         try:
             while True:
                 for number in range(last):
@@ -130,10 +127,9 @@ class CacheHolds:
                             await self._clear(lock, folder, kind)
                         await run_blocking(self.uses.note, CACHE_MOUNT, [(folder, use.id)])
                         return lock, f"{self._folder}/{folder}"
-                if not wait_s:
+                if not waited_s:
                     waiting(use)
-                wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S) or _FIRST_WAIT_S
-                await anyio.sleep(wait_s)
+                waited_s = await wait_longer(waited_s)
         except BaseException:
             os.close(lock)
             raise
@@ -160,8 +156,9 @@ class CacheHolds:
             return
         maker = await run_blocking(self._open_locks)
         try:
-            while not _lock(maker, f"making {path}", WRITE):  # noqa: ASYNC110  held by another process, too
-                await anyio.sleep(_FIRST_WAIT_S)
+            waited_s = 0.0
+            while not _lock(maker, f"making {path}", WRITE):
+                waited_s = await wait_longer(waited_s)
             await run_blocking(self._fill, use, path)
         finally:
             os.close(maker)

@@ -43,7 +43,7 @@ def cache_uses(
         name = mount_id(mount)
         first, described = None, ""
         if mount.input >= 0:
-            folders = [layers.folder(layer) for layer in inputs[mount.input].layers]
+            folders = layers.folders(inputs[mount.input].layers)
             first = FirstContents(tree=MergedTree(folders, userxattr=layers.userxattr), path=mount.selector or "/")
             described = _empty_folder(first) or f"{contents[number]} {mount.selector}"
         uses[number] = CacheUse(name=cache_name(name, described), id=name, sharing=options.sharing, first=first)

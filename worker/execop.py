@@ -16,9 +16,10 @@ from .agents import with_agents
 from .emulation import explain_foreign
 from .execcaches import cache_uses
 from .execsecrets import fetch_secrets
-from .executor import DEFAULT_HOSTNAME, BindMount, CgroupSpec, ExecSpec, OverlayMount, RootMount, TmpfsMount
+from .executor import DEFAULT_HOSTNAME, BindMount, CgroupSpec, ExecSpec, RootMount, TmpfsMount
 from .identity import resolve_user
 from .snapshot import MergedTree, Snapshot
+from .views import layers_mount, root_mount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from .execsecrets import ExecSecrets
     from .executor import Executor, ExitStatus, ExtraMount
     from .reporter import Reporter
-    from .snapshot import ActiveLayer, LayerStore
+    from .snapshot import LayerStore
+    from .snapshotter import Snapshotter, View
 
 __all__ = ["ExecTools", "run_exec_op"]
 
@@ -42,6 +44,7 @@ class ExecTools:
     """What every process of a build is made with."""
 
     layers: LayerStore
+    snapshotter: Snapshotter
     caches: CacheHolds
     executor: Executor
     client: Client
@@ -60,11 +63,11 @@ class _Given:
 
 @dataclass(slots=True)
 class _Prepared:
-    """A process ready to start, and the layers it will write: by output, and those nobody keeps."""
+    """A process ready to start, and its views of layers: by output, with what each began as, and those nobody keeps."""
 
     spec: ExecSpec
-    kept: dict[int, tuple[Snapshot, ActiveLayer | None]] = field(default_factory=dict)
-    dropped: list[ActiveLayer] = field(default_factory=list)
+    kept: dict[int, tuple[Snapshot, View]] = field(default_factory=dict)
+    dropped: list[View] = field(default_factory=list)
 
 
 async def run_exec_op(
@@ -92,16 +95,16 @@ async def run_exec_op(
 
     async def run(caches: Mapping[int, str], agents: Sequence[ExtraMount]) -> tuple[Snapshot, ...]:
         given = _Given(caches=caches, agents=agents, secrets=secrets, cgroup=cgroup)
-        prepared = await run_blocking(_prepare, op, inputs, tools.layers, given)
+        prepared = await run_blocking(_prepare, op, inputs, tools, given)
         try:
             status = await tools.executor.run(prepared.spec, reporter.log)
             reporter.usage(status.user_s, status.system_s, status.max_rss_bytes)
             if status.code not in (op.valid_exit_codes or (0,)):
                 raise _failed(vertex, op, status, prepared.spec.cgroup)
-            return await run_blocking(_commit, prepared, tools.layers, committed)
+            return await run_blocking(_commit, prepared, tools.snapshotter, committed)
         except BaseException:
             with anyio.CancelScope(shield=True):
-                await run_blocking(_discard, prepared, tools.layers)
+                await run_blocking(_discard, prepared, tools.snapshotter)
             raise
 
     def waiting(use: CacheUse) -> None:
@@ -138,30 +141,28 @@ def _has_caches(op: ExecOp) -> bool:
     return any(mount.mount_type is MountType.CACHE for mount in op.mounts)
 
 
-def _prepare(op: ExecOp, inputs: Sequence[Snapshot], layers: LayerStore, given: _Given) -> _Prepared:
+def _prepare(op: ExecOp, inputs: Sequence[Snapshot], tools: ExecTools, given: _Given) -> _Prepared:
     root = next((mount for mount in op.mounts if mount.dest == "/"), None)
     if root is None:
         raise LlbuildError("an exec op needs a mount at /")
     base = inputs[root.input] if root.input >= 0 else Snapshot()
-    identity = resolve_user(
-        MergedTree([layers.folder(layer) for layer in base.layers], userxattr=layers.userxattr), op.user
-    )
+    tree = MergedTree(tools.layers.folders(base.layers), userxattr=tools.layers.userxattr)
+    identity = resolve_user(tree, op.user)
     prepared = _Prepared(ExecSpec(args=op.args, root=RootMount()))
-    lowers, active = _layered(root, base, layers, prepared)
-    extra: list[ExtraMount] = [*given.secrets.mounts, *given.agents]
-    for number, mount in enumerate(op.mounts):
-        if mount is not root and mount.mount_type not in (MountType.SECRET, MountType.SSH):
-            extra.append(_extra(mount, inputs, layers, given.caches.get(number, ""), prepared))
+    try:
+        view = _view(root, base, tools, prepared)
+        extra: list[ExtraMount] = [*given.secrets.mounts, *given.agents]
+        for number, mount in enumerate(op.mounts):
+            if mount is not root and mount.mount_type not in (MountType.SECRET, MountType.SSH):
+                extra.append(_extra(mount, inputs, tools, given.caches.get(number, ""), prepared))
+    except BaseException:
+        _discard(prepared, tools.snapshotter)
+        raise
     env = _with_default((*op.env, *_proxies(op.proxy_env)), "PATH", _DEFAULT_PATH)
     env = _with_default((*env, *given.secrets.env), "HOME", identity.home)
     prepared.spec = ExecSpec(
         args=op.args,
-        root=RootMount(
-            lowers=lowers,
-            upper=active.fs if active else None,
-            work=active.work if active else None,
-            readonly=root.readonly,
-        ),
+        root=root_mount(view, readonly=root.readonly),
         env=env,
         cwd=op.cwd or "/",
         uid=identity.uid,
@@ -193,52 +194,45 @@ def _proxies(proxy: ProxyEnv | None) -> Iterator[str]:
             yield f"{name}={value}"
 
 
-def _layered(
-    mount: Mount, base: Snapshot, layers: LayerStore, prepared: _Prepared
-) -> tuple[tuple[str, ...], ActiveLayer | None]:
-    """Lower folders of a mount, and the new layer its changes go to."""
-    lowers = tuple(layers.folder(layer) for layer in base.layers)
-    active = None if mount.readonly else layers.begin()
+def _view(mount: Mount, base: Snapshot, tools: ExecTools, prepared: _Prepared) -> View:
+    """The layers of a mount, and what becomes of its changes."""
+    view = tools.snapshotter.prepare(tools.layers.folders(base.layers), writable=not mount.readonly)
     if mount.output >= 0:
-        prepared.kept[mount.output] = (base, active)
-    elif active is not None:
-        prepared.dropped.append(active)
-    return lowers, active
+        prepared.kept[mount.output] = (base, view)
+    else:
+        prepared.dropped.append(view)
+    return view
 
 
-def _extra(mount: Mount, inputs: Sequence[Snapshot], layers: LayerStore, cache: str, prepared: _Prepared) -> ExtraMount:
+def _extra(mount: Mount, inputs: Sequence[Snapshot], tools: ExecTools, cache: str, prepared: _Prepared) -> ExtraMount:
     """A mount beside the root. cache: where it is, if it is one."""
     if mount.mount_type is MountType.TMPFS:
         return TmpfsMount(dest=mount.dest, size_bytes=mount.tmpfs.size_bytes if mount.tmpfs else 0)
     if mount.mount_type is MountType.CACHE:
         return BindMount(dest=mount.dest, source=cache, readonly=mount.readonly)
     base = inputs[mount.input] if mount.input >= 0 else Snapshot()
-    lowers, active = _layered(mount, base, layers, prepared)
-    return OverlayMount(
-        dest=mount.dest,
-        lowers=lowers,
-        upper=active.fs if active else None,
-        work=active.work if active else None,
-        selector=mount.selector,
-        readonly=mount.readonly,
-    )
+    view = _view(mount, base, tools, prepared)
+    return layers_mount(view, mount.dest, selector=mount.selector, readonly=mount.readonly)
 
 
 def _commit(
-    prepared: _Prepared, layers: LayerStore, committed: Callable[[tuple[Snapshot, ...]], None]
+    prepared: _Prepared, snapshotter: Snapshotter, committed: Callable[[tuple[Snapshot, ...]], None]
 ) -> tuple[Snapshot, ...]:
-    for dropped in prepared.dropped:
-        layers.discard(dropped)
+    while prepared.dropped:
+        snapshotter.discard(prepared.dropped.pop())
     results = []
     for index in range(max(prepared.kept, default=-1) + 1):
-        base, active = prepared.kept.get(index, (Snapshot(), None))
-        new = () if active is None else (layers.commit(active),)
-        results.append(Snapshot((*base.layers, *new)))
+        base, view = prepared.kept.get(index, (Snapshot(), None))
+        if view is None or view.active is None:
+            if view is not None:
+                snapshotter.discard(view)
+            results.append(base)
+        else:
+            results.append(Snapshot((*base.layers, snapshotter.commit(view))))
     committed(tuple(results))
     return tuple(results)
 
 
-def _discard(prepared: _Prepared, layers: LayerStore) -> None:
-    kept = [active for _, active in prepared.kept.values() if active is not None]
-    for active in [*prepared.dropped, *kept]:
-        layers.discard(active)
+def _discard(prepared: _Prepared, snapshotter: Snapshotter) -> None:
+    for view in [*prepared.dropped, *(view for _, view in prepared.kept.values())]:
+        snapshotter.discard(view)

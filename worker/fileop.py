@@ -158,7 +158,7 @@ class _Run:
 
 
 def _merged(snapshot: Snapshot, store: LayerStore) -> MergedTree:
-    return MergedTree([store.folder(layer) for layer in snapshot.layers], userxattr=store.userxattr)
+    return MergedTree(store.folders(snapshot.layers), userxattr=store.userxattr)
 
 
 def _uses(op: FileOp, inputs: int) -> list[int]:

@@ -73,7 +73,7 @@ def _symlink(action: FileSymlink, writer: LayerWriter, owner: tuple[int, int]) -
         raise LlbuildError(f"cannot make the link /{path}: it exists")
     place = writer.clear(path)
     os.symlink(action.old_path, place)
-    set_owner(place, owner)
+    writer.set_owner(place, owner)
     if action.timestamp >= 0:
         os.utime(place, ns=(action.timestamp, action.timestamp), follow_symlinks=False)
 

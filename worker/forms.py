@@ -116,8 +116,9 @@ class LayerForms:
         return LayerBlob(diff_id=plain[0].digest, descriptor=blob, created=self._latest(new))
 
     def _squash(self, base: Sequence[str], new: Sequence[str], form: LayerForm) -> LayerBlob:
-        folders = [self._layers.folder(LayerId(layer)) for layer in new]
-        below = MergedTree([self._layers.folder(LayerId(layer)) for layer in base], userxattr=self._layers.userxattr)
+        lower = self._layers.folders([LayerId(layer) for layer in base])
+        folders = self._layers.folders([LayerId(layer) for layer in (*base, *new)])[len(lower) :]
+        below = MergedTree(lower, userxattr=self._layers.userxattr)
         with self._content.ingest(verify=False) as ingest:
             packed = pack_squashed(folders, below, ingest.write, form.compression, form.level, latest_s=form.latest_s)
             ingest.commit(packed.digest)

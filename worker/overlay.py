@@ -6,10 +6,11 @@ Source: kernel.org/doc/html/latest/filesystems/overlayfs.html, "whiteouts and op
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING, Final
 
+TYPE_CHECKING = False  # typing is not loaded in the sandbox's helper
 if TYPE_CHECKING:
     import os
+    from typing import Final
 
 __all__ = ["OPAQUE", "OWN_PREFIXES", "is_whiteout"]
 

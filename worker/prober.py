@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .contexts import Contexts
     from .records import LayerRecord, LayerRecords
     from .snapshot import Contents, LayerStore
+    from .source import Pins
 
 __all__ = ["REMOTE_SCHEMES", "Prober", "image_key"]
 
@@ -26,22 +27,41 @@ REMOTE_SCHEMES = frozenset({"git", "http", "https"})
 class Prober:
     """Answers about sources and stored layers. See `solver.Prober` for what each promises."""
 
-    def __init__(self, *, layers: LayerStore, content: ContentStore, records: LayerRecords, contexts: Contexts) -> None:
+    def __init__(
+        self,
+        *,
+        layers: LayerStore,
+        content: ContentStore,
+        records: LayerRecords,
+        contexts: Contexts,
+        pins: Pins | None = None,
+    ) -> None:
+        """pins: what sources are held to; None: to nothing."""
+        from .source import Pins as NoPins
+
         self.layers = layers
         self.content = content
         self.records = records
         self.contexts = contexts
+        self.pins = pins or NoPins()
         self.lost: set[str] = set()  # layers that a record says can be had, and that this build could not get
+        self.resolved: dict[tuple[SourceOp, Platform | None], str] = {}  # what this build's sources stand for
         self._read: dict[tuple[SourceOp, tuple[FileCopy, ...]], Contents] = {}
 
     def source_key(self, op: SourceOp, platform: Platform | None) -> str | None:
+        key = self._pinned(op, platform)
+        if key is not None:
+            self.resolved[op, platform] = key
+        return key
+
+    def _pinned(self, op: SourceOp, platform: Platform | None) -> str | None:
         if op.scheme in {"docker-image", "oci-layout"}:
-            _, at, digest = op.ref.rpartition("@")
+            _, at, digest = self.pins.image(op.identifier).rpartition("@")
             return image_key(digest, platform) if at else None
         if op.scheme in REMOTE_SCHEMES:
             from .source import pinned_key
 
-            return pinned_key(op, self.contexts.files)
+            return pinned_key(op, self.contexts.files, self.pins)
         raise SourceError(f"sources of kind {op.scheme}:// are not supported yet", ref=op.identifier)
 
     def local_contents(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Contents:
@@ -61,9 +81,10 @@ class Prober:
 
     def stored_tree(self, ref: tuple[str, ...]) -> MergedTree | None:
         """The files of a result whose layers are all unpacked here; None for any other."""
-        if not all(self.layers.has(LayerId(layer)) for layer in ref):
+        layers = tuple(map(LayerId, ref))
+        if not all(map(self.layers.has, layers)):
             return None
-        return MergedTree([self.layers.folder(LayerId(layer)) for layer in ref], userxattr=self.layers.userxattr)
+        return MergedTree(self.layers.folders(layers), userxattr=self.layers.userxattr)
 
     def ready_blobs(self, ref: tuple[str, ...]) -> tuple[LayerBlob, ...] | None:
         """The layers of a result as blobs, if every one is in the content store already."""

@@ -57,7 +57,6 @@ SCHEMA = Schema(
         (2, "ALTER TABLE layers ADD COLUMN disk_bytes INTEGER NOT NULL DEFAULT -1"),
     ),
 )
-_BATCH = 500
 _COLUMNS = "id, created, diff_id, unpacked_bytes, digest, media_type, size_bytes, origin, stamp"
 
 
@@ -85,16 +84,9 @@ class LayerRecords:
 
     def get(self, ids: Iterable[str]) -> dict[str, LayerRecord]:
         """The records of these layers; those without one are absent."""
-        wanted = list(ids)
-        found: dict[str, LayerRecord] = {}
-        for start in range(0, len(wanted), _BATCH):
-            batch = wanted[start : start + _BATCH]
-            marks = ",".join("?" * len(batch))
-            query = f"SELECT {_COLUMNS} FROM layers WHERE id IN ({marks})"  # noqa: S608  only question marks
-            rows = self._database.query(query, batch)
-            with self._database.decoding():
-                found.update((row[0], _read(row)) for row in rows)
-        return found
+        rows = self._database.query_in(f"SELECT {_COLUMNS} FROM layers WHERE id IN ()", ids)  # noqa: S608  constants
+        with self._database.decoding():
+            return {row[0]: _read(row) for row in rows}
 
     def form(self, layer: str, form: str) -> tuple[Descriptor, str] | None:
         """The layer's blob in a compression that is not its own, with its stamp."""
@@ -166,14 +158,10 @@ class LayerRecords:
 
     def named(self, diff_ids: Iterable[Digest]) -> dict[Digest, list[str]]:
         """The names of layers with these diff ids: one content may have been made here and pulled as well."""
-        wanted = list(dict.fromkeys(diff_ids))
+        rows = self._database.query_in("SELECT diff_id, id FROM layers WHERE diff_id IN ()", dict.fromkeys(diff_ids))
         found: dict[Digest, list[str]] = {}
-        for start in range(0, len(wanted), _BATCH):
-            batch = wanted[start : start + _BATCH]
-            marks = ",".join("?" * len(batch))
-            query = f"SELECT diff_id, id FROM layers WHERE diff_id IN ({marks})"  # noqa: S608  only question marks
-            for diff_id, layer in self._database.query(query, batch):
-                found.setdefault(Digest(diff_id), []).append(layer)
+        for diff_id, layer in rows:
+            found.setdefault(Digest(diff_id), []).append(layer)
         return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ..blocking import run_blocking
-from ..errors import LlbuildError
+from ..errors import LlbuildError, SourceError
 from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, MountType, PassthroughOp, SourceOp
 from ..platforms import host_platform
 from ..values import replace
@@ -17,6 +17,7 @@ from .fileop import run_file_op
 from .prober import REMOTE_SCHEMES, Prober, image_key
 from .records import LayerRecord, now
 from .snapshot import MergedTree, Snapshot, read_contents
+from .snapshotter import OverlaySnapshotter
 from .stacks import Stacks, note_image_layers
 from .support import unsupported
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .forms import LayerForms
     from .reporter import Reporter
     from .snapshot import Contents, FolderTree
+    from .snapshotter import Snapshotter
     from .source import ImageSource, RemoteSources
 
     Ref: TypeAlias = tuple[str, ...]
@@ -48,7 +50,7 @@ class LocalWorker(Prober):
     One per build; belongs to one event loop.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is another part of the machine
         self,
         prober: Prober,
         *,
@@ -56,16 +58,28 @@ class LocalWorker(Prober):
         remote: RemoteSources,
         executor: Executor,
         caches: CacheHolds,
+        snapshotter: Snapshotter | None = None,
         client: Client | None = None,
         cgroup: CgroupSpec | None = None,
     ) -> None:
-        """client: who is asked for secrets and ssh agents; None: there are none. cgroup: limits of every process."""
-        super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
+        """snapshotter: None: the kernel's overlayfs. cgroup: limits of every process.
+
+        client: who is asked for secrets and ssh agents; None: there are none.
+        """
+        super().__init__(
+            layers=prober.layers,
+            content=prober.content,
+            records=prober.records,
+            contexts=prober.contexts,
+            pins=prober.pins,
+        )
         self.lost = prober.lost
+        self.resolved = prober.resolved
         self._images = images
         self._remote = remote
         self._tools = ExecTools(
             layers=self.layers,
+            snapshotter=snapshotter or OverlaySnapshotter(self.layers),
             caches=caches,
             executor=executor,
             client=client or NoClient(),
@@ -79,9 +93,13 @@ class LocalWorker(Prober):
 
     async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
         if op.scheme in REMOTE_SCHEMES:
-            return await self._remote.resolve(op, reporter.progress)
-        resolved = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
-        return image_key(resolved.digest, platform)
+            key = await self._remote.resolve(op, reporter.progress)
+        else:
+            image = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
+            self.pins.note_image(op.identifier, image.digest)
+            key = image_key(image.digest, platform)
+        self.resolved[op, platform] = key
+        return key
 
     async def read_contents(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Contents:
         tree = await self._tree(ref, _silent)
@@ -138,7 +156,12 @@ class LocalWorker(Prober):
             layer = await self._remote.fetch(op, reporter.progress)
             self._stacks.seen([layer])
             return (layer,)
-        resolved = await self._images.resolve(op.identifier, vertex.platform or host_platform(), _mode(op))
+        identifier = self.pins.image(op.identifier)
+        try:
+            resolved = await self._images.resolve(identifier, vertex.platform or host_platform(), _mode(op))
+        except SourceError as error:
+            self.pins.explain_image(error, op.identifier)
+            raise
         ref = await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
         self.lost.difference_update(ref)  # there is a place to have them from again
         return ref
@@ -212,8 +235,7 @@ class LocalWorker(Prober):
         return self._merged_tree(await self._unpacked(ref, reporter)) if tree is None else tree
 
     def _merged_tree(self, snapshot: Snapshot) -> MergedTree:
-        folders = [self.layers.folder(layer) for layer in snapshot.layers]
-        return MergedTree(folders, userxattr=self.layers.userxattr)
+        return MergedTree(self.layers.folders(snapshot.layers), userxattr=self.layers.userxattr)
 
 
 class _Silent:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from ..listing import render_json
-from ..parser import CommandParser, read_globals, start_log
+from ..parser import CommandParser
 from ..results import check_writable, write_result
 from ..state import open_explanations
 from .choice import add_build
@@ -29,9 +28,7 @@ def run(argv: Sequence[str]) -> int:
     )
     add_build(parser)
     parser.add_value("-o", "--output", metavar="FILE", help="write it to FILE instead of stdout")
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
-    start_log(options)
+    found, options = parser.begin(argv)
     if found.output:
         check_writable(found.output)
     history, derivations = open_explanations(options.root)

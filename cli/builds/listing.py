@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..catalogue import split_name
 from ..listing import add_format, render_json, wants_json
-from ..parser import CommandParser, read_globals, start_log
+from ..parser import CommandParser
 from ..progress.rawjson import rfc3339
 from ..state import open_history
 from ..tables import render_table
@@ -38,10 +38,8 @@ def run(argv: Sequence[str]) -> int:
         " 'llbuild builds COMMAND --help' explains one.",
     )
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
-    start_log(options)
     sys.stdout.write(render_builds(open_history(options.root).summaries(), as_json=as_json))
     return 0
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from ...solver import Outcome
 from ..explain import pick_step
-from ..parser import CommandParser, read_globals, start_log
+from ..parser import CommandParser
 from ..state import open_history
 from ..text import single_line
 from .choice import add_build, add_step, build_and_step
@@ -33,9 +32,7 @@ def run(argv: Sequence[str]) -> int:
     )
     add_build(parser)
     add_step(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
-    start_log(options)
+    found, options = parser.begin(argv)
     history = open_history(options.root)
     build, wanted = build_and_step(found)
     record = history.load(build)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
-from ..parser import CommandParser, read_globals, start_log
+from ..parser import CommandParser
 from ..state import open_history
 
 if TYPE_CHECKING:
@@ -24,14 +23,12 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument("builds", metavar="BUILD", nargs="*", help="its number, or 'last'")
     parser.add_flag("--all", help="every build on record")
-    found = parser.parse(argv)
+    found, options = parser.begin(argv)
     if found.all == bool(found.builds):
         raise UsageError(
             "builds are named, and --all given" if found.all else "a build is missing",
             hint="name builds by their numbers, or give --all",
         )
-    options = read_globals(found, os.environ)
-    start_log(options)
     history = open_history(options.root)
     if found.all:
         numbers = [summary.id for summary in history.summaries()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from ...errors import LlbuildError, UsageError
 from ...image import Descriptor
 from ..catalogue import load_image, open_content
 from ..history import history_lines
-from ..parser import CommandParser, read_globals, start_log, suggestion
+from ..parser import CommandParser, suggestion
 from ..results import check_writable, write_result
 from ..state import open_explanations
 from .choice import add_build
@@ -40,13 +39,11 @@ def run(argv: Sequence[str]) -> int:
     parser.add_value(
         "-o", "--output", metavar="FILE", help=f"default: {_FILES['html'].format('ID')} in this folder; - is stdout"
     )
-    found = parser.parse(argv)
+    found, options = parser.begin(argv)
     form = found.format or "html"
     if form not in _FILES:
         known = ", ".join(_FILES)
         raise UsageError(f"--format {form!r}{suggestion(form, _FILES)}; expected one of {known}")
-    options = read_globals(found, os.environ)
-    start_log(options)
     history, derivations = open_explanations(options.root)
     record = history.load(found.build)
     output = found.output or _FILES[form].format(record.summary.id)

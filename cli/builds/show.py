@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...solver import Cause, Outcome
 from ..explain import OUTCOME_WORDS
 from ..listing import add_format, render_json, wants_json
-from ..parser import CommandParser, read_globals, start_log
+from ..parser import CommandParser
 from ..report import render_warnings
 from ..state import open_explanations
 from ..text import clip, harmless, single_line
@@ -41,10 +40,8 @@ def run(argv: Sequence[str]) -> int:
     )
     add_build(parser)
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
-    start_log(options)
     history, derivations = open_explanations(options.root)
     record = history.load(found.build)
     steps = every_step(record, derivations)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ...errors import UsageError
 from ...values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ...image import RegistryConfig
     from ...solver.gc import Rule, Space
 
-__all__ = ["BuildConfig", "Config", "DefaultsConfig", "GcConfig", "RegistryConfig", "find_config", "load_config"]
+__all__ = ["BuildConfig", "Config", "DefaultsConfig", "GcConfig", "find_config", "load_config"]
 
 _SYSTEM = "/etc/llbuild/config.toml"
 
@@ -25,6 +25,7 @@ class BuildConfig:
     max_parallelism: int = 0  # 0: as the machine allows
     progress: str = "auto"
     keep_going: bool = False
+    snapshotter: str = ""  # "": the first that works
 
 
 @frozen
@@ -50,23 +51,6 @@ class GcConfig:
 
 
 @frozen
-class RegistryConfig:
-    """`[registry."HOST"]`, with BuildKit's keys."""
-
-    host: str
-    http: bool = False
-    insecure: bool = False
-    mirrors: tuple[str, ...] = ()
-    ca: tuple[str, ...] = ()
-    keypair: tuple[tuple[str, str], ...] = ()  # key, cert
-
-    @property
-    def unsupported(self) -> tuple[str, ...]:
-        """The keys that are set, and that no registry is asked by yet."""
-        return tuple(key for key in ("insecure", "mirrors", "ca", "keypair") if getattr(self, key))
-
-
-@frozen
 class Config:
     """`path` "": there is no file. `origins`: what the file sets, as dotted keys, and the lines where it does."""
 
@@ -76,20 +60,6 @@ class Config:
     gc: GcConfig = GcConfig()
     registries: tuple[RegistryConfig, ...] = ()
     origins: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def plain_http(self) -> frozenset[str]:
-        """The registries that are spoken to without TLS."""
-        return frozenset(registry.host for registry in self.registries if registry.http)
-
-    def check_registries(self) -> None:
-        """Raises UsageError for what the file says of registries and nobody follows yet: better than to ignore it."""
-        for registry in self.registries:
-            for key in registry.unsupported:
-                raise UsageError(
-                    f'{self.path}: {key} of registry."{registry.host}" is not supported yet',
-                    hint="take it out, or use another file ($LLBUILD_CONFIG)",
-                )
 
 
 def find_config(environ: Mapping[str, str]) -> str:

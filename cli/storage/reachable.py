@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import LlbuildError
-from ...image import Index, decode_manifest
+from ...image import CONFIG_TYPES_OF_ALL, Index, decode_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ def blobs_of(content: ContentStore, image: StoredImage) -> Iterator[Digest]:
         descriptor = todo.pop()
         yield descriptor.digest
         try:
-            document = decode_manifest(content.read(descriptor.digest), ref=image.name)
+            document = decode_manifest(content.read(descriptor.digest), ref=image.name, configs=CONFIG_TYPES_OF_ALL)
         except LlbuildError:
             continue
         if isinstance(document, Index):

@@ -35,11 +35,6 @@ class Heredoc:
     def text(self) -> str:
         return re.sub(r"^\t+", "", self.content, flags=re.MULTILINE) if self.chomp else self.content
 
-    @property
-    def body_lines(self) -> tuple[int, int]:
-        """First and last line of the body; the last is before the first when it is empty."""
-        return self.first_line, self.first_line + self.content.count("\n") - 1
-
 
 def may_hold_heredocs(name: str, arguments: Arguments) -> bool:
     return name in ("RUN", "COPY", "ADD") and not arguments.json

@@ -83,11 +83,9 @@ def test_everything_a_file_can_say() -> None:
     assert not second.images
     hub, own = config.registries
     assert (hub.mirrors, hub.keypair) == (("mirror.example:5000",), (("/k.pem", "/c.pem"),))
-    assert hub.unsupported == ("mirrors", "keypair")
-    assert config.plain_http == {"registry.example:5000"}
+    assert (hub.http, own.http) == (None, True)
     assert dict(config.origins)["gc.policy.1.all"] == 26
     assert dict(config.origins)["registry.registry.example:5000.http"] == 35
-    assert own.unsupported == ()
 
 
 def error_of(text: str) -> ConfigError:
@@ -115,8 +113,11 @@ def error_of(text: str) -> ConfigError:
         ('[defaults]\nroot = "here"\n', "2:1", "expected an absolute path"),
         ('[defaults]\nplatform = "a/b/c/d/e"\n', "2:1", "platform"),
         ('[registry."docker.io"]\nmirror = []\n', "2:1", "unknown key 'mirror' (did you mean 'mirrors'?)"),
-        ('[registry."r"]\nhttp = true\ninsecure = true\n', "3:1", "contradict each other"),
-        ('[[registry."r".keypair]]\nkey = "k"\n', "1:3", "a keypair needs cert"),
+        ('[registry."r"]\nmirrors = ["ftp://m"]\n', "2:1", "'ftp://m' is no mirror: expected HOST[:PORT][/PATH]"),
+        ('[registry."r"]\nca = ["own.pem"]\n', "2:1", "expected an absolute path, found 'own.pem'"),
+        ('[registry."https://r"]\n', "1:2", "'https://r' is no registry: expected HOST[:PORT]"),
+        ('[[registry."r".keypair]]\nkey = "k"\ncert = "/c"\n', "2:1", "expected an absolute path, found 'k'"),
+        ('[[registry."r".keypair]]\nkey = "/k"\n', "1:3", "a keypair needs cert"),
         ("[build\n", "1:7", "expected ']'"),
         ("[build]\nprogress = \n", "2:12", "invalid value"),
         ("a = 1\na = 2\n", "2:6", "cannot overwrite a value"),
@@ -131,7 +132,7 @@ def test_what_is_wrong_is_said_with_its_place(text: str, place: str, words: str)
 def test_a_complaint_shows_the_line_and_points_at_the_key() -> None:
     report = render_error(error_of('[build]\nprogress = "tty"\nmax-paralel = 4\n'))
     assert "   3 | >>> max-paralel = 4\n     |     ^^^^^^^^^^^\n" in report
-    assert report.endswith("hint: known are max-parallelism, progress, keep-going\n")
+    assert report.endswith("hint: known are max-parallelism, progress, keep-going, snapshotter\n")
 
 
 def test_the_variable_beats_the_users_file_and_that_the_machines(tmp_path: Path) -> None:
@@ -205,15 +206,9 @@ def test_the_command_shows_every_value_and_where_it_comes_from(
     assert values["build.progress"] == ("tty", "$LLBUILD_PROGRESS")
     assert values["build.max-parallelism"] == ("4", f"{path}:3")
     assert values["gc.policy.0.filters"] == ("type=source.local or type=exec.cachemount,id~=^pip", f"{path}:21")
-    assert values["registry.docker.io.mirrors"] == ("not supported yet", f"{path}:29")
+    assert values["registry.docker.io.mirrors"] == ("mirror.example:5000", f"{path}:29")
+    assert values["registry.docker.io.keypair.0.key"] == ("/k.pem", f"{path}:31")
+    assert values["registry.docker.io.http"] == ("on this machine only", "default")
+    assert values["registry.registry.example:5000.ca"] == ("the system's", "default")
     assert main(["config"]) == 0
     assert capsys.readouterr().out.startswith(f"config file: {path}\n")
-
-
-def test_what_would_be_ignored_is_refused(
-    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    monkeypatch.setitem(os.environ, "LLBUILD_CONFIG", environ["LLBUILD_CONFIG"])
-    assert main(["build", "--root", str(tmp_path / "state"), str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert 'mirrors of registry."docker.io" is not supported yet' in said

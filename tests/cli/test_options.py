@@ -113,7 +113,7 @@ def test_progress_comes_from_the_flag_or_the_environment(environ: dict[str, str]
         ("a b", "unexpected argument 'b'"),
         ("a b --zzz", "unknown flag '--zzz'"),
         (". --policy x", "--policy is not supported yet"),
-        ("--attest x", "--attest is not supported yet"),
+        ("--build-arg-file x", "--build-arg-file is not supported yet"),
         ("--annotation x", "--annotation 'x': expected [LEVEL:]KEY=VALUE"),
         ("-o type=tar --annotation x=y", "--annotation is for images, and none is written"),
         ("-t", "flag -t/--tag needs a value"),

@@ -9,6 +9,7 @@ from llbuild.errors import UsageError
 LEVELS = "manifest, index, manifest-descriptor, index-descriptor"
 TYPES = "cacheonly, docker, image, local, oci, registry, tar"
 DOCKER = ImageOptions(docker=True)
+TREES = "type=tar takes dest=, platform-split=, attestation-prefix="
 
 
 @pytest.mark.parametrize(
@@ -77,15 +78,15 @@ def test_an_output_is_read(text: str, want: Output) -> None:
         ("type=cacheonly,dest=x", "--output 'type=cacheonly,dest=x': type=cacheonly takes nothing else, not dest="),
         (
             "type=tar,tar=false",
-            "--output 'type=tar,tar=false': type=tar takes dest=, platform-split=, not tar=",
+            "--output 'type=tar,tar=false': type=tar takes dest=, platform-split=, attestation-prefix=, not tar=",
         ),
         (
             "type=tar,annotation.a=b",
-            "--output 'type=tar,annotation.a=b': type=tar takes dest=, platform-split=, not annotation.a=",
+            "--output 'type=tar,annotation.a=b': " + TREES + ", not annotation.a=",
         ),
         (
             "type=tar,mode=copy",
-            "--output 'type=tar,mode=copy': mode= is not supported yet; type=tar takes dest=, platform-split=",
+            "--output 'type=tar,mode=copy': mode= is not supported yet; " + TREES,
         ),
         (
             "type=image,push-by-digest=true",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.tests.end_to_end.oci import read_image
+from llbuild.tests.tools import require_tool, run_tool
+from llbuild.tests.worker.layer.tars import entry, tar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,3 +79,23 @@ def test_a_base_image_may_have_a_layer_twice(llbuild: Llbuild, context: Callable
     llbuild("build", "-t", "x", context("FROM base\nRUN cat /a > /b\n"))
     assert [layer["digest"] for layer in llbuild.json("inspect", "x")["layers"]][:4] == layers
     assert llbuild("run", "x", "cat", "/b").stdout == "a\n"
+
+
+def test_a_layer_that_says_nothing_of_its_folders_leaves_them_as_they_were(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    """As bazel, jib and others write layers: `tmp/x` without a member for `tmp`, below a link of the base."""
+    require_tool("umoci")
+    base = context("FROM busybox\nRUN chmod 1777 /tmp && mkdir -p /usr/lib64 && ln -s usr/lib64 /lib64\n")
+    llbuild.build("-o", f"type=oci,tar=false,dest={tmp_path / 'layout'},name=base:1", base)
+    (tmp_path / "layer.tar").write_bytes(tar(entry("tmp/x"), entry("lib64/y")))
+    (tag,) = run_tool(["umoci", "ls", "--layout", tmp_path / "layout"]).split()
+    run_tool(["umoci", "raw", "add-layer", "--image", f"{tmp_path / 'layout'}:{tag}", tmp_path / "layer.tar"])
+    folder = context("FROM given\nRUN ls -ld /tmp /lib64 > /seen; ls /usr/lib64 >> /seen\n")
+    layout = f"given=oci-layout://{tmp_path / 'layout'}:{tag}"
+    llbuild.build("--build-context", layout, "-o", f"type=local,dest={tmp_path / 'out'}", folder)
+    seen = (tmp_path / "out/seen").read_text()
+    assert "drwxrwxrwt" in seen
+    assert "/lib64 -> usr/lib64" in seen
+    assert seen.endswith("y\n")
+    assert (tmp_path / "out/usr/lib64/y").is_file()

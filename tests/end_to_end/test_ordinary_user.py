@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
+import tarfile
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgpack
 import pytest
-from llbuild.tests.end_to_end.driver import Llbuild, overlap, processes_of
+from llbuild.tests.end_to_end.driver import Llbuild, as_user, overlap, processes_of
 from llbuild.tests.gitserver import serve_git
-from llbuild.tests.tools import ROOT, require_tool
+from llbuild.tests.ordinary import NOBODY, folder_of, python_for
+from llbuild.tests.tools import ROOT
 from llbuild.tests.webserver import serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-NOBODY = 65534
 
 pytestmark = pytest.mark.needs_root  # to become somebody else
 
@@ -31,30 +28,20 @@ def home(busybox_rootfs: Path) -> Iterator[Path]:
     """A folder that nobody owns and can reach, with a copy of the base image's files in it."""
     folder = Path(tempfile.mkdtemp(prefix="llbuild-nobody-"))
     shutil.copytree(busybox_rootfs, folder / "rootfs", symlinks=True)
-    for place, _, files in os.walk(folder):
-        for name in (place, *(os.path.join(place, file) for file in files)):
-            os.lchown(name, NOBODY, NOBODY)
-    yield folder
+    yield folder_of(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(params=["one", "ranges"])
+def ids(request: pytest.FixtureRequest) -> str:
+    """Which ids nobody has: see RANGES."""
+    kind: str = request.param
+    return kind
+
+
 @pytest.fixture
-def nobodys(home: Path) -> Iterator[Llbuild]:
-    prefix = (require_tool("setpriv"), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    # The tests' own Python may lie in root's home; any other of the same version can use the same libraries.
-    libraries = str(Path(msgpack.__file__).parents[1])
-    path = f"{ROOT / '.typing'}:{libraries}"
-    readable = "import os, sys, llbuild, msgpack, blake3; os.stat(os.path.realpath(sys.executable))"
-    found = (shutil.which(f"python{sys.version_info[0]}.{sys.version_info[1]}", path="/usr/bin:/usr/local/bin"),)
-    pythons = [sys.executable, *filter(None, found)]
-    for python in pythons:
-        probe = [*prefix, python, "-c", readable]
-        if subprocess.run(probe, env={"PYTHONPATH": path}, capture_output=True, check=False).returncode == 0:
-            break
-    else:
-        pytest.skip(f"needs a Python and a checkout that every user can read (not {', '.join(pythons)})")
-    environment = {"HOME": str(home), "PYTHONPATH": path}
-    llbuild = Llbuild(root=home / "state", prefix=prefix, environment=environment, python=python)
+def nobodys(home: Path, ids: str) -> Iterator[Llbuild]:
+    llbuild = as_user(NOBODY, home, ids)
     llbuild("import", home / "rootfs", "busybox")
     yield llbuild
     assert not processes_of(llbuild.root)
@@ -81,7 +68,7 @@ def test_an_ordinary_user_is_root_inside_and_whiteouts_work(nobodys: Llbuild, ho
     assert (home / "out/home/file").stat().st_uid == NOBODY
 
 
-def test_an_ordinary_user_has_every_kind_of_mount(nobodys: Llbuild, home: Path) -> None:
+def test_an_ordinary_user_has_every_kind_of_mount(nobodys: Llbuild, home: Path, ids: str) -> None:
     context = home / "context"
     context.mkdir()
     (context / "file").write_text("of the context\n")
@@ -106,7 +93,8 @@ def test_an_ordinary_user_has_every_kind_of_mount(nobodys: Llbuild, home: Path) 
     given = ("--secret", f"id=tok,src={home / 'token'}", "--allow", "security.insecure")
     outcome = nobodys.build(*given, context)
     said = b"".join(step.output for step in outcome.named("RUN"))
-    assert said.split(b"\n") == [b"400:0", b"one", b"700", b"two", b"of the context", b"1", b""]
+    owner = b"400:0" if ids == "one" else b"400:5"
+    assert said.split(b"\n") == [owner, b"one", b"700", b"two", b"of the context", b"1", b""]
     assert len(outcome.ran()) == 9
 
 
@@ -135,6 +123,66 @@ def test_an_ordinary_users_cache_travels_with_its_mounts(nobodys: Llbuild, home:
     again = second.build(base, "--build-arg=WORD=again", "--cache-from", f"type=local,src={cache}", "-t", "x", context)
     assert len(again.ran()) == 2
     assert second("run", "x", "cat", "/made", "/seen").stdout == "again\none\n"
+
+
+def test_ranges_of_ids_are_used_where_there_are_some(nobodys: Llbuild, home: Path, ids: str) -> None:
+    if ids == "one":
+        pytest.skip("has no ranges")
+    context = home / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(
+        "FROM busybox\n"
+        "RUN echo app:x:1000:1001::/home/app:/bin/sh >> /etc/passwd && echo team:x:1002:app >> /etc/group\n"
+        "RUN mkdir /home/app && chown 1000:1001 /home/app && ln -s x /link && chown -h 5:6 /link\n"
+        "USER app\n"
+        "RUN id -u && id -g && id -G && echo $HOME\n"
+        "RUN umask 077 && mkdir /home/app/own && touch /home/app/own/file && ! touch /home/file 2>/dev/null\n"
+        "RUN --mount=type=cache,target=/c,uid=1000,mode=0700 touch /c/x\n"
+        "COPY --chown=33:65535 Dockerfile /copied\n"
+    )
+    outcome = nobodys.build("-t", "x", "-o", f"type=tar,dest={home / 'out.tar'}", context)
+    assert outcome.step("RUN id").output.decode().splitlines() == ["1000", "1001", "1001 1002", "/home/app"]
+    with tarfile.open(home / "out.tar") as tar:
+        owners = {name: (tar.getmember(name).uid, tar.getmember(name).gid) for name in tar.getnames()}
+    assert {name: owners[name] for name in ("home/app", "home/app/own", "home/app/own/file", "link", "copied")} == {
+        "home/app": (1000, 1001),
+        "home/app/own": (1000, 1001),
+        "home/app/own/file": (1000, 1001),
+        "link": (5, 6),
+        "copied": (33, 65535),
+    }
+    assert (nobodys.root / "user-ids").read_text() == "uids 300000+65536 gids 300000+65536\n"
+    one = replace(nobodys, prefix=(*python_for()[:-1], f"HOME={home}"))
+    refused = one.build(context, "--no-cache", exit_code=1)
+    assert "belong to ids that are not to be had any more" in refused.stderr
+    assert "is not in /etc/subuid" in refused.stderr
+    assert "--root" in refused.stderr
+    assert "is not in /etc/subuid" in one("info", exit_code=1).stdout
+    nobodys("prune", "--all", "--force")
+    assert [*(nobodys.root / "snapshots").iterdir(), *(nobodys.root / "cache-mounts").iterdir()] == []
+    one("import", home / "rootfs", "busybox")
+    (context / "Dockerfile").write_text("FROM busybox\nRUN true\n")
+    one.build(context)
+    assert (nobodys.root / "user-ids").read_text() == "one\n"
+
+
+def test_a_folder_that_was_begun_with_one_id_stays_with_it(home: Path) -> None:
+    prefix = (*python_for()[:-1], f"HOME={home}")
+    one = Llbuild(root=home / "state", prefix=prefix, python=python_for()[-1])
+    one("import", home / "rootfs", "busybox")
+    context = home / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM busybox\nRUN cat /proc/self/uid_map\n")
+    one.build(context)
+    ranged = replace(one, prefix=(*python_for(ids="ranges")[:-1], f"HOME={home}"))
+    outcome = ranged.build("--no-cache", context)
+    assert outcome.step("RUN").output.split() == [b"0", b"65534", b"1"]
+    info = ranged("info").stdout
+    assert "was begun without further ids" in info
+    assert "prune --all" in info
+    ranged("prune", "--all", "--force")
+    ranged("import", home / "rootfs", "busybox")
+    assert ranged.build(context).step("RUN").output.split() == [b"0", b"65534", b"1", b"1", b"300000", b"65536"]
 
 
 def test_an_ordinary_user_cleans_up_and_checks_what_containers_made(nobodys: Llbuild, home: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
+
+from llbuild.tests.webserver import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,13 +70,7 @@ def serve_fake_registry() -> Iterator[FakeRegistry]:
         def log_message(self, *words: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = LoopbackServer(("127.0.0.1", 0), Handler)
     registry = FakeRegistry(address=f"127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with server.serving():
         yield registry
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -9,7 +9,7 @@ from llbuild.digest import Digest, sha256_digest
 from llbuild.errors import SourceError
 from llbuild.image import Descriptor, MediaType, RegistryClient, parse_reference
 from llbuild.image.registry_auth import parse_challenge, realm_host
-from llbuild.image.registry_hosts import endpoint, is_loopback, trust
+from llbuild.image.registry_hosts import find_host, is_loopback, trust
 from llbuild.tests.image.fake_registry import Answer, FakeRegistry, serve_fake_registry
 
 if TYPE_CHECKING:
@@ -273,11 +273,11 @@ HOSTS = [
 @pytest.mark.parametrize(("domain", "loopback"), HOSTS)
 def test_only_this_machine_is_spoken_to_without_tls(domain: str, loopback: bool) -> None:
     assert is_loopback(domain) == loopback
-    assert endpoint(domain).startswith("http://" if loopback else "https://")
+    assert find_host(domain, None, {}).url.startswith("http://" if loopback else "https://")
 
 
 def test_docker_hub_has_another_address_than_name() -> None:
-    assert endpoint("docker.io") == "https://registry-1.docker.io"
+    assert find_host("docker.io", None, {}).url == "https://registry-1.docker.io"
 
 
 def test_certificate_authorities_are_found() -> None:
@@ -304,4 +304,4 @@ def test_a_challenge_is_read(header: str, want: tuple[str, str, str] | None) -> 
 def test_a_public_realm_is_asked_at_its_own_host() -> None:
     challenge = parse_challenge('Bearer realm="https://auth.docker.io/token",service="registry.docker.io"')
     assert challenge is not None
-    assert realm_host(challenge, parse_reference("busybox")) == "auth.docker.io"
+    assert realm_host(challenge, parse_reference("busybox"), find_host("docker.io", None, {})) == "auth.docker.io"

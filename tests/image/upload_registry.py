@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
+
+from llbuild.tests.webserver import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ class UploadRegistry:
     requests: list[str] = field(default_factory=list)
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     registry: UploadRegistry
 
 
@@ -101,11 +102,5 @@ def serve_upload_registry() -> Iterator[UploadRegistry]:
     """Runs until the end of the `with` block."""
     server = _Server(("127.0.0.1", 0), _Handler)
     registry = server.registry = UploadRegistry(address=f"127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with server.serving():
         yield registry
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -12,8 +12,8 @@ from llbuild.llb.codec import pack
 from llbuild.solver import SCHEMAS, CacheStore, Event, VertexMissed, solve
 from llbuild.solver.derivations import Derivation, Derivations, Input
 from llbuild.solver.explain import Cause, explain_miss
-from llbuild.solver.nearest import nearest
-from llbuild.solver.reasons import reasons_of
+from llbuild.solver.nearest import EarlierSteps
+from llbuild.solver.reasons import Past
 from llbuild.solver.testing import MemoryWorker, parse_graph
 from llbuild.values import replace
 
@@ -36,6 +36,7 @@ LISTINGS = {
     "blake3:01": listed(("a", "1"), ("b", "1")),
     "blake3:02": listed(("a", "2"), ("b", "1"), ("c", "1")),
     "blake3:03": listed(("a", "2"), ("b", "1"), ("c", "1"), ("d", "1"), ("e", "1")),
+    "blake3:04": listed(("c", "2")),
 }
 BASE = Input(kind="source", name="[1/2] FROM docker.io/library/busybox:latest@sha256:aa", value="image@sha256:aa for x")
 FILES = Input(kind="files", name="[internal] load build context", value="blake3:01", path="/src")
@@ -103,6 +104,17 @@ CASES: list[tuple[Derivation, Derivation, list[tuple[Cause, str, tuple[str, ...]
                 Cause.FILES,
                 "/src: 4 of 5 files changed: a (content), c (added), d (added), …",
                 ("a (content)", "c (added)", "d (added)", "e (added)"),
+            )
+        ],
+    ),
+    (
+        step(COPY, replace(FILES, value="blake3:02")),
+        step(COPY, replace(FILES, value="blake3:04")),
+        [
+            (
+                Cause.FILES,
+                "/src: 3 of 3 files changed: a (removed), b (removed), c (content)",
+                ("a (removed)", "b (removed)", "c (content)"),
             )
         ],
     ),
@@ -188,10 +200,15 @@ def test_a_step_like_none_before_is_new() -> None:
     assert reason.cause is Cause.NEW
 
 
-NEAREST = [
-    ("[2/3] RUN make", ["[2/3] RUN make", "[2/3] RUN make all"], 0),
+NEAREST = [  # newest first
+    ("[2/3] RUN make", ["[2/3] RUN make all", "[3/3] RUN make"], 1),  # moved
+    ("[2/3] RUN make", ["[9/9] RUN make", "[2/3] RUN make all", "[2/3] RUN make"], 0),  # moved in the newest build
+    ("[4/5] RUN true", ["[2/4] RUN true", "[3/4] RUN true", "[4/4] RUN true", "[4/6] RUN true"], 2),
+    ("[build 2/3] RUN make", ["[test 2/3] RUN make", "[build 2/3] RUN make -j4"], 1),  # the place, not another stage
+    ("[make 2/3] RUN make", ["[2/3] RUN make -j4", "[build 7/7] RUN make"], 1),  # the stage has another name
     ("[2/3] RUN make -j4", ["[1/3] RUN cat x", "[2/3] RUN make"], 1),
     ("[2/3] RUN quite another thing", ["[2/3] RUN make"], 0),  # the same place
+    ("[2/3] RUN make -j4", ["[2/3] RUN other", "[2/3] RUN make", "[2/3] RUN mike"], 1),
     ("[build 2/3] RUN make -j4", ["[2/9] RUN ls", "[test 7/9] RUN make -j2"], 1),
     ("[2/3] RUN make", ["[2/3] COPY . .", "[1/7] RUN apt-get update && apt-get install -y everything"], None),
     ("make all", ["make test", "make al"], 1),
@@ -200,16 +217,18 @@ NEAREST = [
 
 
 @pytest.mark.parametrize(("name", "earlier", "chosen"), NEAREST)
-def test_the_nearest_step_is_that_of_the_same_place_or_much_the_same_text(
+def test_the_likest_step_has_the_same_text_or_place_or_much_the_same_text(
     name: str, earlier: list[str], chosen: int | None
 ) -> None:
-    now = step(changed(EXEC, args=["now"]), name=name)
-    candidates = [step(changed(EXEC, args=[other]), name=other) for other in earlier]
-    assert nearest(now, candidates) == (None if chosen is None else candidates[chosen])
+    steps = EarlierSteps((other, number) for number, other in enumerate(earlier))
+    assert next(steps.like(name), None) == chosen
 
 
-def test_a_process_is_never_held_against_a_copy() -> None:
-    assert nearest(step(EXEC, name="one"), [step(COPY, name="one")]) is None
+def test_a_process_is_never_held_against_a_copy(store: CacheStore) -> None:
+    store.derivations.record(step(COPY, name="one"))
+    store.derivations.record(step(COPY, name="two"))
+    (reason,) = Past(store.derivations, 2.0).reasons_of(step(EXEC, name="one"))
+    assert reason.cause is Cause.NEW
 
 
 @pytest.fixture
@@ -237,8 +256,13 @@ def test_a_derivation_comes_back_as_it_was_with_its_listings(store: CacheStore) 
 def test_of_each_name_the_newest_is_offered_newest_first(store: CacheStore) -> None:
     for number, name in enumerate(("a", "b", "a", "c")):
         store.derivations.record(replace(step(EXEC, name=name), created=float(number)))
-    assert [(one.name, one.created) for one in store.derivations.latest(3.0, 10)] == [("a", 2.0), ("b", 1.0)]
-    assert [one.name for one in store.derivations.latest(9.0, 2)] == ["c", "a"]
+    assert [name for name, _ in store.derivations.names(3.0)] == ["a", "b"]
+    (newest, _), (name, number), *_ = store.derivations.names(9.0)
+    assert (newest, name) == ("c", "a")
+    found = store.derivations.get(number)
+    assert found is not None
+    assert (found.name, found.created) == ("a", 2.0)
+    assert store.derivations.get(99) is None
 
 
 def test_only_so_many_records_and_listings_are_kept(database: Database) -> None:
@@ -246,7 +270,7 @@ def test_only_so_many_records_and_listings_are_kept(database: Database) -> None:
     for number in range(1024):
         data = bytes([number % 251]) * 5 + number.to_bytes(4, "big")
         small.record(replace(step(EXEC, name=str(number)), created=float(number)), [(blake3_digest(data), data)])
-    assert len(small.latest(9999.0, 9999)) == 300
+    assert len(small.names(9999.0)) == 300
     assert small.listing(blake3_digest(data)) == data
     assert small.listing(blake3_digest(bytes([0]) * 5 + (0).to_bytes(4, "big"))) is None
 
@@ -286,7 +310,7 @@ async def test_what_a_build_recorded_explains_it_afterwards(store: CacheStore) -
     names = {said.name: digest for digest, said in definition.metadata}
     last = await run_blocking(store.derivations.of_vertex, names["copy"], 9e12)
     assert last is not None
-    (reason,) = await run_blocking(reasons_of, last, store.derivations, last.created)
+    (reason,) = await run_blocking(Past(store.derivations, last.created).reasons_of, last)
     assert (reason.cause, reason.details) == (Cause.FILES, ("file0 (content)",))
 
 

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from llbuild.tests.worker.executor.test_unprivileged import NOBODY, python_for
-from llbuild.worker.userns import in_user_namespace, needs_user_namespace, probe_namespaces
+from llbuild.tests.ordinary import NOBODY, python_for
+from llbuild.worker.idmap import in_user_namespace
+from llbuild.worker.userns import needs_user_namespace, probe_namespaces
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +27,7 @@ def as_ordinary_user(code: str) -> str:
 def test_an_ordinary_user_is_root_inside_with_one_id() -> None:
     out = as_ordinary_user(
         "import os\n"
-        "from llbuild.worker.userns import *\n"
+        "from llbuild.worker.idmap import *\nfrom llbuild.worker.userns import *\n"
         "before = os.geteuid(), os.getegid(), needs_user_namespace(), in_user_namespace()\n"
         "got = enter_user_namespace()\n"
         "print(before == (got.uid, got.gid, True, False), os.geteuid(), os.getegid())\n"
@@ -39,7 +40,7 @@ def test_an_ordinary_user_is_root_inside_with_one_id() -> None:
 def test_a_process_with_threads_is_told_that_it_is_too_late() -> None:
     out = as_ordinary_user(
         "import threading\n"
-        "from llbuild.worker.userns import *\n"
+        "from llbuild.worker.idmap import *\nfrom llbuild.worker.userns import *\n"
         "stop = threading.Event()\n"
         "thread = threading.Thread(target=stop.wait)\n"
         "thread.start()\n"

@@ -18,7 +18,7 @@ from . import hosted, process, terminal_side
 from .failure import SetupError, explained
 from .network import bring_up_loopback
 from .rootfs import RootFilesystem
-from .wire import FrameReader, decode_step, pack
+from .wire import MOST_LENT, FrameReader, decode_step, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = ["Kind", "run_child"]
 
 _NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP
 _REPORT_LIMIT = 60_000  # the pipe holds 64 KiB, and nobody reads before this process is gone
-_MAX_FDS = 4
+_MAX_FDS = 4 + MOST_LENT
 _READ_BYTES = 1 << 16
 
 
@@ -66,6 +66,8 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, shared
         if not kind.insecure and not host.runtime:
             process.limit_privileges(host)
         step, fds = _receive(orders)
+        root.lent = fds[len(fds) - step["lent"] :]
+        del fds[len(fds) - step["lent"] :]
         if host.runtime:
             code = hosted.run(step, fds, host, root)
         else:
@@ -93,7 +95,7 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, shared
 
 
 def _receive(orders: socket.socket) -> tuple[Step, list[int]]:
-    """The step, and its stdin, stdout, stderr and perhaps a console."""
+    """The step, and its stdin, stdout, stderr, perhaps a console, and the mounts that are lent to it."""
     reader = FrameReader()
     fds = array.array("i")
     while True:

@@ -21,7 +21,7 @@ from .child import Kind, run_child
 from .failure import explained
 from .host import Host, make_stubs
 from .network import StepNetwork
-from .wire import FrameReader, decode_report, decode_settings, decode_step, frame, pack
+from .wire import MOST_LENT, FrameReader, decode_report, decode_settings, decode_step, frame, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = ["main"]
 
 _PR_SET_PDEATHSIG = 1
 _GLIBC_SIGNALS = (32, 33)  # posix_spawn(3) leaves them ignored, and that is inherited
-_MAX_FDS = 5
+_MAX_FDS = 5 + MOST_LENT
 _READ_BYTES = 1 << 16
 
 

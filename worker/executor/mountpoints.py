@@ -18,6 +18,7 @@ from .inroot import find, open_path
 __all__ = ["MountPoints", "remove"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
+_FUSE_MARKS = [b".wh..opq", b".wh..wh..opq"]  # which fuse-overlayfs leaves in every folder that it makes
 
 
 class MountPoints:
@@ -93,6 +94,7 @@ def _remove_if_empty(root: int, path: bytes) -> None:
         before = os.fstat(fd)
         entry = os.stat(name, dir_fd=fd, follow_symlinks=False)
         if stat.S_ISDIR(entry.st_mode):
+            _clear_marks(fd, name)
             os.rmdir(name, dir_fd=fd)
         elif stat.S_ISREG(entry.st_mode) and entry.st_size == 0:
             os.unlink(name, dir_fd=fd)
@@ -100,6 +102,18 @@ def _remove_if_empty(root: int, path: bytes) -> None:
     except OSError as exc:
         if exc.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
             raise
+    finally:
+        os.close(fd)
+
+
+def _clear_marks(parent: int, name: bytes) -> None:
+    """Empty a folder that holds nothing but marks."""
+    fd = os.open(name, _FOLDER | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        found = [os.fsencode(entry) for entry in os.listdir(fd)]
+        if found and set(found) <= set(_FUSE_MARKS):
+            for mark in found:
+                os.unlink(mark, dir_fd=fd)
     finally:
         os.close(fd)
 

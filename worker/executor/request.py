@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...errors import SandboxError
 from ...llb import NetMode
 from .spec import BindMount, OverlayMount, SecretMount, Stdio
+from .wire import MOST_LENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
     from .spec import ExecSpec, ExtraMount
     from .wire import Mount, Network, Step
 
-__all__ = ["encode_step"]
+__all__ = ["encode_step", "lent_mounts"]
+
+
+def lent_mounts(spec: ExecSpec) -> list[int]:
+    """The descriptors of the mounts that are there already, in the order in which a step counts them."""
+    found = [spec.root.mount, *(mount.mount for mount in spec.mounts if isinstance(mount, OverlayMount))]
+    return [mount for mount in found if mount >= 0]
 
 
 def encode_step(spec: ExecSpec, cgroups: Sequence[str] = (), *, shared_network: bool = False) -> Step:
@@ -25,6 +32,7 @@ def encode_step(spec: ExecSpec, cgroups: Sequence[str] = (), *, shared_network: 
     """
     _check(spec)
     root = spec.root
+    lent = lent_mounts(spec)
     return {
         "args": [os.fsencode(arg) for arg in spec.args],
         "env": [os.fsencode(entry) for entry in spec.env],
@@ -37,8 +45,12 @@ def encode_step(spec: ExecSpec, cgroups: Sequence[str] = (), *, shared_network: 
             "upper": os.fsencode(root.upper or ""),
             "work": os.fsencode(root.work or ""),
             "readonly": root.readonly,
+            "folder": os.fsencode(root.folder),
+            "lent": lent.index(root.mount) if root.mount >= 0 else -1,
         },
-        "mounts": [_encode_mount(mount) for mount in sorted(spec.mounts, key=lambda mount: mount.dest.split("/"))],
+        "mounts": [
+            _encode_mount(mount, lent) for mount in sorted(spec.mounts, key=lambda mount: mount.dest.split("/"))
+        ],
         "hostname": os.fsencode(spec.hostname),
         "extra_hosts": [(os.fsencode(entry.host), os.fsencode(entry.ip)) for entry in spec.extra_hosts],
         "network": _network(spec.network, shared=shared_network),
@@ -46,6 +58,7 @@ def encode_step(spec: ExecSpec, cgroups: Sequence[str] = (), *, shared_network: 
         "shm_size": spec.shm_size_bytes,
         "rlimits": [(limit.name, limit.soft, limit.hard) for limit in spec.ulimits],
         "cgroups": [os.fsencode(folder) for folder in cgroups],
+        "lent": len(lent),
         "own_output": spec.stdio is Stdio.PIPES,
     }
 
@@ -56,7 +69,7 @@ def _network(mode: NetMode, *, shared: bool) -> Network:
     return "none" if mode is NetMode.NONE else "machine"
 
 
-def _encode_mount(mount: ExtraMount) -> Mount:
+def _encode_mount(mount: ExtraMount, lent: Sequence[int]) -> Mount:
     dest = os.fsencode(mount.dest)
     if isinstance(mount, BindMount):
         return {
@@ -75,6 +88,7 @@ def _encode_mount(mount: ExtraMount) -> Mount:
             "upper": os.fsencode(mount.upper or ""),
             "work": os.fsencode(mount.work or ""),
             "selector": os.fsencode(mount.selector),
+            "lent": lent.index(mount.mount) if mount.mount >= 0 else -1,
         }
     if isinstance(mount, SecretMount):
         return {
@@ -106,6 +120,8 @@ def _check(spec: ExecSpec) -> None:
     for entry in spec.env:
         if "\0" in entry:  # its value may be a secret
             raise SandboxError(f"a zero byte cannot be passed to a process: variable {entry.partition('=')[0]!r}")
+    if len(lent_mounts(spec)) > MOST_LENT:
+        raise SandboxError(f"more than {MOST_LENT} mounts of layers", hint="use the snapshotter overlay")
     for mount in spec.mounts:
         if not mount.dest.strip("/"):
             raise SandboxError("an extra mount cannot be at /: that is the root's place")

@@ -38,6 +38,7 @@ class RootFilesystem:
         self._own_files: list[tuple[bytes, int]] = []
         self._extra: list[tuple[Mount, int]] = []
         self._secrets = SecretFiles()
+        self.lent: list[int] = []  # mounts of layers that the client has made
         self.mount_points = MountPoints()
 
     def prepare(self) -> None:
@@ -64,7 +65,11 @@ class RootFilesystem:
         for wanted in step["mounts"]:
             self._extra.append((wanted, self._prepare_extra(wanted)))
         self.mount_points.use(root["upper"])
-        if root["lowers"] or root["upper"]:
+        if root["lent"] >= 0:
+            self._root = self.lent[root["lent"]]
+        elif root["folder"]:
+            self._root = bind(root["folder"])
+        elif root["lowers"] or root["upper"]:
             self._root = overlay([host.stubs, *root["lowers"]], root["upper"], root["work"], host=host)
         else:  # overlayfs refuses a single layer
             self._root = bind(host.stubs)
@@ -152,6 +157,8 @@ class RootFilesystem:
             raise explained(f"cannot prepare the mount at {os.fsdecode(wanted['dest'])}", exc) from exc
 
     def _prepare_layers(self, wanted: Mount) -> int:
+        if wanted["lent"] >= 0:
+            return self.lent[wanted["lent"]]
         empty = self._host.stubs + b"/proc"  # overlayfs wants two layers where there is no upper one
         if not wanted["lowers"] and not wanted["upper"]:
             return bind(empty)

@@ -14,7 +14,7 @@ from ...log import log
 from ...values import replace
 from ..seccomp import filter_program
 from .channel import KILL_TIMEOUT_S, StepChannel, exit_status
-from .request import encode_step
+from .request import encode_step, lent_mounts
 from .spec import Stdio
 from .start import start_helper
 
@@ -103,15 +103,16 @@ class SandboxExecutor:
         if spec.stdio is Stdio.TERMINAL:
             from .terminal import run_on_terminal
 
-            return await run_on_terminal(self._helper, self._encode(spec))
+            return await run_on_terminal(self._helper, self._encode(spec), lent_mounts(spec))
         if spec.stdio is Stdio.INHERIT:
             with StepChannel(self._helper) as channel:
-                await channel.start(self._encode(spec), (0, 1, 2))
+                await channel.start(self._encode(spec), (0, 1, 2, *lent_mounts(spec)))
                 return exit_status(await channel.wait())
         if spec.cgroup is None:
-            return await _run_on_pipes(self._helper, self._encode(spec), output or _discard)
+            return await _run_on_pipes(self._helper, self._encode(spec), lent_mounts(spec), output or _discard)
         async with _own_cgroup(spec.cgroup) as cgroup:
-            status = await _run_on_pipes(self._helper, self._encode(spec, cgroup.folders), output or _discard)
+            step = self._encode(spec, cgroup.folders)
+            status = await _run_on_pipes(self._helper, step, lent_mounts(spec), output or _discard)
             kills, forks = await run_blocking(_counters, cgroup)
             return replace(status, memory_kills=kills, forks_refused=forks)
 
@@ -149,7 +150,9 @@ def _counters(cgroup: StepCgroup) -> tuple[int, int]:
     return cgroup.memory_kills(), cgroup.forks_refused()
 
 
-async def _run_on_pipes(helper: HelperProcess, step: Step, output: Callable[[int, bytes], None]) -> ExitStatus:
+async def _run_on_pipes(
+    helper: HelperProcess, step: Step, lent: Sequence[int], output: Callable[[int, bytes], None]
+) -> ExitStatus:
     with ExitStack() as closing:
         channel = closing.enter_context(StepChannel(helper))
         stdin = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -158,7 +161,7 @@ async def _run_on_pipes(helper: HelperProcess, step: Step, output: Callable[[int
             closing.callback(os.close, fd)
             os.set_blocking(fd, False)
         try:
-            await channel.start(step, (stdin, *writers))
+            await channel.start(step, (stdin, *writers, *lent))
         finally:
             for fd in (stdin, *writers):
                 os.close(fd)

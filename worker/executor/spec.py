@@ -37,13 +37,16 @@ class RootMount:
     """The root filesystem: layer folders in overlay form, bottom first, and where changes go.
 
     `upper` and `work` are two empty folders on the filesystem the lowers live on. Without them nothing
-    can be written.
+    can be written. `folder` or `mount` show all of that already, and then nothing is laid over anything; `upper`
+    is where changes will be found all the same.
     """
 
     lowers: tuple[str, ...] = ()
     upper: str | None = None
     work: str | None = None
     readonly: bool = False
+    folder: str = ""  # taken as it is
+    mount: int = -1  # a detached mount's descriptor, lent
 
 
 @frozen
@@ -69,6 +72,7 @@ class OverlayMount:
     work: str | None = None
     selector: str = ""
     readonly: bool = True
+    mount: int = -1  # see RootMount
 
 
 @frozen

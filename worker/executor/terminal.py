@@ -23,7 +23,7 @@ from ...blocking import run_blocking
 from .channel import StepChannel, exit_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .spec import ExitStatus
     from .start import HelperProcess
@@ -35,14 +35,17 @@ _READ_BYTES = 1 << 14
 _STDIN, _STDOUT = 0, 1
 
 
-async def run_on_terminal(helper: HelperProcess, step: Step) -> ExitStatus:
-    """Run a step on a terminal joined to this process's, which stdin and stdout must be. Main thread only."""
+async def run_on_terminal(helper: HelperProcess, step: Step, lent: Sequence[int] = ()) -> ExitStatus:
+    """Run a step on a terminal joined to this process's, which stdin and stdout must be. Main thread only.
+
+    lent: see `request.lent_mounts`.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with ours, StepChannel(helper) as channel:
         with theirs:
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             try:
-                await channel.start(step, (null, null, null, theirs.fileno()))
+                await channel.start(step, (null, null, null, theirs.fileno(), *lent))
             finally:
                 os.close(null)
         with _raw_terminal():

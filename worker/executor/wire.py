@@ -2,8 +2,9 @@
 
 Settings: once, on a pipe, when the helper starts.
 Control socket (SOCK_SEQPACKET): for each step one 1-byte message, "s", that carries descriptors: the step's channel,
-its stdin, stdout and stderr, and for a terminal a socket on which its master side comes back. "n" with a channel alone
-asks whether the steps' network is there; what comes back is an outcome. Closing it ends the helper.
+its stdin, stdout and stderr, for a terminal a socket on which its master side comes back, and mounts that the client
+has made itself. "n" with a channel alone asks whether the steps' network is there; what comes back is an outcome.
+Closing it ends the helper.
 Channel (SOCK_STREAM), one per step: the client sends one message, the `Step`; the helper one, the `Outcome`. When
 the client shuts down its sending side, that means "kill". End of file without an outcome: the helper is gone.
 A message is its length (4 bytes, little endian) and that many bytes of msgpack. All text is bytes as the kernel
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
         upper: bytes
         work: bytes
         readonly: bool
+        folder: bytes  # b"": none
+        lent: int  # which of the step's lent mounts it is; -1: none
 
     class Mount(TypedDict):
         kind: Literal["bind", "overlay", "secret", "tmpfs"]
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
         lowers: NotRequired[list[bytes]]  # overlay
         upper: NotRequired[bytes]  # overlay; b"": read-only
         work: NotRequired[bytes]
+        lent: NotRequired[int]  # overlay; see Root
         size: NotRequired[int]  # tmpfs
         data: NotRequired[bytes]  # secret
         uid: NotRequired[int]
@@ -66,6 +70,7 @@ if TYPE_CHECKING:
         shm_size: int
         rlimits: list[tuple[str, int, int]]
         cgroups: list[bytes]  # folders of those it is to be in
+        lent: int  # mounts that come with the descriptors, last
         own_output: bool  # stdout and stderr are pipes made for this step
         oci: NotRequired[bytes]  # config.json, where an OCI runtime runs the step
 
@@ -87,9 +92,19 @@ if TYPE_CHECKING:
         copied: list[tuple[bytes, int]]
 
 
-__all__ = ["FrameReader", "decode_outcome", "decode_report", "decode_settings", "decode_step", "frame", "pack"]
+__all__ = [
+    "MOST_LENT",
+    "FrameReader",
+    "decode_outcome",
+    "decode_report",
+    "decode_settings",
+    "decode_step",
+    "frame",
+    "pack",
+]
 
 _LENGTH_BYTES = 4
+MOST_LENT = 64  # mounts; the kernel passes 253 descriptors at once, unix(7)
 
 
 def pack(value: object) -> bytes:

@@ -74,7 +74,7 @@ def unpack_archive(
         write_pieces(fd, reader.piece)
 
     with LayerFolders(layer) as folders:
-        unpacker = Unpacker(folders, top=os.fsencode(dest), owner=owner)
+        unpacker = Unpacker(folders, top=os.fsencode(dest), owner=owner, owners=layer.owners_of_links)
         while (member := reader.next()) is not None:
             path = clean_name(member.name)
             if not path:

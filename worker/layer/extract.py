@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import CorruptError, StoreError
 from ...values import frozen
+from ..owners import OwnerTable
 from .filecontent import write_pieces
 from .names import clean_name
 from .openfolders import OpenFolders
@@ -35,6 +36,7 @@ class ExtractedLayer:
     """What came out of a layer blob, and how often the rights at hand did not suffice.
 
     size_bytes: of the tar. owners_ignored: files that belong to us instead of the owner the layer says.
+    implied: folders that have no member of their own: what they are is for the layers below to say. At most 10,000.
     """
 
     diff_id: Digest
@@ -43,6 +45,7 @@ class ExtractedLayer:
     owners_ignored: int = 0
     devices_skipped: int = 0
     xattrs_ignored: int = 0
+    implied: frozenset[bytes] = frozenset()
 
 
 def extract_layer(
@@ -57,8 +60,9 @@ def extract_layer(
     with TarSource(stream) as source:
         reader = TarReader(source, limits or TarLimits())
         with OpenFolders(folder, userxattr=userxattr) as folders:
-            unpacker = Unpacker(folders)
+            unpacker = Unpacker(folders, owners=OwnerTable(folder))
             _unpack(reader, unpacker, folders)
+            implied = frozenset(folders.implied)
         diff_id = source.finish()
     done = unpacker.summary()
     return ExtractedLayer(
@@ -68,6 +72,7 @@ def extract_layer(
         owners_ignored=done.owners_ignored,
         devices_skipped=done.devices_skipped,
         xattrs_ignored=done.xattrs_ignored,
+        implied=implied,
     )
 
 

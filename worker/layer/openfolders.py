@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["OpenFolders"]
 
 _MAX_LINKS = 40  # as in the kernel
+_MOST_IMPLIED = 10_000  # remembered: of more, only an attack would have need
 
 
 class OpenFolders:
     """The folders of one layer, or of any folder that is filled. A context manager.
 
     What it is asked for it makes, with its parents. A whiteout in the way becomes an opaque folder.
+    `implied` has the folders that were made only because something lies in them: no member has said what they are.
     """
 
     def __init__(self, root: str, *, userxattr: bool) -> None:
         self._kept = KeptOpen()
         self._opaque = OPAQUE[userxattr]
+        self.implied: set[bytes] = set()
         # Its own time is left as it becomes: no member speaks about the root.
         self._root = Folder(os.open(root, os.O_RDONLY | os.O_DIRECTORY), b"")
 
@@ -58,6 +61,7 @@ class OpenFolders:
             step = self._step(parent, base, path, replace=True)
             assert isinstance(step, Folder), "a link in the way is removed, not followed"
             found = step
+        self.implied.discard(path)
         return found
 
     def clear(self, parent: Folder, base: bytes) -> None:
@@ -68,6 +72,8 @@ class OpenFolders:
             path = join(parent, base)
             self._kept.forget(path)
             _remove_tree(parent, base)
+            if self.implied:
+                self.implied = {one for one in self.implied if one != path and not one.startswith(path + b"/")}
 
     def make_opaque(self, folder: Folder) -> None:
         """Hide what the layers below have in this folder."""
@@ -127,6 +133,8 @@ class OpenFolders:
         os.mkdir(base, 0o755, dir_fd=at.fd)
         fd = os.open(base, FOLDER_FLAGS, dir_fd=at.fd)
         os.fchmod(fd, 0o755)  # whatever the umask
+        if len(self.implied) < _MOST_IMPLIED:
+            self.implied.add(path)
         return self._kept.keep(fd, path)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import StoreError
 from ..overlay import is_whiteout
+from ..owners import LayerOwners, remembering
 from . import member as kinds
 from .blobwriter import BlobWriter
 from .member import Member
@@ -63,9 +64,11 @@ class _Squash:
         self._tar = tar
         self._base = base
         self._links: dict[tuple[int, int], bytes] = {}
+        self._owners: LayerOwners | None = None
 
     def write(self, stack: tuple[str, ...]) -> None:
         """Everything in the folders of `stack`, topmost first, and the archive's end."""
+        self._owners = LayerOwners(stack[::-1]) if remembering() else None
         # One frame for each folder on the way down: its path, the folders it is made of, what is left to do in it.
         frames = [("", stack, _topmost(stack))]
         path = ""
@@ -79,6 +82,7 @@ class _Squash:
                 path = f"{prefix}{name}"
                 if os.fsencode(name).startswith(WHITEOUT_PREFIX):
                     raise unfit(os.fsencode(path), "such names mark deleted files there")
+                info = info if self._owners is None else self._owners.meant(place, info)
                 if is_whiteout(info):
                     if self._base.stat(path) is not None:
                         self._mark(os.fsencode(prefix) + WHITEOUT_PREFIX + os.fsencode(name))

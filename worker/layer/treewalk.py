@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from ...errors import StoreError
 from ..overlay import OPAQUE
+from ..owners import OwnerTable, meant, recall, remembering
 from . import member as kinds
 from .member import Member
-from .xattrs import link_xattrs, read_xattrs
+from .xattrs import by_folder, link_xattrs, read_xattrs
 
 if TYPE_CHECKING:
     from .tarstream import TarStream
@@ -54,10 +55,12 @@ class TreeWriter:
         self._tar = tar
         self._overlay = overlay
         self._links: dict[tuple[int, int], bytes] = {}
+        self._owners: OwnerTable | None = None  # None: owners are what they are
 
     def write(self, folder: str) -> None:
         """Everything below `folder`, and the archive's end. Raises StoreError when something cannot be read."""
         stack: list[_Folder] = []
+        self._owners = OwnerTable(folder if self._overlay else None) if remembering() else None
         try:
             stack.append(_open(os.open(folder, _FOLDER_FLAGS & ~os.O_NOFOLLOW), b""))
             while stack:
@@ -81,6 +84,9 @@ class TreeWriter:
         kind = stat.S_IFMT(info.st_mode)
         base = os.fsencode(name)
         path = top.prefix + base
+        if self._owners is not None:
+            info = self._meant(top.fd, base, info)
+            kind = stat.S_IFMT(info.st_mode) if info.st_rdev else kind
         if base.startswith(WHITEOUT_PREFIX):
             raise unfit(path, "such names mark deleted files there")
         if kind == stat.S_IFCHR and info.st_rdev == 0:
@@ -94,6 +100,13 @@ class TreeWriter:
             self._enter(stack, name, path, info)
         elif kind != stat.S_IFSOCK:  # a socket means nothing without the process behind it
             self._add_special(top.fd, name, path, info)
+
+    def _meant(self, parent: int, base: bytes, info: os.stat_result) -> os.stat_result:
+        """What it is, with what is remembered of its owner."""
+        assert self._owners is not None
+        if stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode):
+            return meant(info, recall(by_folder(parent, base)))
+        return meant(info, self._owners.look_up(info))
 
     def _add_file(self, parent: int, name: str, path: bytes, info: os.stat_result) -> None:
         if info.st_nlink > 1 and self._add_link(path, info):

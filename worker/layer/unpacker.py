@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...errors import CorruptError
 from ...values import frozen
+from ..owners import ATTRIBUTE, encode, make_device, remember, remembering
 from . import member as kinds
 from .names import clean_name
 from .xattrs import belongs, by_folder
@@ -20,6 +21,7 @@ from .xattrs import belongs, by_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..owners import OwnerTable
     from .folders import Folder
     from .member import Member
 
@@ -61,9 +63,18 @@ class Unpacker:
     """Makes one member after the other. Later ones replace earlier ones of the same name; folders are merged.
 
     top: the clean path that the archive's root is. owner: instead of what the members say.
+    owners: where those of links are remembered, if this is a layer, and what cannot be had is to be remembered.
     """
 
-    def __init__(self, folders: Folders, *, top: bytes = b"", owner: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        folders: Folders,
+        *,
+        top: bytes = b"",
+        owner: tuple[int, int] | None = None,
+        owners: OwnerTable | None = None,
+    ) -> None:
+        self._table = owners if remembering() else None
         self._folders = folders
         self._top = top + b"/" if top else b""
         self._owner = owner
@@ -120,7 +131,13 @@ class Unpacker:
         try:
             os.mknod(base, _SPECIAL_TYPES[member.kind] | 0o600, os.makedev(*member.device), dir_fd=parent.fd)
         except PermissionError:
-            self._devices_skipped += 1
+            kind, device = _SPECIAL_TYPES[member.kind], os.makedev(*member.device)
+            if self._table is None or (kind, device) == (stat.S_IFCHR, 0):
+                self._devices_skipped += 1
+                return
+            owner = self._owner or (member.uid, member.gid)
+            make_device(base, (*owner, kind, device), member.mode, dir_fd=parent.fd)
+            os.utime(base, ns=(member.mtime_ns, member.mtime_ns), dir_fd=parent.fd, follow_symlinks=False)
             return
         self._finish_closed(parent, base, member)
 
@@ -152,21 +169,30 @@ class Unpacker:
 
     def _finish(self, fd: int, member: Member) -> None:
         """Owner, mode and attributes of an open file, in the order in which none undoes another."""
-        try:
-            os.fchown(fd, *(self._owner or (member.uid, member.gid)))
-        except OSError as error:
-            self._ignore_owner(error)
+        owner = self._owner or (member.uid, member.gid)
+        if self._table is None:
+            try:
+                os.fchown(fd, *owner)
+            except OSError as error:
+                self._ignore_owner(error)
+        elif owner != (0, 0):
+            os.setxattr(fd, ATTRIBUTE, encode((*owner, 0, 0), member.mode))
+        elif member.kind == kinds.DIRECTORY:  # which may have been there, and somebody else's
+            remember(fd, (0, 0, 0, 0), member.mode)
         os.fchmod(fd, member.mode)
         if member.xattrs:
             self._set_xattrs(fd, member, follow=True)
 
     def _finish_closed(self, parent: Folder, base: bytes, member: Member) -> None:
         """The same, and the time, for what must not be opened: links, devices, fifos."""
-        try:
-            uid, gid = self._owner or (member.uid, member.gid)
-            os.chown(base, uid, gid, dir_fd=parent.fd, follow_symlinks=False)
-        except OSError as error:
-            self._ignore_owner(error)
+        uid, gid = self._owner or (member.uid, member.gid)
+        if self._table is None:
+            try:
+                os.chown(base, uid, gid, dir_fd=parent.fd, follow_symlinks=False)
+            except OSError as error:
+                self._ignore_owner(error)
+        else:
+            self._table.note(os.lstat(base, dir_fd=parent.fd), uid, gid)
         if member.kind != kinds.SYMLINK:
             os.chmod(base, member.mode, dir_fd=parent.fd)
         if member.xattrs:

@@ -1,7 +1,7 @@
 """Which extended attributes belong to a layer, and how to reach those of a symbolic link.
 
 Kept: everything a file's owner or the image meant (user.*, security.capability, ACLs). Left out: overlayfs's
-own bookkeeping, and labels that the host's security policy put there.
+own bookkeeping, ours of owners (owners.py), and labels that the host's security policy put there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import errno
 import os
 
 from ..overlay import OWN_PREFIXES
+from ..owners import ATTRIBUTE, remembering
 
 __all__ = ["belongs", "by_folder", "link_xattrs", "read_xattrs"]
 
@@ -20,7 +21,7 @@ def belongs(name: str) -> bool:
     """Whether the attribute is part of the layer's content."""
     if name.startswith("security."):
         return name == "security.capability"
-    return not name.startswith(OWN_PREFIXES)
+    return not name.startswith(OWN_PREFIXES) and (name != ATTRIBUTE or not remembering())
 
 
 def read_xattrs(file: int | bytes, *, follow: bool = True) -> tuple[tuple[bytes, bytes], ...]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 
+from ...errors import SandboxError
+from ..idmap import id_map, in_user_namespace
 from ..seccomp import ARCHITECTURES
-from ..userns import in_user_namespace, needs_user_namespace, probe_namespaces
+from ..subids import SubIds
+from ..userns import needs_user_namespace, probe_ids, probe_namespaces
 from .finding import Finding, Level
 from .system import read_text
 
@@ -20,20 +23,23 @@ def probe_sandbox() -> Finding:
     return Finding(name="executor", value="sandbox (built in)")
 
 
-def find_user_ids() -> Finding:
-    """Whom the ids of a step stand for."""
+def find_user_ids(root: str) -> Finding:
+    """Whom the ids of a step stand for, with the state in that folder."""
     if not needs_user_namespace():
         if in_user_namespace():
-            ranges = [line.split() for line in read_text("/proc/self/uid_map").splitlines()]
-            count = sum(int(row[2]) for row in ranges if len(row) > 2)
+            count = sum(count for _, _, count in id_map())
             return Finding(name="user ids", value=f"{count} of the user namespace llbuild was started in")
         return Finding(name="user ids", value="all, as on this machine (llbuild is root)")
-    return Finding(
-        name="user ids",
-        value=f"one: root of a step is uid {os.geteuid()} outside",
-        level=Level.LIMITED,
-        hint="programs that switch to other users during a build need llbuild to run as root",
-    )
+    try:
+        chosen = probe_ids(root)
+    except SandboxError as refused:
+        return Finding(name="user ids", value=f"none: {refused.message}", level=Level.BROKEN, hint=refused.hint)
+    me = f"root of a step is uid {os.geteuid()} outside"
+    if isinstance(chosen, SubIds):
+        count = 1 + sum(count for _, count in chosen.uids)
+        ranges = ", ".join(f"{first}-{first + count - 1}" for first, count in chosen.uids)
+        return Finding(name="user ids", value=f"{count}: {me}, the others {ranges} (newuidmap)")
+    return Finding(name="user ids", value=f"one: {me} ({chosen.reason})", level=Level.LIMITED, hint=chosen.hint)
 
 
 def find_seccomp() -> Finding:

@@ -26,7 +26,7 @@ def find_all(root: str) -> tuple[Finding, ...]:
         find_snapshotter(root),
         sandbox,
         find_runtimes(),
-        find_user_ids(),
+        find_user_ids(root),
         find_seccomp(),
         find_cgroups(),
         find_network(),

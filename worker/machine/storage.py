@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
-from typing import TYPE_CHECKING
 
-from ..executor.failure import SetupError
-from ..executor.host import Host
-from ..executor.mounts import overlay
-from ..syscalls import CLONE_NEWNS, unshare
+from ..snapshotter import NAMES, try_out
 from ..userns import enter_user_namespace, needs_user_namespace
 from .finding import Finding, Level
 from .system import read_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import NoReturn
 
 __all__ = ["filesystem_of", "find_snapshotter", "find_state_folder"]
 
 _GIB = 1 << 30
 _LITTLE_BYTES = 2 * _GIB
+_HINT = "load the module overlay; and keep the state on a filesystem that overlayfs takes: ext4, xfs, btrfs, tmpfs"
 
 
 def find_state_folder(root: str) -> Finding:
@@ -42,20 +34,20 @@ def find_state_folder(root: str) -> Finding:
 
 
 def find_snapshotter(root: str) -> Finding:
-    """Whether layers can be mounted where the state folder is: tried out in a child, in namespaces of its own."""
+    """How layers become a filesystem where the state folder is: each way is tried out, in namespaces of its own."""
     place = _existing(root)
-    trial = tempfile.mkdtemp(prefix=".llbuild-info-", dir=place if os.access(place, os.W_OK | os.X_OK) else None)
-    try:
-        marks = "user.*" if needs_user_namespace() else "trusted.*"
-        failure = _try_overlay(trial)
-    finally:
-        shutil.rmtree(trial, ignore_errors=True)
-    if failure:
-        hint = (
-            "load the module overlay; and keep the state on a filesystem that overlayfs takes: ext4, xfs, btrfs, tmpfs"
-        )
-        return Finding(name="snapshotter", value=f"none: {failure}", level=Level.BROKEN, hint=hint)
-    return Finding(name="snapshotter", value=f"overlayfs (marks in {marks} attributes)")
+    place = place if os.access(place, os.W_OK | os.X_OK) else tempfile.gettempdir()
+    before = enter_user_namespace if needs_user_namespace() else (lambda: None)
+    failures = {name: try_out(name, place, before) for name in NAMES}
+    working = [name for name in NAMES if not failures[name]]
+    if not working:
+        return Finding(name="snapshotter", value=f"none: {failures[NAMES[0]]}", level=Level.BROKEN, hint=_HINT)
+    marks = " (marks in user.* attributes)" if needs_user_namespace() else ""
+    value = working[0] + marks + "".join(f"; {name} works too" for name in working[1:])
+    if working[0] == NAMES[0]:
+        return Finding(name="snapshotter", value=value)
+    why = f"overlay does not: {failures[NAMES[0]]}"
+    return Finding(name="snapshotter", value=f"{value}; {why}", level=Level.LIMITED, hint=f"slower; {_HINT}")
 
 
 def filesystem_of(path: str, mountinfo: str) -> str:
@@ -68,40 +60,6 @@ def filesystem_of(path: str, mountinfo: str) -> str:
         if inside and len(mount) >= len(best):  # of two at one place the later covers the earlier
             best, kind = mount, after.split(" ")[0]
     return kind
-
-
-def _try_overlay(folder: str) -> str:
-    """Why layers cannot be mounted in `folder`; "" if they can."""
-    names = [os.path.join(folder, name) for name in ("stage", "lower", "upper", "work")]
-    for name in names:
-        os.mkdir(name)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _mount_in_child([os.fsencode(name) for name in names], writer)
-    os.close(writer)
-    with os.fdopen(reader, errors="replace") as report:
-        said = report.read()
-    os.waitpid(child, 0)
-    return said
-
-
-def _mount_in_child(names: Sequence[bytes], report: int) -> NoReturn:
-    stage, lower, upper, work = names
-    said = "the trial ended unexpectedly"
-    try:
-        if needs_user_namespace():
-            enter_user_namespace()
-        unshare(CLONE_NEWNS)
-        overlay([lower], upper, work, host=Host(stage, lower))
-        said = ""
-    except SetupError as exc:
-        said = exc.message
-    except Exception as exc:  # noqa: BLE001  whatever it is, it is what is wrong with this machine
-        said = str(exc)
-    finally:
-        os.write(report, said.encode(errors="replace"))
-        os._exit(0)
 
 
 def _existing(path: str) -> str:

@@ -59,6 +59,7 @@ class Surroundings:
     permitted: int
     maps_tty_group: bool
     in_userns: bool
+    may_set_groups: bool
     seccomp: Mapping[str, Any] | None
 
 
@@ -102,7 +103,7 @@ def runtime_config(spec: ExecSpec, root: str, here: Surroundings) -> dict[str, A
 
 def _groups(spec: ExecSpec, here: Surroundings) -> dict[str, list[int]]:
     """In a user namespace with one id there are no others, and none can be set."""
-    return {} if here.in_userns else {"additionalGids": list(spec.groups)}
+    return {"additionalGids": list(spec.groups)} if here.may_set_groups else {}
 
 
 def _mounts(spec: ExecSpec, here: Surroundings) -> list[dict[str, Any]]:

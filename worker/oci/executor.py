@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ...blocking import run_blocking
 from ...errors import SandboxError
 from ..executor import SandboxExecutor, Stdio, ignore_notice
+from ..idmap import id_map, in_user_namespace
 from ..seccomp import UNCONFINED
-from ..userns import in_user_namespace
 from .config import Surroundings, runtime_config, seccomp_config
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ class OciExecutor(SandboxExecutor):
 def _surroundings(profile: str) -> Surroundings:
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  in memory
         permitted = next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm:"))
-    with open("/proc/self/gid_map", encoding="ascii") as maps:  # noqa: PTH123  in memory
-        groups = [[int(word) for word in line.split()] for line in maps]
+    groups = id_map("gid")
     return Surroundings(
         permitted=permitted,
         maps_tty_group=any(first <= _TTY_GROUP < first + count for first, _, count in groups),
         in_userns=in_user_namespace(),
+        may_set_groups=len(groups) > 1 or groups[0][2] > 1,
         seccomp=seccomp_config(profile),
     )

@@ -9,6 +9,8 @@ from ...faces import lazy_face
 if TYPE_CHECKING:
     from .contents import Contents as Contents
     from .contents import read_contents as read_contents
+    from .difference import copy_tree as copy_tree
+    from .difference import write_difference as write_difference
     from .filedigests import FileDigests as FileDigests
     from .folder import FolderTree as FolderTree
     from .merged import MergedTree as MergedTree
@@ -47,12 +49,14 @@ _HOME = {
     "Snapshot": "store",
     "Tree": "tree",
     "copy_picked": "transfer",
+    "copy_tree": "difference",
     "pick": "selection",
     "read_contents": "contents",
     "remove_tree": "removal",
     "resolve": "tree",
     "set_owner": "writer",
     "walk": "walking",
+    "write_difference": "difference",
 }
 __all__ = [
     "ActiveLayer",
@@ -71,12 +75,14 @@ __all__ = [
     "Snapshot",
     "Tree",
     "copy_picked",
+    "copy_tree",
     "pick",
     "read_contents",
     "remove_tree",
     "resolve",
     "set_owner",
     "walk",
+    "write_difference",
 ]
 
 __getattr__ = lazy_face(__name__, _HOME)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import SourceError
 from ..overlay import OPAQUE, is_whiteout
+from ..owners import LayerOwners, remembering
 from .tree import Entry
 from .xattrs import own_xattrs
 
@@ -35,22 +36,34 @@ class MergedTree:
 
     def __init__(self, folders: Sequence[str], *, userxattr: bool) -> None:
         """folders: layer contents in overlay form, bottom first; none is an empty tree."""
+        self.folders = folders
         self._opaque = OPAQUE[userxattr]
         self._stacks: dict[str, tuple[str, ...]] = {"": tuple(reversed(folders))}
         self._found: dict[str, Found | None] = {}
+        self._owners = LayerOwners(folders) if remembering() else None
+
+    def below(self, folder: str) -> MergedTree:
+        """The same with one more layer on top."""
+        upper = MergedTree([*reversed(self._stacks[""]), folder], userxattr=False)
+        upper._opaque = self._opaque
+        return upper
 
     def stat(self, path: str) -> os.stat_result | None:
+        found: Found | None
         if not path:
             stack = self._stacks[""]
-            return os.lstat(stack[0]) if stack else None
-        found = self.find(path)
-        return None if found is None else found[1]
+            found = (stack[0], os.lstat(stack[0])) if stack else None
+        else:
+            found = self.find(path)
+        if found is None or self._owners is None:
+            return None if found is None else found[1]
+        return self._owners.meant(*found)
 
     def directory(self, path: str) -> MergedDirectory:
         stack = self.stack(path)
         if not stack and path:
             raise SourceError(f"/{path} is not a folder", ref=path)
-        return MergedDirectory(stack)
+        return MergedDirectory(stack, self._owners)
 
     def find(self, path: str) -> Found | None:
         """Where the path's topmost version lies on this machine, and what it is."""
@@ -97,8 +110,10 @@ class MergedTree:
 class MergedDirectory:
     """One folder of a MergedTree."""
 
-    def __init__(self, stack: Sequence[str]) -> None:
+    def __init__(self, stack: Sequence[str], owners: LayerOwners | None = None) -> None:
+        """owners: what is remembered of owners; None: nothing."""
         self._stack = stack
+        self._owners = owners
         self._places: dict[str, str] = {}  # filled by `entries`: who lists a folder mostly reads what is in it
 
     def entries(self) -> list[Entry]:
@@ -112,7 +127,11 @@ class MergedDirectory:
                         found[name] = Entry(name, item.stat(follow_symlinks=False))
                         places[name] = item.path
         names = sorted(found) if all(map(str.isascii, found)) else sorted(found, key=os.fsencode)
-        return [found[name] for name in names if not is_whiteout(found[name].stat)]
+        shown = [found[name] for name in names if not is_whiteout(found[name].stat)]
+        owners = self._owners
+        if owners is None:
+            return shown
+        return [Entry(entry.name, owners.meant(places[entry.name], entry.stat)) for entry in shown]
 
     def open(self, name: str) -> int:
         # O_NONBLOCK: should it be a fifo after all, nobody waits for its other end

@@ -11,6 +11,9 @@ An active layer's folder is called tmp-<pid>-<start time>-<random>: `sweep` remo
 process is gone. In overlay form a deletion is a character device 0/0, and a folder that hides all
 below it carries the attribute `trusted.overlay.opaque` (`user.overlay.opaque` where the kernel mounts
 with `userxattr`, as in a user namespace).
+
+Beside `fs`, a layer of an image may have `implied`, the paths of its folders that the image says nothing about,
+separated by NUL, and `over-<stack>`: what makes up for them on top of that stack (see `implied.py`).
 """
 
 from __future__ import annotations
@@ -18,12 +21,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NewType
 
+from ...digest import blake3_bytes
 from ...errors import NotFoundError, StoreError
 from ...values import frozen
 from .placement import make_spread_folder
 from .removal import remove_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 __all__ = ["ActiveLayer", "LayerId", "LayerStore", "Snapshot"]
@@ -31,6 +36,7 @@ __all__ = ["ActiveLayer", "LayerId", "LayerStore", "Snapshot"]
 _ROOT_MODE = 0o755  # of a filesystem nobody made a root folder for
 _SEARCHABLE = 0o711  # processes of other users must get through to what they may read
 _PREFIX = "tmp-"
+_OF_IMAGES = "sha256-"
 
 LayerId = NewType("LayerId", str)  # "sha256-<diffID hex>" of an image's layers, "run-<random hex>" of made ones
 
@@ -58,6 +64,8 @@ class LayerStore:
         self._folder = os.fspath(root / "snapshots")
         self._process = (0, "")  # ours and what our active layers are called; a fork has another
         self.userxattr = userxattr
+        self._implied: dict[LayerId, tuple[str, ...]] = {}  # of the layers of images that were asked for
+        self._mended: dict[str, str] = {}  # places of folders that make up for these; "": none is needed
 
     def path(self, name: str) -> str:
         """Where the layer lies, with all that belongs to it."""
@@ -66,6 +74,51 @@ class LayerStore:
     def folder(self, layer: LayerId) -> str:
         """Where the layer's content is, if it is here."""
         return f"{self._folder}/{layer}/fs"
+
+    def folders(self, layers: Sequence[LayerId]) -> tuple[str, ...]:
+        """The folders that show a stack of layers, all of which are here, bottom first. May be more than the layers."""
+        folders: list[str] = []
+        for layer in layers:
+            folder = self.folder(layer)
+            mended = self._mend(folders, layer) if layer.startswith(_OF_IMAGES) else ""
+            folders += [folder, mended] if mended else [folder]
+        return tuple(folders)
+
+    def note_implied(self, active: ActiveLayer, paths: Collection[bytes]) -> None:
+        """Keep with a layer which of its folders nothing is known of."""
+        if paths:
+            with open(f"{self._folder}/{active.key}/implied", "wb") as file:  # noqa: PTH123  see _start_time
+                file.write(b"\0".join(sorted(paths)))
+
+    def _mend(self, below: Sequence[str], layer: LayerId) -> str:
+        """The folder that belongs above this layer on that stack; "" when none does."""
+        implied = self._implied.get(layer)
+        if implied is None:
+            implied = self._implied[layer] = _read_implied(f"{self._folder}/{layer}/implied")
+        if not implied or not below:
+            return ""
+        stack = blake3_bytes(b"\0".join(os.fsencode(folder.removeprefix(self._folder)) for folder in below)).hex()
+        place = f"{self._folder}/{layer}/over-{stack}"
+        known = self._mended.get(place)
+        if known is None:
+            known = self._mended[place] = self._made_over(place, below, layer, implied)
+        return known
+
+    def _made_over(self, place: str, below: Sequence[str], layer: LayerId, implied: Sequence[str]) -> str:
+        """Make it, unless it is there. An empty one says that nothing is needed."""
+        from .implied import mend
+
+        if not os.path.isdir(place):
+            active = self.begin(mounted=False)
+            try:
+                mend(below, self.folder(layer), implied, active.fs, userxattr=self.userxattr)
+                os.rename(active.fs, place)
+            except OSError as error:
+                if not os.path.isdir(place):  # another process may have been faster
+                    raise StoreError(f"cannot make a layer in {self._folder}: {error.strerror}") from None
+            finally:
+                self.discard(active)
+        return place if os.listdir(place) else ""
 
     def has(self, layer: LayerId) -> bool:
         try:
@@ -166,6 +219,14 @@ class LayerStore:
             prefix = f"{_PREFIX}{pid}-{_start_time(pid)}-"
             self._process = (pid, prefix)
         return prefix + os.urandom(8).hex()
+
+
+def _read_implied(path: str) -> tuple[str, ...]:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  see _start_time
+            return tuple(map(os.fsdecode, file.read().split(b"\0")))
+    except FileNotFoundError:
+        return ()
 
 
 def _start_time(pid: int) -> str:

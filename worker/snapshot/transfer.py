@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from ...errors import LlbuildError, SourceError
+from ..owners import make_device, remembering
 from .bytecopy import copy_bytes
 from .selection import Filter
 from .tree import join
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .tree import Directory, Tree
     from .writer import LayerWriter, Owner
 
-__all__ = ["CopySettings", "copy_picked"]
+__all__ = ["CopySettings", "Copying", "copy_picked"]
 
 
 class CopySettings:
@@ -42,7 +43,7 @@ def copy_picked(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, sett
     A folder that is there keeps its metadata but for the time; folders inside it get those of the source.
     Raises LlbuildError, SourceError.
     """
-    copying = _Copying(tree, writer, settings)
+    copying = Copying(tree, writer, settings)
     if not stat.S_ISDIR(picked.stat.st_mode):
         parent, _, name = picked.path.rpartition("/")
         with tree.directory(parent) as folder:
@@ -54,20 +55,10 @@ def copy_picked(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, sett
             copying.dress(folder, "", picked.stat, dest)
     writer.set_times(dest, copying.times(picked.stat))
     chosen = Filter(settings.copy) if settings.copy.exclude_patterns or settings.copy.include_patterns else None
-    for path, name, found, folder, taken in walk(tree, picked.path, chosen):
-        target = join(dest, path)
-        if found.st_mode & 0o170000 != stat.S_IFDIR:
-            copying.add(folder, name, found, target)
-            continue
-        copying.make_room_for_folder(target)
-        if writer.make_folder(target) or taken:
-            copying.dress(folder, name, found, target)
-            writer.set_times(target, copying.times(found))
-        else:
-            os.chmod(writer.place(target), stat.S_IMODE(found.st_mode))
+    copying.add_contents(picked.path, dest, chosen)
 
 
-class _Copying:
+class Copying:
     """One source on its way into a layer."""
 
     def __init__(self, tree: Tree, writer: LayerWriter, settings: CopySettings) -> None:
@@ -78,6 +69,21 @@ class _Copying:
         self._stamp = settings.copy.timestamp
         self._replace = settings.copy.always_replace_existing
         self._links: dict[tuple[int, int], str] = {}  # (device, inode) -> place of the first copy
+
+    def add_contents(self, source: str, dest: str, chosen: Filter | None = None) -> None:
+        """Copy what is in a folder into another, which is there."""
+        writer = self._writer
+        for path, name, found, folder, taken in walk(self._tree, source, chosen):
+            target = join(dest, path)
+            if found.st_mode & 0o170000 != stat.S_IFDIR:
+                self.add(folder, name, found, target)
+                continue
+            self.make_room_for_folder(target)
+            if writer.make_folder(target) or taken:
+                self.dress(folder, name, found, target)
+                writer.set_times(target, self.times(found))
+            else:
+                os.chmod(writer.place(target), stat.S_IMODE(found.st_mode))
 
     def make_room_for_folder(self, target: str) -> None:
         found = self._writer.stat(target)
@@ -107,7 +113,7 @@ class _Copying:
         place = self._writer.clear(target, replace=self._replace)
         if kind == stat.S_IFLNK:
             os.symlink(folder.readlink(name), place)
-            set_owner(place, self._owner_of(found))
+            self._writer.set_owner(place, self._owner_of(found))
         else:
             self._make_node(place, found, target)
         os.utime(place, ns=self.times(found), follow_symlinks=False)
@@ -161,8 +167,11 @@ class _Copying:
         try:
             os.mknod(place, kind | 0o600, found.st_rdev if kind != stat.S_IFIFO else 0)
         except PermissionError:
-            raise LlbuildError(f"cannot copy the device /{target}: that takes root's rights") from None
-        set_owner(place, self._owner_of(found))
+            if not remembering():
+                raise LlbuildError(f"cannot copy the device /{target}: that takes root's rights") from None
+            make_device(place, (*self._owner_of(found), kind, found.st_rdev), self._mode_of(found))
+            return
+        self._writer.set_owner(place, self._owner_of(found))
         os.chmod(place, self._mode_of(found))
 
     def _owner_of(self, found: os.stat_result) -> Owner:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import LlbuildError
 from ..overlay import OPAQUE, is_whiteout
+from ..owners import LayerOwners, OwnerTable, remember, remembering
 from .merged import MergedDirectory, MergedTree
 from .removal import remove_tree
 from .xattrs import set_xattrs
@@ -45,6 +46,8 @@ class LayerWriter:
         self._folders = {""}  # those this layer has
         self._alone: set[str] = set()  # those of them with nothing below: new ones, opaque ones, and all inside these
         self._times: dict[str, Times] = {}  # of folders that have been given some
+        self.owners_of_links = OwnerTable(upper)
+        self._owners = LayerOwners(base.folders, self.owners_of_links) if remembering() else None
         self._copy_root()
 
     def stat(self, path: str) -> os.stat_result | None:
@@ -55,7 +58,9 @@ class LayerWriter:
             except FileNotFoundError:
                 pass
             else:
-                return None if is_whiteout(found) else found
+                if is_whiteout(found) or self._owners is None:
+                    return None if is_whiteout(found) else found
+                return self._owners.meant(self.place(path), found)
             if parent in self._alone:
                 return None
         elif self._hidden(parent):
@@ -68,7 +73,7 @@ class LayerWriter:
             stack += self._base.stack(path)
         if not stack and path:
             raise LlbuildError(f"/{path} is not a folder")
-        return MergedDirectory(stack)
+        return MergedDirectory(stack, self._owners)
 
     def place(self, path: str) -> str:
         """Where a path of the layer lies on this machine."""
@@ -122,14 +127,28 @@ class LayerWriter:
         self._copy_metadata(path, below, place)
         return False
 
+    def set_owner(self, place: str, owner: Owner) -> None:
+        """chown of something in this layer, links included, as far as it can be expressed or remembered."""
+        if self._owners is not None:
+            found = os.lstat(place)
+            if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+                self.owners_of_links.note(found, *owner)
+                return
+        set_owner(place, owner)
+
     def set_times(self, path: str, times: Times) -> None:
         """The times a folder of this layer is to have once nothing is put into it any more."""
         self._times[path] = times
 
+    def keep_times(self, path: str, times: Times) -> None:
+        """The same for a folder that is given none otherwise, if it gets into this layer: the times it had."""
+        self._times.setdefault(path, times)
+
     def finish(self) -> None:
         """Give folders their times: what was put into one since has moved them."""
         for path, times in self._times.items():
-            os.utime(self.place(path), ns=times)
+            if path in self._folders:
+                os.utime(self.place(path), ns=times)
 
     def clear(self, path: str, *, replace: bool = False) -> str:
         """Make room for something that is no folder; returns where to create it.
@@ -217,7 +236,11 @@ class LayerWriter:
 
 
 def set_owner(place: str | int, owner: Owner) -> None:
-    """chown, where the machine can express it: in a user namespace of one id every file is that id's."""
+    """chown of a file or folder, where the machine can express it; where there is one id, owners are remembered."""
+    if remembering():
+        mode = os.stat(place).st_mode if isinstance(place, int) else os.lstat(place).st_mode
+        remember(place, (*owner, 0, 0), mode)
+        return
     try:
         if isinstance(place, int):
             os.fchown(place, *owner)

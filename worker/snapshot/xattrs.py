@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ..overlay import OWN_PREFIXES
+from ..owners import ATTRIBUTE, remembering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +27,9 @@ def own_xattrs(place: str | int) -> dict[str, bytes]:
     if not names:
         return {}
     found = {}
+    own = ATTRIBUTE if remembering() else ""
     for name in sorted(names):
-        if not name.startswith(OWN_PREFIXES) and name != "security.selinux":
+        if not name.startswith(OWN_PREFIXES) and name not in ("security.selinux", own):
             try:
                 found[name] = os.getxattr(place, name, follow_symlinks=follow)
             except OSError:

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
     from .images import ImageSource as ImageSource
+    from .materials import Material as Material
+    from .materials import materials_of as materials_of
     from .oci_layout import OciLayoutSource as OciLayoutSource
     from .pinned import pinned_key as pinned_key
+    from .pins import Pin as Pin
+    from .pins import Pins as Pins
+    from .pins import SourceName as SourceName
     from .remote import RemoteSources as RemoteSources
     from .resolved import ResolvedImage as ResolvedImage
 
@@ -26,11 +31,16 @@ _HOME = {
     "DOWNLOADS_SCHEMA": "http_records",
     "FoundCache": "caches",
     "ImageSource": "images",
+    "Material": "materials",
     "OciLayoutSource": "oci_layout",
+    "Pin": "pins",
+    "Pins": "pins",
     "RemoteSources": "remote",
     "ResolvedImage": "resolved",
+    "SourceName": "pins",
     "load_folder_cache": "caches",
     "load_registry_cache": "caches",
+    "materials_of": "materials",
     "parse_identifier": "identifier",
     "pinned_key": "pinned",
     "read_docker_archive": "docker_archive",
@@ -41,11 +51,16 @@ __all__ = [
     "DOWNLOADS_SCHEMA",
     "FoundCache",
     "ImageSource",
+    "Material",
     "OciLayoutSource",
+    "Pin",
+    "Pins",
     "RemoteSources",
     "ResolvedImage",
+    "SourceName",
     "load_folder_cache",
     "load_registry_cache",
+    "materials_of",
     "parse_identifier",
     "pinned_key",
     "read_docker_archive",

@@ -7,9 +7,7 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import anyio
-
-from ...blocking import run_blocking
+from ...blocking import run_blocking, wait_longer
 from ...errors import StoreError
 
 if TYPE_CHECKING:
@@ -17,19 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["file_lock"]
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.005, 0.2
-
 
 @asynccontextmanager
 async def file_lock(path: str) -> AsyncIterator[None]:
     """Held by nobody else inside the block; whatever ends this process frees it. Raises StoreError."""
     file = await run_blocking(_open, path)
     try:
-        wait_s = _FIRST_WAIT_S
-        # Not a blocking lock in a thread: a thread that waits in the kernel cannot be cancelled.
+        waited_s = 0.0
         while not _take(file, path):
-            await anyio.sleep(wait_s)
-            wait_s = min(wait_s * 1.5, _LONGEST_WAIT_S)
+            waited_s = await wait_longer(waited_s)
         yield
     finally:
         os.close(file)

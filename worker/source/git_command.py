@@ -82,16 +82,17 @@ class GitCommand:
         Raises SourceError: GitError when git fails. Cancelled, it leaves no process behind.
         """
         try:
-            process = await anyio.open_process(
-                ["git", *self._configuration(), *arguments],
-                stdin=DEVNULL,
-                stdout=PIPE,
-                stderr=PIPE,
-                env=self._environment(),
-                cwd=self.work_tree or self.git_dir or "/",
-                start_new_session=True,  # so that all that git starts can be ended together
-                umask=0o022,
-            )
+            with anyio.CancelScope(shield=True):  # asyncio, when cancelled here, ends git, but not what git has started
+                process = await anyio.open_process(
+                    ["git", *self._configuration(), *arguments],
+                    stdin=DEVNULL,
+                    stdout=PIPE,
+                    stderr=PIPE,
+                    env=self._environment(),
+                    cwd=self.work_tree or self.git_dir or "/",
+                    start_new_session=True,  # so that all that git starts can be ended together
+                    umask=0o022,
+                )
         except FileNotFoundError:
             raise SourceError(
                 f"{self.shown}: there is no git on this machine",

@@ -21,12 +21,12 @@ from .oci_layout import OciLayoutSource
 from .resolved import MissingBlobError, descriptor_of, load_image, read_stored
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
     from types import TracebackType
     from typing import Self
 
     from ...digest import Digest
-    from ...image import RegistryClient
+    from ...image import RegistryClient, RegistryConfig
     from ...platforms import Platform
     from ..content import ContentStore, Ingest
     from .resolved import Report, ResolvedImage
@@ -43,13 +43,14 @@ class ImageSource:
             await images.fetch_layer(image.ref, layer, report)
     """
 
-    def __init__(self, store: ContentStore, *, plain_http: Collection[str] = ()) -> None:
-        """plain_http: hosts of registries (`host[:port]`) that are spoken to without TLS."""
+    def __init__(self, store: ContentStore, *, registries: Iterable[RegistryConfig] = ()) -> None:
+        """registries: what is said of some in the config file."""
         self._store = store
-        self._plain_http = plain_http
+        self._registries = registries
         self._stack = AsyncExitStack()
         self._client: RegistryClient | None = None
         self._fetching: dict[Digest, anyio.Lock] = {}
+        self._partial: dict[Digest, Ingest] = {}  # what came of layers before their downloads broke off
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,6 +58,9 @@ class ImageSource:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with anyio.CancelScope(shield=True):
+            for ingest in self._partial.values():
+                await run_blocking(ingest.abort)
         await self._stack.aclose()
 
     async def resolve(self, text: str, platform: Platform, mode: str = "default") -> ResolvedImage:
@@ -84,7 +88,7 @@ class ImageSource:
         """Bring a layer of an image into the store, unless it is there.
 
         text: the image, as it was given to `resolve`. Tasks that want the same layer wait for one
-        download. Raises SourceError; a broken download leaves nothing.
+        download. Raises SourceError; after a transient one the next call goes on where this one stopped.
         """
         image = await run_blocking(parse_identifier, text)
         async with self._fetching.setdefault(layer.digest, anyio.Lock()):
@@ -98,12 +102,7 @@ class ImageSource:
 
                 await run_blocking(OciLayoutSource(image.path, self._store).fetch_layer, layer, tell)
                 return
-            ingest = await run_blocking(self._begin, layer.digest)
-            try:
-                await self._download(image, layer, ingest, report)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await run_blocking(ingest.abort)
+            await self._download(image, layer, report)
 
     def _here(self, text: str, platform: Platform, sources: bool) -> ResolvedImage | None:
         return resolve_local(self._store, text, platform, sources=sources)
@@ -111,20 +110,37 @@ class ImageSource:
     def _begin(self, digest: Digest) -> Ingest:
         return self._store.ingest(algorithm=digest.algorithm)
 
-    async def _download(self, reference: Reference, layer: Descriptor, ingest: Ingest, report: Report) -> None:
+    async def _download(self, reference: Reference, layer: Descriptor, report: Report) -> None:
+        """From where an earlier try got to; a mirror that sends other bytes is not asked a second time."""
+        while True:
+            kept = self._partial.pop(layer.digest, None)
+            ingest = kept if kept is not None else await run_blocking(self._begin, layer.digest)
+            try:
+                await self._receive(reference, layer, ingest, report)
+                return
+            except CorruptError as error:
+                if not self.registry().distrust(layer.digest):
+                    raise SourceError(
+                        f"{reference}: the registry sent other bytes than asked for: "
+                        f"expected {error.expected}, found {error.actual}",
+                        ref=str(reference),
+                    ) from error
+            except SourceError as error:
+                if error.transient:
+                    self._partial[layer.digest] = ingest
+                raise
+            finally:
+                if layer.digest not in self._partial:
+                    with anyio.CancelScope(shield=True):
+                        await run_blocking(ingest.abort)
+
+    async def _receive(self, reference: Reference, layer: Descriptor, ingest: Ingest, report: Report) -> None:
         async def write(chunk: bytes) -> None:
             await run_blocking(ingest.write, chunk)
             report(f"downloading {layer.digest.short}", ingest.size_bytes, layer.size_bytes)
 
-        await self.registry().blob(reference, layer, write)
-        try:
-            await run_blocking(ingest.commit, layer.digest)
-        except CorruptError as error:
-            raise SourceError(
-                f"{reference}: the registry sent other bytes than asked for: "
-                f"expected {error.expected}, found {error.actual}",
-                ref=str(reference),
-            ) from error
+        await self.registry().blob(reference, layer, write, received=ingest.size_bytes)
+        await run_blocking(ingest.commit, layer.digest)
 
     async def target(self, reference: Reference) -> Descriptor:
         """What the registry says the reference points at; the document is in the store afterwards."""
@@ -175,6 +191,6 @@ class ImageSource:
         if self._client is None:
             from ...image import RegistryClient  # with httpx, 90 ms: only for who asks a registry
 
-            self._client = RegistryClient(plain_http=self._plain_http)
+            self._client = RegistryClient(self._registries)
             self._stack.push_async_exit(self._client)
         return self._client

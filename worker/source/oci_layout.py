@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import CorruptError, SourceError
-from ...image import MAX_DOCUMENT_BYTES, Index, blob_name, decode_layout, decode_manifest, named
+from ...image import CONFIG_TYPES_OF_ALL, MAX_DOCUMENT_BYTES, Index, blob_name, decode_layout, decode_manifest, named
 from .archive import read_members
 from .resolved import load_image
 
@@ -87,7 +87,7 @@ class OciLayoutSource:
         """Copy an image into the store, or all of an index; its descriptor, without names. Raises SourceError."""
         todo = [target]
         while todo:
-            found = decode_manifest(self.document(todo.pop()), ref=self.path)
+            found = decode_manifest(self.document(todo.pop()), ref=self.path, configs=CONFIG_TYPES_OF_ALL)
             if isinstance(found, Index):
                 todo.extend(found.manifests)
                 continue

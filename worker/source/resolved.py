@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import CorruptError, NotFoundError, SourceError
-from ...image import Descriptor, Index, decode_config, decode_manifest, select_platform
+from ...image import CONFIG_TYPES_OF_ALL, Descriptor, Index, decode_config, decode_manifest, images_of, select_platform
 from ...values import frozen
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _select(index: Index, platform: Platform, ref: str) -> Descriptor:
     found = select_platform(index, platform)
     if found is None:
         there = sorted(
-            {str(entry.platform) for entry in index.manifests if entry.platform is not None} - {"unknown/unknown"}
+            {str(entry.platform) for entry in images_of(index) if entry.platform is not None} - {"unknown/unknown"}
         )
         raise SourceError(
             f"{ref} is not made for {platform}",
@@ -136,5 +136,5 @@ def descriptor_of(store: ContentStore, digest: Digest) -> Descriptor | None:
         data = store.read(digest)
     except (NotFoundError, CorruptError):
         return None
-    media_type = decode_manifest(data, ref=str(digest)).media_type
+    media_type = decode_manifest(data, ref=str(digest), configs=CONFIG_TYPES_OF_ALL).media_type
     return Descriptor(media_type=media_type, digest=digest, size_bytes=len(data))

@@ -120,7 +120,8 @@ def test_heredocs_know_their_places(data: st.DataObject, name: str, keyword: str
     document = f"{head}{page.newline}1{page.newline}E{page.newline}2{page.newline}3{page.newline}F{page.newline}"
     (node,) = parse(document.encode(), "D").nodes
     assert [heredoc.word.at for heredoc in node.heredocs] == [places[-4], places[-2]]
-    assert [heredoc.body_lines for heredoc in node.heredocs] == [(last + 1, last + 1), (last + 3, last + 4)]
+    bodies = [(heredoc.first_line, heredoc.content.count("\n")) for heredoc in node.heredocs]
+    assert bodies == [(last + 1, 1), (last + 3, 2)]
     assert (node.line.first, node.line.last) == (places[0].line, last + 5)
 
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from llbuild.values import replace
 from llbuild.worker.executor import BindMount, ExecSpec, ExitStatus, RootMount, SandboxExecutor
+from llbuild.worker.idmap import has_single_id, in_user_namespace
 from llbuild.worker.oci import OciExecutor, find_runtime
-from llbuild.worker.userns import enter_user_namespace, in_user_namespace, needs_user_namespace
+from llbuild.worker.userns import enter_user_namespace, needs_user_namespace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -59,6 +60,7 @@ if ENTER in os.environ and needs_user_namespace():
 KIND = os.environ.get(EXECUTOR, "sandbox")
 RUNTIME = None if KIND == "sandbox" else find_runtime(KIND)
 IN_USERNS = in_user_namespace()
+ONE_ID = has_single_id()
 MAY_MOUNT = not needs_user_namespace()
 
 

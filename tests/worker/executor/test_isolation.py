@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.errors import SandboxError
 from llbuild.llb import HostIp, NetMode, Ulimit
-from llbuild.tests.worker.executor.conftest import IN_USERNS, RUNTIME, of_machine, status_field
+from llbuild.tests.worker.executor.conftest import ONE_ID, RUNTIME, of_machine, status_field
 from llbuild.worker.executor import BindMount, OverlayMount, TmpfsMount
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def test_the_default_capabilities_are_dockers(lab: Lab) -> None:
 
 @pytest.mark.needs_root
 async def test_another_user_has_no_capabilities_and_its_groups(lab: Lab) -> None:
-    if IN_USERNS:
+    if ONE_ID:
         pytest.skip("needs a second user id")
     outcome = await lab.run("id; grep -E 'Cap(Prm|Eff|Amb)' /proc/self/status", uid=1000, gid=100, groups=(100, 27))
     user, *caps = outcome.lines
@@ -82,7 +82,7 @@ async def test_another_user_has_no_capabilities_and_its_groups(lab: Lab) -> None
 
 @pytest.mark.needs_root
 async def test_another_user_may_open_its_output_by_name(lab: Lab) -> None:
-    if IN_USERNS:
+    if ONE_ID:
         pytest.skip("needs a second user id")
     assert (await lab.run("echo to stdout > /dev/stdout; echo > /dev/stderr", uid=1000)).ok == "to stdout"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.blocking import run_blocking
 from llbuild.errors import SandboxError
-from llbuild.tests.worker.executor.conftest import IN_USERNS, tree
+from llbuild.tests.worker.executor.conftest import ONE_ID, tree
 from llbuild.values import replace
 from llbuild.worker.executor import BindMount, OverlayMount, RootMount, SecretMount, TmpfsMount
 
@@ -122,7 +122,7 @@ async def test_secrets_are_files_in_memory_that_vanish(lab: Lab) -> None:
 
 async def test_secrets_have_owners_where_these_exist(lab: Lab) -> None:
     mounts = (SecretMount(dest="/s", data=b"x", uid=7, gid=8),)
-    assert (await lab.run("stat -c %u:%g /s", mounts=mounts)).ok == ("0:0" if IN_USERNS else "7:8")
+    assert (await lab.run("stat -c %u:%g /s", mounts=mounts)).ok == ("0:0" if ONE_ID else "7:8")
 
 
 @pytest.mark.parametrize("link", ["/outside", "../../../outside", "/proc/1/root/outside", "/proc/self/cwd/outside"])
@@ -135,9 +135,10 @@ async def test_a_secret_below_a_link_stays_inside(lab: Lab, link: str) -> None:
     assert not await run_blocking(Path("/outside").exists)
 
 
-async def test_a_socket_is_mounted_and_reached(lab: Lab, tmp_path: Path) -> None:
+async def test_a_socket_is_mounted_and_reached(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the paths of sockets must be short
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "s"))
+        listener.bind("s")
         mounts = (BindMount(dest="/run/agent", source=str(tmp_path / "s"), readonly=False),)
         outcome = await lab.run("test -S /run/agent && stat -c %a /run/agent", mounts=mounts)
     assert outcome.ok.isdigit()

@@ -6,50 +6,34 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
-from llbuild.tests.tools import require_tool
+from llbuild.tests.ordinary import NOBODY, python_for
+from llbuild.tests.tools import ROOT, require_tool
 from llbuild.tests.worker.executor.conftest import ENTER, EXECUTOR, IN_USERNS, RUNTIME
 from llbuild.worker.userns import probe_namespaces
-
-ROOT = Path(__file__).resolve().parents[3]
-NOBODY = 65534
-
-
-def python_for(uid: int) -> list[str]:
-    """A Python of this version that `uid` may start, with this one's libraries (this one may lie in /root)."""
-    libraries = os.pathsep.join(path for path in sys.path if "site-packages" in path)
-    env = ["env", f"PYTHONPATH={ROOT / '.typing'}{os.pathsep}{libraries}", "HOME=/nonexistent"]
-    version = sysconfig.get_python_version()
-    for python in (sys.executable, shutil.which(f"python{version}", path="/usr/local/bin:/usr/bin")):
-        if python is None:
-            continue
-        command = [*as_user(uid), *env, python]
-        if subprocess.run([*command, "-c", "import pytest, llbuild"], capture_output=True, check=False).returncode == 0:
-            return command
-    pytest.skip(f"uid {uid} can start no Python {version} with the libraries of this one (is it in a private folder?)")
-
-
-def as_user(uid: int) -> list[str]:
-    if os.geteuid() != 0:
-        return []
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        pytest.skip("needs the program setpriv (Debian package util-linux)")
-    return [setpriv, f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--bounding-set=-all", "--"]
 
 
 @pytest.mark.skipif(IN_USERNS, reason="inside a user namespace already")
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sandbox", "runc", "crun"])
+@pytest.mark.parametrize(
+    ("kind", "ids"),
+    [
+        ("sandbox", "one"),
+        ("sandbox", "ranges"),
+        ("runc", "one"),
+        ("runc", "ranges"),
+        ("crun", "one"),
+        ("crun", "ranges"),
+    ],
+)
 @pytest.mark.usefixtures("busybox_rootfs")
-def test_everything_works_as_an_ordinary_user(kind: str) -> None:
+def test_everything_works_as_an_ordinary_user(kind: str, ids: str) -> None:
     if kind != "sandbox":
         require_tool(kind)
     uid = os.geteuid() or NOBODY
-    command = python_for(uid)
+    command = python_for(uid, ids)
     refused = probe_namespaces() if os.geteuid() else None
     if refused:
         pytest.skip(f"{refused.message}; {refused.hint}")

@@ -430,13 +430,19 @@ def test_no_descriptor_is_left_open(root: Path) -> None:
 
 _IN_A_USER_NAMESPACE = """
 import sys
-from llbuild.worker.layer import extract_layer
-with open(sys.argv[1], "rb") as blob:
-    print(extract_layer(blob, sys.argv[2], userxattr=True))
+from llbuild.worker.layer import Compression, extract_layer, pack_layer, pack_squashed
+from llbuild.worker.snapshot import MergedTree
+blob, folder, packed, squashed = sys.argv[1:]
+with open(blob, "rb") as stream:
+    print(extract_layer(stream, folder, userxattr=True))
+with open(packed, "wb") as out:
+    pack_layer(folder, out.write, Compression.NONE)
+with open(squashed, "wb") as out:
+    pack_squashed([folder], MergedTree([], userxattr=True), out.write, Compression.NONE)
 """
 
 
-def test_with_a_single_id_owners_and_devices_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_with_a_single_id_owners_and_devices_are_remembered_for_the_layers_that_are_packed(tmp_path: Path) -> None:
     blob = tmp_path / "layer.tar"
     blob.write_bytes(
         tar(
@@ -444,33 +450,47 @@ def test_with_a_single_id_owners_and_devices_are_left_out_and_counted(tmp_path: 
             entry("etc/shadow", uid=0, gid=42, mode=0o640, content=b"x"),
             entry("etc/.wh.gone", uid=0, gid=0),
             entry("opaque/.wh..wh..opq", uid=0, gid=0),
-            entry("null", tarfile.CHRTYPE, devmajor=1, devminor=3, uid=0, gid=0),
-            entry("fifo", tarfile.FIFOTYPE, uid=0, gid=0),
+            entry("null", tarfile.CHRTYPE, devmajor=1, devminor=3, uid=3, gid=0, mode=0o666),
+            entry("fifo", tarfile.FIFOTYPE, uid=0, gid=4_000_000_000),
+            entry("link", tarfile.SYMTYPE, linkname="etc", uid=1000, gid=0, mode=0o777),
             entry("root", uid=0, gid=0, pax_headers={"SCHILY.xattr.trusted.x": "1", "SCHILY.xattr.user.x": "1"}),
+            entry("fake", uid=7, gid=7, pax_headers={"SCHILY.xattr.user.containers.override_stat": "9:9:755"}),
         )
     )
-    out = tmp_path / "out"
-    out.mkdir()
-    command: list[str | Path] = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        sys.executable,
-        "-c",
-        _IN_A_USER_NAMESPACE,
-        blob,
-        out,
-    ]
+    out = tmp_path / "layer" / "fs"
+    out.mkdir(parents=True)
+    packed, squashed = tmp_path / "packed.tar", tmp_path / "squashed.tar"
+    command: list[str | Path] = ["unshare", "--user", "--map-root-user", sys.executable, "-c", _IN_A_USER_NAMESPACE]
+    command += [blob, out, packed, squashed]
     done = subprocess.run(command, env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True, check=False)
     if "unshare" in done.stderr:
         pytest.skip(f"needs user namespaces: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
-    assert "entries=5, owners_ignored=2, devices_skipped=1, xattrs_ignored=1" in done.stdout
+    assert "entries=7, xattrs_ignored=1" in done.stdout
     seen = look(out)
-    assert sorted(seen) == ["etc", "etc/gone", "etc/shadow", "fifo", "opaque", "root"]
+    assert sorted(seen) == ["etc", "etc/gone", "etc/shadow", "fake", "fifo", "link", "null", "opaque", "root"]
     assert seen["etc/gone"].kind == "whiteout"
     assert seen["etc/shadow"].mode == 0o640
+    assert dict(seen["etc/shadow"].xattrs) == {"user.containers.override_stat": b"0:42:640"}
     assert dict(seen["opaque"].xattrs) == {"user.overlay.opaque": b"y"}
+    assert stat.S_ISREG(os.lstat(out / "null").st_mode)
+    for archive in (packed, squashed):
+        with tarfile.open(archive) as found:
+            members = {member.name: member for member in found if "/.wh." not in member.name}
+        owners = {name: (member.uid, member.gid) for name, member in members.items()}
+        assert owners == {
+            "etc": (0, 42),
+            "etc/shadow": (0, 42),
+            "fake": (7, 7),
+            "fifo": (0, 4_000_000_000),
+            "link": (1000, 0),
+            "null": (3, 0),
+            "opaque": (0, 0),
+            "root": (0, 0),
+        }
+        null = members["null"]
+        assert (null.type, null.devmajor, null.devminor, null.mode) == (tarfile.CHRTYPE, 1, 3, 0o666)
+        assert not members["fake"].pax_headers.keys() & {"SCHILY.xattr.user.containers.override_stat"}
 
 
 @given(data=st.data())

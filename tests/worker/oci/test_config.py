@@ -15,8 +15,14 @@ from llbuild.worker.oci.config import Surroundings, default_config
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROOT = Surroundings(permitted=(1 << 41) - 1, maps_tty_group=True, in_userns=False, seccomp=default_config("x86_64"))
-USER = replace(ROOT, maps_tty_group=False, in_userns=True)
+ROOT = Surroundings(
+    permitted=(1 << 41) - 1,
+    maps_tty_group=True,
+    in_userns=False,
+    may_set_groups=True,
+    seccomp=default_config("x86_64"),
+)
+USER = replace(ROOT, maps_tty_group=False, in_userns=True, may_set_groups=False)
 SPEC = ExecSpec(
     args=("/bin/sh", "-c", "make"),
     root=RootMount(lowers=("/l",), upper="/u", work="/w"),

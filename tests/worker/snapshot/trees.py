@@ -129,7 +129,7 @@ class Bench:
         return FolderTree(str(grow(self.folder / f"context{self._count}", spec)), excludes=excludes)
 
     def tree(self, snapshot: Snapshot) -> MergedTree:
-        return MergedTree([self.store.folder(layer) for layer in snapshot.layers], userxattr=self.store.userxattr)
+        return MergedTree(self.store.folders(snapshot.layers), userxattr=self.store.userxattr)
 
     def show(self, snapshot: Snapshot) -> dict[str, str]:
         return show(self.tree(snapshot))

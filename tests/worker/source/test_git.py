@@ -3,13 +3,13 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import time
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from llbuild.blocking import run_blocking
 from llbuild.database import open_database
 from llbuild.errors import SourceError
 from llbuild.llb import SourceOp
@@ -18,7 +18,8 @@ from llbuild.tests.worker.source.clients import client_with
 from llbuild.worker import SCHEMA, LayerRecords
 from llbuild.worker.client import NoClient
 from llbuild.worker.snapshot import LayerStore
-from llbuild.worker.source import pinned_key
+from llbuild.worker.source import Pins, pinned_key
+from llbuild.worker.source.git_command import GitCommand
 from llbuild.worker.source.git_source import GitSource
 from llbuild.worker.source.newlayer import LayerMaker
 
@@ -65,7 +66,7 @@ async def a_build(root: Path, client: Client | None = None) -> AsyncIterator[Git
     """The source as one build has it; the next one shares the state folder."""
     with closing(open_database(root / "state.db", [SCHEMA])) as database:
         maker = LayerMaker(LayerStore(root, userxattr=os.geteuid() != 0), LayerRecords(database))
-        yield GitSource(str(root), maker, client or NoClient())
+        yield GitSource(str(root), maker, client or NoClient(), Pins())
 
 
 def a_git(remote: str, fragment: str = "", **attrs: str) -> SourceOp:
@@ -527,19 +528,31 @@ async def test_the_users_configuration_does_not_count(
 
 @BOTH
 async def test_a_git_that_is_cancelled_leaves_nothing(repo: Repository, root: Path, tmp_path: Path) -> None:
-    slow = tmp_path / "bin"
-    slow.mkdir()
-    started = tmp_path / "started"
-    (slow / "git").write_text(f"#!/bin/sh\necho $$ > {started}\nsleep 60 & sleep 60\n")
-    (slow / "git").chmod(0o755)
+    started = _slow_git(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{slow}:{os.environ['PATH']}")
+        patch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
         async with anyio.create_task_group() as group:
             group.start_soon(fetched, root, a_git(repo.url))
-            await run_blocking(_wait_for, started)
+            while not _groups(started):  # noqa: ASYNC110  a process says it
+                await anyio.sleep(0.01)
             group.cancel_scope.cancel()
-    with anyio.fail_after(30):
-        await run_blocking(_wait_for_end, int(started.read_text()))
+    await _wait_for_end(started)
+
+
+@BOTH
+async def test_a_git_that_is_cancelled_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    started = _slow_git(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+        for turns in range(12):  # of the event loop
+            async with anyio.create_task_group() as group:
+                group.start_soon(GitCommand(shown="here").run, "fetch")
+                for _ in range(turns):
+                    await anyio.lowlevel.checkpoint()
+                time.sleep(0.05)  # noqa: ASYNC251  git has started processes of its own when the event loop goes on
+                group.cancel_scope.cancel()
+    assert _groups(started)
+    await _wait_for_end(started)
 
 
 async def test_a_fetch_from_a_daemon_works(server: GitServer, repo: Repository, root: Path) -> None:
@@ -551,15 +564,25 @@ def files_with(root: Path, text: bytes) -> list[Path]:
     return [path for path in root.rglob("*") if path.is_file() and text in path.read_bytes()]
 
 
-def _wait_for(path: Path) -> None:
-    while not path.exists() or not path.read_text().strip():
-        pass
+def _slow_git(folder: Path) -> Path:
+    """Puts a `git` into `bin` that starts a process and ends after a minute; the file that says who was started."""
+    (folder / "bin").mkdir()
+    started = folder / "started"
+    program = folder / "bin/git"
+    program.write_text(f"#!/bin/sh\necho $$ >> {started}\nsleep 60 & sleep 60\n")
+    program.chmod(0o755)
+    return started
 
 
-def _wait_for_end(group: int) -> None:
+def _groups(started: Path) -> list[int]:
+    return [int(line) for line in started.read_text().splitlines()] if started.exists() else []
+
+
+async def _wait_for_end(started: Path) -> None:
     """Killed they are; when they are gone is the kernel's to say."""
-    while _running(group):
-        pass
+    with anyio.fail_after(30):
+        while any(map(_running, _groups(started))):  # noqa: ASYNC110  the kernel says it
+            await anyio.sleep(0.01)
 
 
 def _running(group: int) -> list[str]:
