@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .host import Host
     from .wire import Network, Report, Step
 
-__all__ = ["Kind", "run_child"]
+__all__ = ["Kind", "Namespaces", "run_child"]
 
 _NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP
 _REPORT_LIMIT = 60_000  # the pipe holds 64 KiB, and nobody reads before this process is gone
@@ -38,12 +38,15 @@ _READ_BYTES = 1 << 16
 class Kind:
     """What of a step must be known before it is."""
 
-    __slots__ = ("cgroups", "insecure", "network")
+    __slots__ = ("cgroups", "emulated", "insecure", "network")
 
-    def __init__(self, *, network: Network, insecure: bool, cgroups: list[bytes]) -> None:
+    def __init__(
+        self, *, network: Network, insecure: bool = False, cgroups: list[bytes] | None = None, emulated: bool = False
+    ) -> None:
         self.network: Network = network
         self.insecure = insecure
-        self.cgroups = cgroups
+        self.cgroups = cgroups or []
+        self.emulated = emulated
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Kind) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
@@ -51,16 +54,23 @@ class Kind:
     __hash__ = None  # type: ignore[assignment]
 
 
-def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, shared_network: int) -> NoReturn:
-    """Prepare for a step of this kind, wait for it, and become its command.
+class Namespaces:
+    """Those that are there for several steps, as descriptors; -1: there is none, or it is the helper's own."""
 
-    shared_network: the namespace of a step whose network is the shared one.
-    """
+    __slots__ = ("emulation", "network")
+
+    def __init__(self, *, network: int, emulation: int) -> None:
+        self.network = network
+        self.emulation = emulation
+
+
+def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, shared: Namespaces) -> NoReturn:
+    """Prepare for a step of this kind, wait for it, and become its command."""
     root: RootFilesystem | None = None
     said: Report = {}
     try:
         _join(kind.cgroups)  # before there is a cgroup namespace, whose root is where one is at that moment
-        _isolate(kind.network, shared_network)
+        _isolate(kind.network, shared.network)
         root = RootFilesystem(host, insecure=kind.insecure)
         root.prepare()
         if not kind.insecure and not host.runtime:
@@ -72,6 +82,7 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, shared
             code = hosted.run(step, fds, host, root)
         else:
             _set_up(step, fds, host, root)
+            process.become_user(step, host, shared.emulation if kind.emulated else -1)
     except SetupError as exc:
         said = {"error": exc.message, "hint": exc.hint}
     except OSError as exc:
@@ -129,7 +140,6 @@ def _set_up(step: Step, fds: list[int], host: Host, root: RootFilesystem) -> Non
     process.set_limits(step["rlimits"])
     if step["own_output"]:
         process.own_pipes(step["uid"], step["gid"])
-    process.become_user(step, host)
 
 
 def _join(cgroups: list[bytes]) -> None:

@@ -17,7 +17,8 @@ import socket
 
 from .. import syscalls
 from . import mountpoints
-from .child import Kind, run_child
+from .child import Kind, Namespaces, run_child
+from .emulators import Emulators
 from .failure import explained
 from .host import Host, make_stubs
 from .network import StepNetwork
@@ -83,7 +84,8 @@ class _Helper:
         self._handlers: dict[int, Callable[[], None]] = {}
         self._own_pidns = os.open(b"/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._spare: _Child | None = None
-        self._usual = Kind(network="machine", insecure=False, cgroups=[])
+        self._usual = Kind(network="machine")
+        self._emulators = Emulators(host)
         self._network: StepNetwork | None = None
         self._no_network: Outcome = {"error": "no program is there to connect it"}
         if settings["network"]:
@@ -96,7 +98,7 @@ class _Helper:
         except OSError as exc:
             self._no_network = {"error": explained("cannot make a network for steps", exc).message}
             return
-        self._usual = Kind(network="shared", insecure=False, cgroups=[])
+        self._usual = Kind(network="shared")
 
     def serve(self) -> NoReturn:
         self._prepare_spare()
@@ -171,7 +173,10 @@ class _Helper:
             self._prepare_spare()
 
     def _child_for(self, step: Step) -> _Child:
-        spare, kind = self._spare, Kind(network=step["network"], insecure=step["insecure"], cgroups=step["cgroups"])
+        # One that cannot be registered is told when the program turns out to need it.
+        emulated = bool(step["emulator"]) and self._emulators.add(step["emulator"])
+        kind = Kind(network=step["network"], insecure=step["insecure"], cgroups=step["cgroups"], emulated=emulated)
+        spare = self._spare
         if spare is not None and kind == self._usual:
             self._spare = None
             return spare
@@ -193,7 +198,8 @@ class _Helper:
                 if pid == 0:
                     orders.close()  # or the helper's end would not show
                     namespace = self._network.namespace if self._network is not None else -1
-                    run_child(self._host, child_orders, child_report, kind, namespace)
+                    spaces = Namespaces(network=namespace, emulation=self._emulators.namespace)
+                    run_child(self._host, child_orders, child_report, kind, spaces)
             finally:
                 # The next child needs a namespace of its own, and one can only be made from here.
                 syscalls.setns(self._own_pidns, syscalls.CLONE_NEWPID)

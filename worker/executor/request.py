@@ -53,6 +53,7 @@ def encode_step(spec: ExecSpec, cgroups: Sequence[str] = (), *, shared_network: 
         ],
         "hostname": os.fsencode(spec.hostname),
         "extra_hosts": [(os.fsencode(entry.host), os.fsencode(entry.ip)) for entry in spec.extra_hosts],
+        "emulator": os.fsencode(spec.emulator),
         "network": _network(spec.network, shared=shared_network),
         "insecure": spec.insecure,
         "shm_size": spec.shm_size_bytes,

@@ -136,6 +136,7 @@ class ExecSpec:
     shm_size_bytes: int = 64 << 20
     ulimits: tuple[Ulimit, ...] = ()  # none: as llbuild's own
     cgroup: CgroupSpec | None = None  # None: llbuild's own
+    emulator: str = ""  # a line for binfmt_misc, where the step's programs need one
     stdio: Stdio = Stdio.PIPES
 
 

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         hostname: bytes
         extra_hosts: list[tuple[bytes, bytes]]  # name, address
         network: Network
+        emulator: bytes  # a line for binfmt_misc; b"": none is needed
         insecure: bool
         shm_size: int
         rlimits: list[tuple[str, int, int]]
