@@ -98,7 +98,8 @@ async def run_exec_op(
         prepared = await run_blocking(_prepare, vertex, inputs, tools, given)
         try:
             status = await tools.executor.run(prepared.spec, reporter.log)
-            reporter.usage(status.user_s, status.system_s, status.max_rss_bytes)
+            memory, (read, written) = status.max_rss_bytes, (status.read_bytes, status.written_bytes)
+            reporter.usage(status.user_s, status.system_s, memory, read, written)
             if status.code not in (op.valid_exit_codes or (0,)):
                 raise _failed(vertex, op, status, prepared.spec.cgroup)
             return await run_blocking(_commit, prepared, tools.snapshotter, committed)

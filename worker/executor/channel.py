@@ -125,4 +125,6 @@ def exit_status(outcome: Outcome) -> ExitStatus:
         user_s=outcome["user_s"],
         system_s=outcome["system_s"],
         max_rss_bytes=outcome["max_rss_bytes"],
+        read_bytes=outcome["read_bytes"],
+        written_bytes=outcome["written_bytes"],
     )

@@ -37,6 +37,7 @@ _PR_SET_PDEATHSIG = 1
 _GLIBC_SIGNALS = (32, 33)  # posix_spawn(3) leaves them ignored, and that is inherited
 _MAX_FDS = 5 + MOST_LENT
 _READ_BYTES = 1 << 16
+_BLOCK_BYTES = 512  # of getrusage(2), whatever the disk's
 
 
 class _Child:
@@ -226,6 +227,8 @@ class _Helper:
             "user_s": usage.ru_utime,
             "system_s": usage.ru_stime,
             "max_rss_bytes": usage.ru_maxrss * 1024,
+            "read_bytes": usage.ru_inblock * _BLOCK_BYTES,
+            "written_bytes": usage.ru_oublock * _BLOCK_BYTES,
         }
         if report:
             said = decode_report(report)

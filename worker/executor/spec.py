@@ -149,6 +149,8 @@ class ExitStatus:
     user_s: float = 0.0
     system_s: float = 0.0
     max_rss_bytes: int = 0
+    read_bytes: int = 0  # from disks
+    written_bytes: int = 0
     memory_kills: int = 0  # of its processes, because its memory was used up
     forks_refused: int = 0  # because it had as many processes as it may
 

@@ -81,6 +81,8 @@ if TYPE_CHECKING:
         user_s: float
         system_s: float
         max_rss_bytes: int
+        read_bytes: int
+        written_bytes: int
         error: str  # it never ran; the rest is missing but for `hint`
         hint: str
 
