@@ -33,6 +33,7 @@ _PACKAGES = {
     "skopeo": "skopeo",
     "sshd": "openssh-server",
     "umoci": "umoci",
+    "unshare": "util-linux",
 }
 
 
