@@ -59,7 +59,7 @@ async def pour(
 
 
 async def drain(response: httpx.Response) -> None:
-    """Read what nobody has read, if it is little: only afterwards the connection can be used again, also after a HEAD."""
+    """Read what nobody has read, if it is little: only then can the connection be used again, also after a HEAD."""
     if not response.is_stream_consumed and not response.is_closed:
         with contextlib.suppress(httpx.HTTPError, ssl.SSLError):  # what was asked for has been answered
             await pour(response, response.aiter_raw(), _ignore, limit=_WORTH_READING_BYTES)
