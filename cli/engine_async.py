@@ -107,7 +107,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
         plan = plan or await _plan(job, compiled, worker)
-        if plan.runs_processes:
+        if plan.runs_processes or job.options.attestations.scanner_image:
             await stack.enter_async_context(executor)
             if plan.runs_on_the_machines_network:
                 with phase(_NETWORK_NOTICE, job.display.display):

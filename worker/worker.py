@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .reporter import Reporter
     from .snapshot import Contents, FolderTree
     from .snapshotter import Snapshotter
-    from .source import ImageSource, RemoteSources
+    from .source import ImageSource, RemoteSources, ResolvedImage
 
     Ref: TypeAlias = tuple[str, ...]
 
@@ -138,6 +138,10 @@ class LocalWorker(Prober):
         from .forms import LayerForms  # with what packs layers: only for who exports them
 
         return LayerForms(layers=self.layers, content=self.content, records=self.records, stacks=self._stacks)
+
+    async def image(self, identifier: str, platform: Platform, mode: str) -> ResolvedImage:
+        """What an image is. mode: BuildKit's image.resolvemode. Raises SourceError."""
+        return await self._images.resolve(identifier, platform, mode)
 
     async def layered(self, ref: Ref) -> Ref:
         """The result in layers, which a client's folder is not before it is copied into one."""

@@ -23,6 +23,7 @@ from llbuild.llb import decode_definition
 from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit
 from llbuild.tests.frontend.dockerfile.kit import MemoryLookup, compile_one, request
+from llbuild.tests.fuzz.targets import packages as read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["EXPENSIVE"]
 
 SIZE = 1 << 20
-MEMORY = {"compile": 320 << 20, "check": 320 << 20}  # bytes, where it is more than what reading alone may take
+MEMORY = {
+    "compile": 320 << 20,
+    "check": 320 << 20,
+    "packages": 256 << 20,
+}  # bytes, where it is more than what reading alone may take
 USUAL_MEMORY = 64 << 20
 CPU_S = 60  # a hundred times what the most expensive piece takes
 
@@ -245,6 +250,22 @@ def read_image_document(data: bytes) -> None:
             continue
 
 
+def package_lists() -> dict[str, bytes]:
+    lines = [
+        b"Package: a%d\nStatus: install ok installed\nVersion: 1\n\n",
+        b"P:a%d\nV:1\n\n",
+        b"Name: a%d\nVersion: 1\n",
+        b"ID=a%d\n",
+        b'{"name": "a%d"',
+    ]
+    found = {f"lines {line!r}": counted(line) for line in lines}
+    found |= {f"only {unit!r}": fill(unit) for unit in (b"a", b"\n", b":", b"[", b'{"a":', b"\xff")}
+    go = b"\xff Go buildinf:\x08\x02".ljust(32, b"\0") + b"\x00\xff\xff\x3f"
+    head = b"\x7fELF\x02\x01".ljust(32, b"\0") + (64).to_bytes(8, "little") * 2 + bytes(6)
+    elf = head + b"\x38\0\xff\xff\x40\0\xff\xff\0\0"
+    return found | {"go": fill(b"dep\ta\tv1\n", go), "elf": fill(b"\x01\0\0\0\x06\0\0\0", elf.ljust(64, b"\0"))}
+
+
 EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], object]]] = {
     "dockerfile": (dockerfiles, lambda data: read_stages(parse(data, "D"))),
     "compile": (compiled, lambda data: compile_one(data, everything=True)),
@@ -253,6 +274,7 @@ EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], obj
     "ignorefile": (ignore_files, read_ignore_file),
     "definition": (definitions, decode_definition),
     "buildkit": (wire, decode_buildkit),
+    "packages": (package_lists, read_packages),
     "syntax": (syntaxes, lambda data: frontend_named(data, "D")),
     "manifest": (image_documents, read_image_document),
 }
