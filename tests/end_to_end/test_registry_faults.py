@@ -133,6 +133,9 @@ def test_a_rate_limit_is_told_as_the_registry_tells_it(here: Llbuild, proxy: Fau
 def test_a_build_outlives_a_broken_base_image(
     llbuild: Llbuild, proxy: FaultProxy, name: str, context: Callable[..., Path]
 ) -> None:
+    proxy.add("HEAD .*manifests", status=503)
+    proxy.add("GET .*manifests", status=429, headers={"Retry-After": "1"})
+    proxy.add("GET .*blobs", cut=0)
     proxy.add("GET .*blobs", cut=1 << 20, times=3)
     folder = context(
         f"FROM {proxy.address}/{name} AS base\nFROM busybox\nCOPY --from=base /noise /\nRUN wc -c /noise\n"
