@@ -18,6 +18,7 @@ from llbuild.frontend.dockerfile.reader import read_stages
 from llbuild.frontend.dockerfile.subrequests import lint_request
 from llbuild.frontend.dockerfile.words import expand, split_fields
 from llbuild.frontend.syntax import frontend_named
+from llbuild.image import decode_config, decode_manifest
 from llbuild.llb import decode_definition
 from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit
@@ -243,6 +244,28 @@ def package_lists() -> dict[str, bytes]:
     return found | {"go": fill(b"dep\ta\tv1\n", go), "elf": fill(b"\x01\0\0\0\x06\0\0\0", elf.ljust(64, b"\0"))}
 
 
+def image_documents() -> dict[str, bytes]:
+    descriptor = b'{"mediaType":"m","digest":"sha256:' + b"0" * 64 + b'","size":1},'
+    head, tail = b'{"schemaVersion":2,"rootfs":{"type":"layers"},"config":{"Env":', b"}}"
+    units = [b"[", b'{"a":', b'"a",', b"1,", b"{},", b"[],", b"9", b"\\ud800"]
+    found = {f"{unit!r}": fill(unit) for unit in units}
+    found |= {f"a list of {unit!r}": fill(unit, head + b"[", b'""]' + tail) for unit in (b'"a",', b"1,", b"{},")}
+    for key in (b"manifests", b"layers"):
+        found[f"{key!r}"] = fill(descriptor, b'{"schemaVersion":2,"' + key + b'":[', descriptor[:-1] + b"]}")
+    return found | {
+        "history": fill(b'{"created_by":"x"},', b'{"rootfs":{},"history":[', b"{}]}"),
+        "names": counted(b'"%d":{},', b'{"rootfs":{},"config":{"Volumes":{') + b'"":{}}}}',
+    }
+
+
+def read_image_document(data: bytes) -> None:
+    for read in (decode_manifest, decode_config):
+        try:
+            read(data)
+        except LlbuildError:
+            continue
+
+
 EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], object]]] = {
     "dockerfile": (dockerfiles, lambda data: read_stages(parse(data, "D"))),
     "compile": (compiled, lambda data: compile_one(data, everything=True)),
@@ -253,6 +276,7 @@ EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], obj
     "buildkit": (wire, decode_buildkit),
     "packages": (package_lists, read_packages),
     "syntax": (syntaxes, lambda data: frontend_named(data, "D")),
+    "manifest": (image_documents, read_image_document),
 }
 
 

@@ -16,6 +16,7 @@ from llbuild.llb import encode_definition, image, local, merge, scratch
 from llbuild.platforms import Platform
 from llbuild.proto import encode_buildkit
 from llbuild.tests.exporter.sbom.kit import go_program
+from llbuild.tests.image.malformed import wrong_documents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,5 +136,7 @@ INPUTS: dict[str, st.SearchStrategy[bytes]] = {
     "syntax": st.binary(max_size=100) | joined(HEADS, "", 12),
     "statement": st.binary(max_size=100) | joined(JSON, "", 20) | damaged(statements()),
     "packages": st.binary(max_size=200) | joined(RECORDS, "\n", 12) | joined(JSON, "", 12) | damaged(records()),
+    "manifest": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
+    "imageconfig": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
     "lock": st.binary(max_size=100) | damaged([LOCK.encode()]) | joined(LOCK.splitlines(), "\n", 12),
 }

@@ -17,7 +17,7 @@ from llbuild.cli.attested import AttestedImage, FoundStatement, describe_attesta
 from llbuild.cli.attested_text import render_attestations
 from llbuild.cli.lock.text import encode_lock, parse_lock
 from llbuild.digest import sha256_digest
-from llbuild.errors import ConfigError, DefinitionError, DockerfileError, LlbuildError
+from llbuild.errors import ConfigError, DefinitionError, DockerfileError, LlbuildError, SourceError
 from llbuild.exporter.attest import predicate_of
 from llbuild.exporter.sbom import load_scanner, scan_files, spdx_predicate
 from llbuild.frontend.dockerfile.ignorefile import parse_ignore_file
@@ -28,7 +28,15 @@ from llbuild.frontend.dockerfile.subrequests import lint_request, outline_reques
 from llbuild.frontend.dockerfile.words import MAX_WORD, WordError, expand, split_fields
 from llbuild.frontend.subrequests import LintResult
 from llbuild.frontend.syntax import frontend_named
-from llbuild.image import Descriptor
+from llbuild.image import (
+    Descriptor,
+    Index,
+    decode_config,
+    decode_manifest,
+    encode_config,
+    encode_index,
+    encode_manifest,
+)
 from llbuild.llb import decode_definition, encode_definition, validate
 from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit, encode_buildkit
@@ -275,6 +283,26 @@ def packages(data: bytes) -> None:
     json.dumps(spdx_predicate(scan, name="x").document).encode()
 
 
+def manifest(data: bytes) -> None:
+    """What is read says the same when it is written and read again."""
+    try:
+        found = decode_manifest(data, ref="r")
+    except SourceError:
+        return
+    packed = encode_index(found) if isinstance(found, Index) else encode_manifest(found)
+    assert decode_manifest(packed, ref="r") == found
+
+
+def imageconfig(data: bytes) -> None:
+    """The same; what stands empty there is as good as absent."""
+    try:
+        found = decode_config(data, ref="r")
+    except SourceError:
+        return
+    packed = encode_config(found)
+    assert encode_config(decode_config(packed, ref="r")) == packed
+
+
 def _check_lines(at: Span, text: str) -> None:
     assert 1 <= at.line <= len(text.splitlines()) + 1
 
@@ -302,5 +330,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "syntax": syntax,
     "statement": statement,
     "packages": packages,
+    "manifest": manifest,
+    "imageconfig": imageconfig,
     "lock": lock,
 }
