@@ -76,10 +76,10 @@ class _Export:
         """Put the image together in one form, and write it to all places that want it so."""
         content = self._job.state.content
         is_local = any(output.is_local for output in outputs)
+        witness = await self._witness() if options.attested else None
         with phase(title, self._emit) as reporter:
             parts: list[PlatformLayers] = []
             supply: dict[str, LayerBlob] = {}
-            witness = await self._witness() if options.attested else None
             for result, ref in zip(self._compiled.results, self._refs, strict=True):
                 call = partial(self._part, result, ref, options, is_local, reporter)
                 part, names = await retrying(call, RETRY_DELAYS_S, partial(_say, reporter))
@@ -114,7 +114,15 @@ class _Export:
         if self._said is None:
             from .attesting import Witness
 
-            witness = await run_blocking(Witness, self._job, self._compiled, self._plan)
+            layers = [await self._worker.layered(ref) for ref in self._refs]
+            witness = await run_blocking(Witness, self._job, self._compiled, self._plan, layers)
+            for number, title in witness.unseen:
+                if self._job.options.attestations.scanner_image:
+                    await witness.ask_image(number, title, self._worker)
+                    continue
+                with phase(title, self._emit) as reporter:
+                    tree = await self._worker.tree(self._refs[number], reporter)
+                    await run_blocking(witness.look, number, tree)
             self._said = witness
         return self._said
 
@@ -133,7 +141,9 @@ class _Export:
             result = replace(result, image=replace(result.image, history=history))
             return PlatformLayers(result=result, layers=(*blobs, squashed)), (*base, new[-1])
         blobs = await self._blobs(layers, base, options, result.epoch_s, is_local, reporter)
-        inline = await run_blocking(self._job.inline_cache, self._plan, layers, blobs)
+        inline = b""
+        if options.layers.compression != "estargz":  # whose layers are others: they hold a table of contents too
+            inline = await run_blocking(self._job.inline_cache, self._plan, layers, blobs)
         return PlatformLayers(result=result, layers=blobs, inline_cache=inline), layers
 
     async def _blobs(

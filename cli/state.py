@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .. import solver
 from ..database import open_database, set_aside
 from ..errors import DamagedError, StoreError
+from ..exporter.sbom import SCANS_SCHEMA
 from ..leases import Leases
 from ..solver import CacheStore, Derivations, History
 from ..values import frozen
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["State", "open_explanations", "open_history", "open_state", "replace_damaged"]
 
 # all that `state.db` holds
-_SCHEMAS = (*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA, USES_SCHEMA, DOWNLOADS_SCHEMA)
+_SCHEMAS = (*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA, USES_SCHEMA, DOWNLOADS_SCHEMA, SCANS_SCHEMA)
 
 
 @frozen

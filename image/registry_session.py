@@ -19,6 +19,7 @@ from ..errors import SourceError
 from ..log import log
 from ..values import replace
 from .registry_access import PULL, Access, Admission
+from .registry_body import drain
 from .registry_config import Mirror, RegistryConfig, parse_mirror
 from .registry_errors import check_status, unreachable, with_mirrors
 from .registry_hosts import find_host, is_loopback, trust
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
 
     Body: TypeAlias = Callable[[], bytes | AsyncIterator[bytes]]  # called anew for every try
 
-__all__ = ["SILENCE_S", "Place", "RegistrySession"]
+__all__ = ["SILENCE_S", "USER_AGENT", "Place", "RegistrySession"]
 
 _T = TypeVar("_T")
 _CONNECT_S = 10
 SILENCE_S = 30.0
 _SENDING_S = 300.0  # a registry hashes a large blob before it answers
-_USER_AGENT = f"llbuild/{__version__}"
+USER_AGENT = f"llbuild/{__version__}"
 
 
 class Place(NamedTuple):
@@ -151,7 +152,7 @@ class RegistrySession:
             url = url.copy_merge_params({"ns": place.stands_for})
         at_home = url.netloc == place.url.netloc  # where blobs are kept is told nothing about us
         for attempt in (1, 2):
-            sent = {**headers, "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
+            sent = {**headers, "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
             try:
                 shown = await admission.header(host, repository, access) if at_home else ""
                 if shown:
@@ -173,11 +174,13 @@ class RegistrySession:
                         if response.status_code not in expected:
                             await check_status(response, repository, admission.credentials(repository))
                         yield response
+                    await drain(response)
+                    if not answered:
                         return
             except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:  # httpx lets some of the last through
                 if place.stands_for and isinstance(error, httpx.ConnectError | httpx.TimeoutException):
                     self.leave_alone(host.domain)
-                raise unreachable(repository, error) from error
+                raise unreachable(str(repository), host.domain, error) from error
 
     async def _client(self, host: RegistryHost, domain: str) -> httpx.AsyncClient:
         """The connections to `domain`, where `host` sends us, or which it is."""

@@ -21,15 +21,19 @@ _PACKAGES = {
     "crun": "crun",
     "docker-registry": "docker-registry",
     "faketime": "faketime",
+    "fuse-overlayfs": "fuse-overlayfs",
     "git": "git",
     "mmdebstrap": "mmdebstrap",
     "openssl": "openssl",
     "podman": "podman",
+    "rpm": "rpm",
+    "rpmbuild": "rpm",
     "runc": "runc",
     "setfattr": "attr",
     "skopeo": "skopeo",
     "sshd": "openssh-server",
     "umoci": "umoci",
+    "unshare": "util-linux",
 }
 
 

@@ -1,4 +1,4 @@
-"""Provenance on images as other tools find it, and beside exported files."""
+"""What is said of images and files: provenance and package lists, as other tools find them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from llbuild.tests.tools import require_tool, run_tool
+import pytest
+from llbuild.tests.tools import ROOT, require_tool, run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ COPY note /note
 CMD ["cat", "/word"]
 """
 PROVENANCE = "https://slsa.dev/provenance/v1"
+SPDX = "https://spdx.dev/Document"
 
 
 class Layout:
@@ -233,3 +235,201 @@ def test_complete_materials_refuses_a_local_folder(llbuild: Llbuild, context: Ca
     outcome = llbuild("build", "--provenance=complete-materials=true", context(DOCKERFILE, note="a"), exit_code=1)
     assert "what is in local folders (context, dockerfile) cannot be told" in outcome.stderr
     assert not outcome.ran()
+
+
+STATUS = "Package: tool\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n"
+LISTED = """FROM busybox
+COPY status /var/lib/dpkg/status
+CMD ["true"]
+"""
+
+
+def packages_of(statement: dict[str, Any]) -> list[str]:
+    """The names of the packages, apart from the image's own."""
+    return [package["name"] for package in statement["predicate"]["packages"][1:]]
+
+
+def test_a_package_list_is_attached_and_what_has_not_changed_is_scanned_once(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder, dest = context(LISTED, status=STATUS), tmp_path / "oci"
+    line = ("--sbom=true", "--provenance=mode=min", "-t", "hello", "-o", f"type=oci,tar=false,dest={dest}")
+    first = llbuild.build(*line, folder)
+    assert first.step("generating sbom using llbuild").ran
+    statements = Layout(dest).statements()
+    assert list(statements) == [SPDX, PROVENANCE]
+    assert packages_of(statements[SPDX]) == ["tool"]
+    assert statements[SPDX]["subject"] == statements[PROVENANCE]["subject"]
+    again = llbuild.build(*line, folder)
+    assert not again.named("generating sbom")
+    assert Layout(dest).statements()[SPDX] == statements[SPDX]
+    (folder / "Dockerfile").write_text(LISTED.replace("true", "false"))
+    assert not llbuild.build(*line, folder).named("generating sbom")
+    (folder / "status").write_text(STATUS.replace("tool", "other"))
+    assert llbuild.build(*line, folder).named("generating sbom")
+    assert packages_of(Layout(dest).statements()[SPDX]) == ["other"]
+
+
+def test_a_cached_build_with_a_package_list_starts_no_event_loop(
+    llbuild: Llbuild, context: Callable[..., Path]
+) -> None:
+    line = ("build", "--sbom=true", "-t", "hello", context(LISTED, status=STATUS))
+    llbuild(*line)
+    loaded = llbuild.modules_after(*line)
+    assert not loaded & {"anyio", "asyncio", "google.protobuf", "httpx"}
+    assert "llbuild.exporter.sbom.spdx" in loaded
+
+
+def test_with_source_date_epoch_two_state_folders_make_the_same_list(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, busybox_rootfs: Path
+) -> None:
+    other = type(llbuild)(root=tmp_path / "other")
+    other("import", busybox_rootfs, "busybox")
+    folder, digests = context("FROM scratch\nCOPY status /var/lib/dpkg/status\n", status=STATUS), set()
+    for number, program in enumerate((llbuild, other)):
+        dest = tmp_path / f"oci{number}"
+        program.build(
+            *("--sbom=true", "-t", "hello", "-o", f"type=oci,tar=false,dest={dest},rewrite-timestamp=true", folder),
+            env={"SOURCE_DATE_EPOCH": "1700000000"},
+        )
+        digests.add(Layout(dest).entry["digest"])
+    assert len(digests) == 1
+
+
+def test_a_list_with_a_gap_says_so(llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path) -> None:
+    dest = tmp_path / "out"
+    outcome = llbuild.build(
+        *("--sbom=true", "-o", f"type=local,dest={dest}"),
+        context("FROM scratch\nCOPY old /var/lib/rpm/Packages\n", old="x"),
+    )
+    assert "/var/lib/rpm/Packages was not read: it is a Berkeley DB" in outcome.stderr
+    statement = json.loads((dest / "sbom.spdx.json").read_text())
+    assert statement["predicate"]["creationInfo"]["comment"].startswith("Not complete. /var/lib/rpm/Packages")
+    assert [one["name"] for one in statement["subject"]] == ["var/lib/rpm/Packages"]
+
+
+def test_a_plugin_scans(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, installed: Callable[[Path], dict[str, str]]
+) -> None:
+    dest, plugin = tmp_path / "oci", installed(ROOT / "examples/scanner-plugin")
+    folder = context("FROM scratch\nCOPY VERSION.txt /opt/thing/\n", **{"VERSION.txt": "1.2\n"})
+    line = ("--sbom=generator=versions", "-o", f"type=oci,tar=false,dest={dest}", folder)
+    assert llbuild.build(*line, env=plugin).step("generating sbom using versions").ran
+    statement = Layout(dest).statements()[SPDX]
+    (_, thing) = statement["predicate"]["packages"]
+    assert (thing["name"], thing["versionInfo"]) == ("thing", "1.2")
+    assert statement["predicate"]["creationInfo"]["creators"][1] == "Tool: versions"
+    outcome = llbuild("build", *line, exit_code=1)
+    assert "no scanner 'versions' is installed; there are: llbuild" in outcome.stderr
+
+
+def test_inspect_shows_what_is_said(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    llbuild.build(
+        *("--sbom=true", "--provenance=mode=max,builder-id=https://ci.example/7", "--build-arg", "WORD=x"),
+        *("-t", "hello", context(LISTED, status=STATUS)),
+    )
+    shown = llbuild("inspect", "--attestations", "hello").stdout
+    assert "builder       https://ci.example/7, llbuild" in shown
+    assert "argument      build-arg:WORD=x" in shown
+    assert "made of       pkg:docker/busybox@latest" in shown
+    assert "pkg:deb/debian/tool@1.0?arch=amd64" in shown
+    (image,) = llbuild.json("inspect", "--attestations", "--format=json", "hello")["images"]
+    assert [one["statement"]["predicateType"] for one in image["attestations"]] == [SPDX, PROVENANCE]
+    assert llbuild.json("inspect", "hello")["platform"] == "linux/amd64"
+    assert "nothing is said of it" in llbuild("inspect", "--attestations", "busybox").stdout
+    assert "--format is for --attestations" in llbuild("inspect", "--format=json", "hello", exit_code=2).stderr
+
+
+def test_forgotten_attestations_go_and_those_of_images_stay(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    folder = context(LISTED, status=STATUS)
+    for _ in range(2):
+        llbuild.build("--sbom=true", "--provenance=true", "-t", "hello", folder)
+    before = {path.name for path in (llbuild.root / "content/blobs/sha256").iterdir()}
+    llbuild("prune", "--force")
+    after = {path.name for path in (llbuild.root / "content/blobs/sha256").iterdir()}
+    assert len(after) < len(before)
+    assert "as it should be" in llbuild("verify").stdout
+    assert "pkg:deb/debian/tool@1.0" in llbuild("inspect", "--attestations", "hello").stdout
+    assert not llbuild.build("--sbom=true", "-t", "hello", folder).ran()
+
+
+SCANNER = r"""FROM busybox
+COPY scan /scan
+ENV FROM_IMAGE=yes
+WORKDIR /tmp
+ENTRYPOINT ["/scan"]
+CMD ["argument"]
+"""
+SCAN = r"""#!/bin/sh
+set -e
+test "$FROM_IMAGE" = yes && test "$1" = argument && test "$(pwd)" = /tmp && touch /tmp/writable
+out="$BUILDKIT_SCAN_DESTINATION/$(basename $BUILDKIT_SCAN_SOURCE).spdx.json"
+if touch "$BUILDKIT_SCAN_SOURCE/x" 2>/dev/null; then exit 9; fi
+echo "looking at $(ls $BUILDKIT_SCAN_SOURCE)"
+found=$(cat $BUILDKIT_SCAN_SOURCE/note)
+printf '{"_type":"x","predicateType":"https://spdx.dev/Document","predicate":{"name":"%s"}}' "$found" > "$out"
+cp "$out" "$BUILDKIT_SCAN_DESTINATION/another.spdx.json"
+"""
+
+
+def scanner_image(llbuild: Llbuild, folder: Path, script: str) -> None:
+    """An image `scanner:1` that runs the script, in the local store."""
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(SCANNER)
+    (folder / "scan").write_text(script)
+    (folder / "scan").chmod(0o755)
+    llbuild.build("-t", "scanner:1", folder)
+
+
+def test_a_scanner_may_be_an_image_as_with_buildkit(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    scanner_image(llbuild, tmp_path / "scanner", SCAN)
+    folder, dest = context("FROM scratch\nCOPY note /note\n", note="thing"), tmp_path / "oci"
+    line = (
+        "--sbom=generator=scanner:1",
+        "--provenance=mode=min",
+        "-t",
+        "hello",
+        "-o",
+        f"type=oci,tar=false,dest={dest}",
+        folder,
+    )
+    first = llbuild.build(*line)
+    step = first.step("generating sbom using scanner:1")
+    assert step.ran
+    assert b"looking at note" in step.output
+    manifest = Layout(dest).json(Layout(dest).attestations[0])
+    assert [one["annotations"]["in-toto.io/predicate-type"] for one in manifest["layers"]] == [SPDX, SPDX, PROVENANCE]
+    assert Layout(dest).statements()[SPDX]["predicate"] == {"name": "thing"}
+    materials = Layout(dest).statements()[PROVENANCE]["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert [one["uri"].partition("?")[0] for one in materials] == ["pkg:docker/scanner@1"]
+    again = llbuild.build(*line)
+    assert not again.step("generating sbom using scanner:1").ran
+    assert not again.ran()
+    (folder / "note").write_text("other")
+    llbuild.build(*line)
+    assert Layout(dest).statements()[SPDX]["predicate"] == {"name": "other"}
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("#!/bin/sh\nexit 3\n", "exited with code 3"),
+        ("#!/bin/sh\ntrue\n", "the scanner scanner:1 wrote no sbom.spdx.json into /run/out/"),
+        ("#!/bin/sh\necho '{' > /run/out/sbom.spdx.json\n", "wrote sbom.spdx.json, which is unreadable"),
+        ('#!/bin/sh\necho \'{"predicateType":"x"}\' > /run/out/sbom.spdx.json\n', "expected a statement of type"),
+        ("#!/bin/sh\nln -s /etc/passwd /run/out/sbom.spdx.json\n", "wrote no sbom.spdx.json"),
+    ],
+)
+def test_a_scanner_that_does_not_keep_to_the_protocol_is_named(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, script: str, message: str
+) -> None:
+    scanner_image(llbuild, tmp_path / "scanner", script)
+    outcome = llbuild(
+        *("build", "--sbom=generator=scanner:1", "-t", "hello", context("FROM scratch\nCOPY note /\n", note="x")),
+        exit_code=1,
+    )
+    assert message in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert "hello" not in str(llbuild.image_names())

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.platforms import host_platform
-from llbuild.tests.end_to_end.driver import Llbuild
+from llbuild.tests.end_to_end.driver import Llbuild, as_user
 from llbuild.tests.end_to_end.oci import read_image
 from llbuild.tests.gitserver import serve_git
-from llbuild.tests.ordinary import NOBODY, folder_of, python_for
+from llbuild.tests.ordinary import NOBODY, folder_of
 from llbuild.tests.tools import require_tool
 from llbuild.tests.webserver import serve_pages
 
@@ -199,8 +199,7 @@ def test_who_builds_leaves_no_trace(base: Path, elsewhere: str, tmp_path: Path) 
             home = Path(folder)
             context = a_context(home / "context", elsewhere, "cadb", uid)
             shutil.copytree(base, home / "base")
-            *prefix, python = python_for(uid, ids)
-            program = Llbuild(root=home / "state", prefix=(*prefix, f"HOME={home}"), python=python)
+            program = as_user(uid, home, ids)
             archives.append(made(program, folder_of(home, uid) / "base", context, home / "out.tar", env={}))
     assert len(set(archives)) == 1
 
