@@ -31,6 +31,7 @@ _PACKAGES = {
     "setfattr": "attr",
     "skopeo": "skopeo",
     "sshd": "openssh-server",
+    "strace": "strace",
     "umoci": "umoci",
 }
 
