@@ -220,6 +220,49 @@ def test_load_hands_the_image_to_the_engine_on_the_path(
     assert image["Config"]["Cmd"] == ["cat", "/greeting"]
 
 
+def test_podman_reads_only_the_layers_that_it_lacks(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, podman: list[str]
+) -> None:
+    programs, kept = tmp_path / "bin", tmp_path / "kept"
+    programs.mkdir()
+    # Takes away what podman must not need: the blobs of all layers but the newest.
+    (programs / "podman").write_text(
+        "#!/bin/sh\n"
+        'case "$1 $3" in "pull dir:"*)\n'
+        f'  for blob in $(find "${{3#dir:}}" -type l ! -lname "*/$(cat {kept})"); do rm "$blob"; done\n'
+        f'esac\nexec {" ".join(podman)} "$@"\n'
+    )
+    (programs / "podman").chmod(0o755)
+    path = f"{programs}:/usr/bin:/bin"
+    if shutil.which("docker", path=path):
+        pytest.skip("docker comes before podman, and is on the path")
+    kept.write_text("*")  # nothing is taken away
+    llbuild.build("--load", "-t", "example.org/loaded:1", context(DOCKERFILE), env={"PATH": path})
+    text, layout = f"{DOCKERFILE}RUN echo more > /more\n", tmp_path / "layout"
+    llbuild.build("-o", f"type=oci,tar=false,dest={layout}", context(text))
+    *_, newest = read_image(layout).manifest["layers"]
+    kept.write_text(newest["digest"].removeprefix("sha256:"))
+    llbuild.build(*("--load", "-t", "example.org/loaded:2", "-t", "other:3"), context(text), env={"PATH": path})
+    images = [json.loads(run_tool([*podman, "inspect", "--type=image", f"example.org/loaded:{n}"])) for n in (1, 2)]
+    assert len(images[1][0]["RootFS"]["Layers"]) == len(images[0][0]["RootFS"]["Layers"]) + 1
+    assert "docker.io/library/other:3" in images[1][0]["RepoTags"]
+
+
+def test_a_podman_that_reads_no_folders_is_sent_the_archive(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, podman: list[str]
+) -> None:
+    (tmp_path / "podman").write_text(
+        '#!/bin/sh\n[ "$1" = pull ] && { echo "not a supported transport" >&2; exit 125; }\n'
+        f'exec {" ".join(podman)} "$@"\n'
+    )
+    (tmp_path / "podman").chmod(0o755)
+    path = f"{tmp_path}:/usr/bin:/bin"
+    if shutil.which("docker", path=path):
+        pytest.skip("docker comes before podman, and is on the path")
+    llbuild.build("--load", "-t", "example.org/sent:1", context(DOCKERFILE), env={"PATH": path})
+    assert json.loads(run_tool([*podman, "inspect", "--type=image", "example.org/sent:1"]))
+
+
 def test_what_the_engine_says_is_the_reason_of_the_failure(
     llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
 ) -> None:
