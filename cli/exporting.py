@@ -117,6 +117,9 @@ class _Export:
             layers = [await self._worker.layered(ref) for ref in self._refs]
             witness = await run_blocking(Witness, self._job, self._compiled, self._plan, layers)
             for number, title in witness.unseen:
+                if self._job.options.attestations.scanner_image:
+                    await witness.ask_image(number, title, self._worker)
+                    continue
                 with phase(title, self._emit) as reporter:
                     tree = await self._worker.tree(self._refs[number], reporter)
                     await run_blocking(witness.look, number, tree)

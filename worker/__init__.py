@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .prober import Prober as Prober
     from .records import SCHEMA as SCHEMA
     from .records import LayerRecords as LayerRecords
+    from .reporter import SILENT as SILENT
     from .stacks import Stacks as Stacks
     from .stacks import note_image_layers as note_image_layers
     from .support import unsupported as unsupported
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
+    "SILENT": "reporter",
     "CACHE_MOUNT": "uses",
     "CacheMounts": "cache_mounts",
     "CacheHolds": "cacheholds",
@@ -85,6 +87,7 @@ __all__ = [
     "CACHE_MOUNT",
     "LOCAL_SOURCE",
     "SCHEMA",
+    "SILENT",
     "USES_SCHEMA",
     "CacheHolds",
     "CacheMounts",

@@ -104,8 +104,8 @@ WRONG_SOURCES = [
     ("type=local,dest=/cache", "type=local takes src=, tag=, digest=, mounts=, not dest="),
     ("type=local", "src=DIR is missing"),
     ("type=inline", "type=inline is for --cache-to"),
-    ("type=registry,ref=a,mode=max", "type=registry takes ref=, mounts=, not mode="),
-    ("type=registry,ref=a,registry.insecure=true", "registry.insecure= is not supported yet"),
+    ("type=registry,ref=a,mode=max", "type=registry takes ref=, mounts=, registry.insecure=, not mode="),
+    ("type=registry,ref=a,touch_refresh=true", "touch_refresh= is not supported yet"),
     ("type=azblob", "type=azblob is not supported yet; there are registry, local"),
 ]
 
