@@ -61,6 +61,38 @@ def test_an_image_can_be_kept_and_pushed(llbuild: Llbuild, context: Callable[...
     assert llbuild("run", ref).stdout == "hello\n"
 
 
+def test_names_in_the_store_can_have_the_digest(llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path) -> None:
+    iid, folder = tmp_path / "iid", context(DOCKERFILE)
+    llbuild.build("-t", "kept:1", "-o", "type=image,name-canonical=true", "--iidfile", iid, folder)
+    digest = iid.read_text()
+    llbuild.build("-o", "type=image,dangling-name-prefix=dangling", folder)
+    options = "dangling-name-prefix=unused,danging-name-empty-only=true"
+    llbuild.build("-t", "kept:1", "-o", f"type=image,{options}", folder)
+    names = {image["name"] for image in llbuild.json("images", "--format=json") if image["digest"] == digest}
+    assert names == {
+        "docker.io/library/kept:1",
+        f"docker.io/library/kept:1@{digest}",
+        f"docker.io/library/dangling@{digest}",
+    }
+    assert llbuild("run", f"dangling@{digest}").stdout == "hello\n"
+
+
+def test_an_image_can_be_unpacked_ahead_of_its_use(
+    llbuild: Llbuild, context: Callable[..., Path], registry: Registry, tmp_path: Path
+) -> None:
+    ref = f"{registry.address}/unpack/base:1"
+    llbuild.build("--push", "-t", ref, context(DOCKERFILE))
+    other, folder = Llbuild(root=tmp_path / "other"), context(f"FROM {ref}\nCMD x\n")
+
+    def unpacked() -> int:
+        return sum(entry["type"] == "image.layer" for entry in other.json("du", "--format=json")["entries"])
+
+    other.build("-t", "x", folder)
+    assert unpacked() == 0
+    other.build("-t", "x", "-o", "type=image,unpack=true", folder)
+    assert unpacked() == 2
+
+
 def test_push_by_digest_leaves_no_tag(
     llbuild: Llbuild, context: Callable[..., Path], registry: Registry, tmp_path: Path
 ) -> None:
