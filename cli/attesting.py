@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..image import Descriptor, LayerBlob
     from ..llb import Definition, Vertex
     from ..solver import Plan, Ref
+    from ..worker import LocalWorker
     from ..worker.snapshot import Tree
     from ..worker.source import Material
     from .job import Build
@@ -51,9 +52,18 @@ class Witness:
         assert self._packages is not None, "only who lists packages looks"
         self._packages.look(number, tree)
 
+    async def ask_image(self, number: int, title: str, worker: LocalWorker) -> None:
+        """Have the scanner that is an image look at one of them. Raises LlbuildError."""
+        from .scanner_image import scan_by_image
+
+        assert self._packages is not None, "only who lists packages looks"
+        definition = self._compiled.results[number].definition
+        said = await scan_by_image(self._job, self._packages.image, definition, title, worker)
+        self._packages.tell(number, said)
+
     def say(self, number: int, blobs: Mapping[str, LayerBlob]) -> tuple[Predicate, ...]:
         """What was asked for, of the platform of that number. `blobs`: of layers of the result, by name."""
-        said = [] if self._packages is None else [self._packages.say(number, self._compiled.results[number].epoch_s)]
+        said = () if self._packages is None else self._packages.say(number, self._compiled.results[number].epoch_s)
         return (*said, *self._provenance(number, blobs))
 
     def _provenance(self, number: int, blobs: Mapping[str, LayerBlob]) -> tuple[Predicate, ...]:

@@ -16,7 +16,7 @@ from ..exporter import (
     export_store,
     stream_archive,
 )
-from ..image import parse_reference
+from ..image import parse_reference, with_insecure
 from ..values import frozen, replace
 from .image_options import AnnotationLevel
 from .job import BuildResult
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..exporter import AssembledImage, AssembledIndex
     from ..exporter.attest import AssembledAttestation, Predicate
     from ..frontend import Compiled, PlatformResult
-    from ..image import LayerBlob, Reference
+    from ..image import LayerBlob, Reference, RegistryConfig
     from ..platforms import Platform
     from ..worker import ContentStore
     from ..worker.snapshot import Tree
@@ -48,6 +48,7 @@ __all__ = [
     "names_of",
     "outputs_of",
     "put_together",
+    "registries_of",
     "tree_outputs",
     "write_image",
 ]
@@ -205,6 +206,17 @@ def _make_folder(path: str) -> None:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror}") from error
+
+
+def registries_of(options: SolveOptions) -> tuple[RegistryConfig, ...]:
+    """What the config file says of registries, and `registry.insecure=true` of outputs and caches."""
+    told = options.globals.config.registries
+    trusted = [name.domain for output in options.outputs if output.insecure for name in names_of(options, output)]
+    caches = [cache.place for cache in options.cache_to if cache.insecure]
+    caches += [cache.place for cache in options.cache_from if cache.insecure]
+    for host in dict.fromkeys([*trusted, *(parse_reference(place).domain for place in caches)]):
+        told = with_insecure(told, host)
+    return told
 
 
 def names_of(options: SolveOptions, output: Output) -> list[Reference]:

@@ -56,6 +56,7 @@ class Output:
     by_digest: bool = False
     platform_split: bool | None = None  # None: if there are several
     attestation_prefix: str = ""
+    insecure: bool = False  # push also to registries that prove nothing, or speak no TLS
 
     @property
     def is_image(self) -> bool:
@@ -71,7 +72,7 @@ class Output:
         return self.is_image and (self.kind is not OutputKind.IMAGE or self.store)
 
 
-_PUSHING = ("name", "push-by-digest", "store")
+_PUSHING = ("name", "push-by-digest", "registry.insecure", "store")
 _KEYS = {
     "cacheonly": (),
     "docker": ("dest", "name", *IMAGE_KEYS),
@@ -85,7 +86,7 @@ _KEYS = {
 _NOT_YET = frozenset(
     (
         *("buildinfo", "dangling-name-prefix", "inline", "mode", "name-canonical"),
-        *("registry.insecure", "unpack"),
+        "unpack",
     )
 )
 
@@ -209,6 +210,7 @@ def _image(text: str, kind: str, attributes: dict[str, str]) -> Output:
         store=is_set("store", str(kind == "image")),
         push=kind == "registry" or is_set("push", "false"),
         by_digest=is_set("push-by-digest", "false"),
+        insecure=is_set("registry.insecure", "false"),
     )
     if output.by_digest and not output.push:
         raise UsageError(f"--output {text!r}: push-by-digest=true needs push=true")

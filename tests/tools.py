@@ -21,6 +21,7 @@ _PACKAGES = {
     "crun": "crun",
     "docker-registry": "docker-registry",
     "faketime": "faketime",
+    "fuse-overlayfs": "fuse-overlayfs",
     "git": "git",
     "mmdebstrap": "mmdebstrap",
     "openssl": "openssl",
@@ -32,6 +33,7 @@ _PACKAGES = {
     "skopeo": "skopeo",
     "sshd": "openssh-server",
     "umoci": "umoci",
+    "unshare": "util-linux",
 }
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .prober import Prober as Prober
     from .records import SCHEMA as SCHEMA
     from .records import LayerRecords as LayerRecords
+    from .reporter import SILENT as SILENT
     from .stacks import Stacks as Stacks
     from .stacks import note_image_layers as note_image_layers
     from .support import unsupported as unsupported
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
+    "SILENT": "reporter",
+    "CACHE_MOUNT": "uses",
     "CacheMounts": "cache_mounts",
     "CacheHolds": "cacheholds",
     "Client": "client",
@@ -79,6 +82,7 @@ _HOME = {
 }
 __all__ = [
     "SCHEMA",
+    "SILENT",
     "USES_SCHEMA",
     "CacheHolds",
     "CacheMounts",

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from llbuild.tests.tools import ROOT, require_tool, run_tool
 
 if TYPE_CHECKING:
@@ -288,7 +289,7 @@ def test_with_source_date_epoch_two_state_folders_make_the_same_list(
     for number, program in enumerate((llbuild, other)):
         dest = tmp_path / f"oci{number}"
         program.build(
-            *("--sbom=true", "-t", "hello", "-o", f"type=oci,tar=false,dest={dest}", folder),
+            *("--sbom=true", "-t", "hello", "-o", f"type=oci,tar=false,dest={dest},rewrite-timestamp=true", folder),
             env={"SOURCE_DATE_EPOCH": "1700000000"},
         )
         digests.add(Layout(dest).entry["digest"])
@@ -320,3 +321,115 @@ def test_a_plugin_scans(
     assert statement["predicate"]["creationInfo"]["creators"][1] == "Tool: versions"
     outcome = llbuild("build", *line, exit_code=1)
     assert "no scanner 'versions' is installed; there are: llbuild" in outcome.stderr
+
+
+def test_inspect_shows_what_is_said(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    llbuild.build(
+        *("--sbom=true", "--provenance=mode=max,builder-id=https://ci.example/7", "--build-arg", "WORD=x"),
+        *("-t", "hello", context(LISTED, status=STATUS)),
+    )
+    shown = llbuild("inspect", "--attestations", "hello").stdout
+    assert "builder       https://ci.example/7, llbuild" in shown
+    assert "argument      build-arg:WORD=x" in shown
+    assert "made of       pkg:docker/busybox@latest" in shown
+    assert "pkg:deb/debian/tool@1.0?arch=amd64" in shown
+    (image,) = llbuild.json("inspect", "--attestations", "--format=json", "hello")["images"]
+    assert [one["statement"]["predicateType"] for one in image["attestations"]] == [SPDX, PROVENANCE]
+    assert llbuild.json("inspect", "hello")["platform"] == "linux/amd64"
+    assert "nothing is said of it" in llbuild("inspect", "--attestations", "busybox").stdout
+    assert "--format is for --attestations" in llbuild("inspect", "--format=json", "hello", exit_code=2).stderr
+
+
+def test_forgotten_attestations_go_and_those_of_images_stay(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    folder = context(LISTED, status=STATUS)
+    for _ in range(2):
+        llbuild.build("--sbom=true", "--provenance=true", "-t", "hello", folder)
+    before = {path.name for path in (llbuild.root / "content/blobs/sha256").iterdir()}
+    llbuild("prune", "--force")
+    after = {path.name for path in (llbuild.root / "content/blobs/sha256").iterdir()}
+    assert len(after) < len(before)
+    assert "as it should be" in llbuild("verify").stdout
+    assert "pkg:deb/debian/tool@1.0" in llbuild("inspect", "--attestations", "hello").stdout
+    assert not llbuild.build("--sbom=true", "-t", "hello", folder).ran()
+
+
+SCANNER = r"""FROM busybox
+COPY scan /scan
+ENV FROM_IMAGE=yes
+WORKDIR /tmp
+ENTRYPOINT ["/scan"]
+CMD ["argument"]
+"""
+SCAN = r"""#!/bin/sh
+set -e
+test "$FROM_IMAGE" = yes && test "$1" = argument && test "$(pwd)" = /tmp && touch /tmp/writable
+out="$BUILDKIT_SCAN_DESTINATION/$(basename $BUILDKIT_SCAN_SOURCE).spdx.json"
+if touch "$BUILDKIT_SCAN_SOURCE/x" 2>/dev/null; then exit 9; fi
+echo "looking at $(ls $BUILDKIT_SCAN_SOURCE)"
+found=$(cat $BUILDKIT_SCAN_SOURCE/note)
+printf '{"_type":"x","predicateType":"https://spdx.dev/Document","predicate":{"name":"%s"}}' "$found" > "$out"
+cp "$out" "$BUILDKIT_SCAN_DESTINATION/another.spdx.json"
+"""
+
+
+def scanner_image(llbuild: Llbuild, folder: Path, script: str) -> None:
+    """An image `scanner:1` that runs the script, in the local store."""
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(SCANNER)
+    (folder / "scan").write_text(script)
+    (folder / "scan").chmod(0o755)
+    llbuild.build("-t", "scanner:1", folder)
+
+
+def test_a_scanner_may_be_an_image_as_with_buildkit(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    scanner_image(llbuild, tmp_path / "scanner", SCAN)
+    folder, dest = context("FROM scratch\nCOPY note /note\n", note="thing"), tmp_path / "oci"
+    line = (
+        "--sbom=generator=scanner:1",
+        "--provenance=mode=min",
+        "-t",
+        "hello",
+        "-o",
+        f"type=oci,tar=false,dest={dest}",
+        folder,
+    )
+    first = llbuild.build(*line)
+    step = first.step("generating sbom using scanner:1")
+    assert step.ran
+    assert b"looking at note" in step.output
+    manifest = Layout(dest).json(Layout(dest).attestations[0])
+    assert [one["annotations"]["in-toto.io/predicate-type"] for one in manifest["layers"]] == [SPDX, SPDX, PROVENANCE]
+    assert Layout(dest).statements()[SPDX]["predicate"] == {"name": "thing"}
+    materials = Layout(dest).statements()[PROVENANCE]["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert [one["uri"].partition("?")[0] for one in materials] == ["pkg:docker/scanner@1"]
+    again = llbuild.build(*line)
+    assert not again.step("generating sbom using scanner:1").ran
+    assert not again.ran()
+    (folder / "note").write_text("other")
+    llbuild.build(*line)
+    assert Layout(dest).statements()[SPDX]["predicate"] == {"name": "other"}
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("#!/bin/sh\nexit 3\n", "exited with code 3"),
+        ("#!/bin/sh\ntrue\n", "the scanner scanner:1 wrote no sbom.spdx.json into /run/out/"),
+        ("#!/bin/sh\necho '{' > /run/out/sbom.spdx.json\n", "wrote sbom.spdx.json, which is unreadable"),
+        ('#!/bin/sh\necho \'{"predicateType":"x"}\' > /run/out/sbom.spdx.json\n', "expected a statement of type"),
+        ("#!/bin/sh\nln -s /etc/passwd /run/out/sbom.spdx.json\n", "wrote no sbom.spdx.json"),
+    ],
+)
+def test_a_scanner_that_does_not_keep_to_the_protocol_is_named(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, script: str, message: str
+) -> None:
+    scanner_image(llbuild, tmp_path / "scanner", script)
+    outcome = llbuild(
+        *("build", "--sbom=generator=scanner:1", "-t", "hello", context("FROM scratch\nCOPY note /\n", note="x")),
+        exit_code=1,
+    )
+    assert message in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert "hello" not in str(llbuild.image_names())

@@ -136,3 +136,13 @@ async def test_pushes_go_to_the_registry(registry: Registry, mirror: FakeRegistr
         assert await pusher.push_blob(image, own, lambda: io.BytesIO(data), lambda *_: None)
         assert await pusher.has_blob(image, own.digest)
     assert not mirror.requests
+
+
+async def test_connections_are_kept(other: FakeRegistry) -> None:
+    with serve_fault_proxy(other.address) as proxy:
+        image = parse_reference(f"{proxy.address}/hub/team/tool:1")
+        async with RegistryClient() as client:
+            for _ in range(5):
+                await client.manifest(image)
+                await client.digest(image)
+        assert (len(proxy.requests), proxy.connections) == (10, 1)
