@@ -3,7 +3,7 @@
 LlbuildError
 ├── DockerfileError(at)              the build file is wrong, and where
 ├── DefinitionError                  a serialized graph is malformed
-├── ConfigError(at, source)          the config file is wrong, and where
+├── ConfigError(at, source)          a config file or lock file is wrong, and where
 ├── UsageError                       the command line asks for the impossible (exit 2)
 ├── SourceError(ref, transient)      an image, context or URL cannot be had
 │   └── LostLayerError(layer)        part of a stored result cannot be had any more
@@ -105,7 +105,7 @@ class DefinitionError(LlbuildError):
 
 
 class ConfigError(LlbuildError):
-    """The config file is wrong; `at` is where in `source`, its text."""
+    """A config file or lock file is wrong; `at` is where in `source`, its text."""
 
     def __init__(self, message: str, *, at: Span, source: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)

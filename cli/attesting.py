@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from ..frontend import Compiled
     from ..image import Descriptor, LayerBlob
     from ..llb import Definition, Vertex
-    from ..solver import Plan
+    from ..solver import Plan, Ref
+    from ..worker.snapshot import Tree
     from ..worker.source import Material
     from .job import Build
+    from .packages import PackageLists
 
 __all__ = ["Witness", "check_materials", "metadata_provenance"]
 
@@ -30,14 +32,31 @@ _CLIENTS = ("context", "dockerfile")  # folders that a frontend looks into befor
 class Witness:
     """Knows a build that is done, and says of each platform's result what was asked for."""
 
-    def __init__(self, job: Build, compiled: Compiled, plan: Plan) -> None:
+    def __init__(self, job: Build, compiled: Compiled, plan: Plan, layers: Sequence[Ref]) -> None:
+        """layers: of each platform's result, by name."""
         self._job = job
         self._compiled = compiled
         self._plan = plan
         self._records = None if job.options.attestations.provenance is None else _all_refs(job, plan)
+        self._packages = None if job.options.attestations.sbom is None else _package_lists(job, layers)
+
+    @property
+    def unseen(self) -> list[tuple[int, str]]:
+        """The results whose files must be looked at first, by number, and what that is called."""
+        packages = self._packages
+        return [] if packages is None else [(number, packages.title(number)) for number in packages.missing]
+
+    def look(self, number: int, tree: Tree) -> None:
+        """Look at the files of one of them. Raises ExportError when a plugin fails."""
+        assert self._packages is not None, "only who lists packages looks"
+        self._packages.look(number, tree)
 
     def say(self, number: int, blobs: Mapping[str, LayerBlob]) -> tuple[Predicate, ...]:
         """What was asked for, of the platform of that number. `blobs`: of layers of the result, by name."""
+        said = [] if self._packages is None else [self._packages.say(number, self._compiled.results[number].epoch_s)]
+        return (*said, *self._provenance(number, blobs))
+
+    def _provenance(self, number: int, blobs: Mapping[str, LayerBlob]) -> tuple[Predicate, ...]:
         form = self._job.options.attestations.provenance
         if form is None:
             return ()
@@ -60,6 +79,12 @@ class Witness:
                 if ref and all(name in known for name in ref):
                     found[Edge(vertex=vertex.digest, output=output)] = tuple(known[name] for name in ref)
         return found
+
+
+def _package_lists(job: Build, layers: Sequence[Ref]) -> PackageLists:
+    from .packages import PackageLists  # with all scanners
+
+    return PackageLists(job, layers)
 
 
 def check_materials(job: Build) -> None:

@@ -77,8 +77,6 @@ def _check(options: SolveOptions) -> None:
     for path in (options.iidfile, options.metadata_file):
         if path:
             check_writable(path)
-    if options.attestations.sbom is not None:
-        raise UsageError("--sbom is not supported yet")
     if options.secrets or options.agents:
         from .lent import check_given
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..frontend import Compiled, Lookup, Request
     from ..worker import Prober
+    from ..worker.source import Pins
     from .compile_options import CompileOptions
     from .job import BuildView
     from .request import BuildInput
@@ -116,10 +117,10 @@ def ask_frontend(
     return _answer(Asking(ask, given, *_lookup(given, known, view)), known, config)
 
 
-def open_lookup(given: BuildInput, state: State) -> tuple[KnownLookup, Prober]:
-    """What a state folder can tell at once, and the quick half of its worker."""
-    prober = state.prober(given.folders, given.files)
-    images = stored_images(state.content, given.mode)
+def open_lookup(given: BuildInput, state: State, pins: Pins | None = None) -> tuple[KnownLookup, Prober]:
+    """What a state folder can tell at once, and the quick half of its worker. pins: what sources are held to."""
+    prober = state.prober(given.folders, given.files, pins=pins)
+    images = stored_images(state.content, given.mode, prober.pins)
     results = stored_results(prober, state.cache)
     return KnownLookup(images, given.folders, stdin=given.stdin, results=results), prober
 

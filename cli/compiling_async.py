@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 from ..blocking import run_blocking
-from ..errors import LlbuildError
+from ..errors import LlbuildError, SourceError
 from ..frontend import MoreNeeded, NoSuchFile, NoTime
 from ..llb import redacted
 from ..solver import RETRY_DELAYS_S, VertexLog, VertexProgress, retrying, solve
@@ -21,11 +22,12 @@ from .phases import phase
 from .resultfiles import read_result_file
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from ..llb import Definition, SourceOp
     from ..platforms import Platform
     from ..solver import CacheStore, Emit, Event, EventReporter
+    from ..worker import Client, Prober
     from ..worker.source import RemoteSources
     from ..worker.source import ResolvedImage as FoundImage
     from .compiling import Asking
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from .lookup import Question
     from .state import State
 
-__all__ = ["Answers", "ask_online", "complete"]
+__all__ = ["Answers", "ask_online", "complete", "open_answers", "unseen"]
 
 Answer = TypeVar("Answer")
 
@@ -56,17 +58,25 @@ def ask_online(asking: Asking[Answer], state: State, config: Config) -> Answer:
 async def _ask(asking: Asking[Answer], state: State, config: Config) -> Answer:
     prober = asking.prober
     assert prober is not None, "without one there are no questions"
+    async with open_answers(prober, state, config) as answers:
+        return await complete(asking, answers, unseen)
+
+
+@asynccontextmanager
+async def open_answers(
+    prober: Prober, state: State, config: Config, client: Client | None = None
+) -> AsyncIterator[Answers]:
+    """Answers where nothing is built. client: logs in."""
     async with (
         ImageSource(state.content, registries=config.registries) as images,
-        state.remote_sources(prober.contexts.files) as remote,
+        state.remote_sources(prober, client) as remote,
     ):
         executor = SandboxExecutor(state.root)  # never started: no process makes a build context
         worker = LocalWorker(prober, images=images, remote=remote, executor=executor, caches=state.caches)
-        answers = Answers(images=images, remote=remote, worker=worker, cache=state.cache)
-        return await complete(asking, answers, _unseen)
+        yield Answers(images=images, remote=remote, worker=worker, cache=state.cache)
 
 
-def _unseen(event: Event) -> None:
+def unseen(event: Event) -> None:
     """Nobody watches: the graph is printed when it is there."""
 
 
@@ -121,7 +131,14 @@ async def _watched(
 
 
 async def _image(answers: Answers, identifier: str, platform: Platform, mode: str, _: EventReporter) -> FoundImage:
-    return await answers.images.resolve(identifier, platform, mode)
+    pins = answers.worker.pins
+    try:
+        found = await answers.images.resolve(pins.image(identifier), platform, mode)
+    except SourceError as error:
+        pins.explain_image(error, identifier)
+        raise
+    pins.note_image(identifier, found.digest)
+    return found
 
 
 async def _file(answers: Answers, question: FileQuestion, reporter: EventReporter) -> bytes:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ..worker.executor import HelperProcess
     from .image_options import ImageOptions
     from .job import BuildView
+    from .lock import Lock
     from .outputs import Output
     from .progress import Display
     from .request import BuildInput
@@ -57,7 +58,8 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
     What turns out to be lost or damaged on the way is a miss: said so, and made anew.
     """
     started = time.time()
-    job = _begin(options, given, open_state(options.globals.root), display, view, started)
+    lock = _lock(options, given)
+    job = _begin(options, given, open_state(options.globals.root), display, view, lock, started)
     losses: set[str] = set()
     try:
         while True:
@@ -79,6 +81,8 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
         from .attesting import metadata_provenance
 
         result = replace(result, provenance=tuple(metadata_provenance(job)))
+    if lock is not None:
+        lock.add(job.prober.pins.used)
     result = replace(result, number=remember_build(job, started, result=result))
     collect_if_due(job.state, options.globals.config.gc, display.display)
     return result
@@ -92,10 +96,25 @@ def check_attestations(job: Build) -> None:
         check_materials(job)
 
 
+def _lock(options: SolveOptions, given: BuildInput) -> Lock | None:
+    """The lock file that was asked for, read."""
+    if not (options.lock or options.locked):
+        return None
+    from .lock import lock_path, open_lock
+
+    return open_lock(lock_path(options.lock, given.context), only=options.locked)
+
+
 def _begin(
-    options: SolveOptions, given: BuildInput, state: State, display: Display, view: BuildView, started: float
+    options: SolveOptions,
+    given: BuildInput,
+    state: State,
+    display: Display,
+    view: BuildView,
+    lock: Lock | None,
+    started: float,
 ) -> Build:
-    lookup, prober = open_lookup(given, state)
+    lookup, prober = open_lookup(given, state, None if lock is None else lock.pins())
     compiling = Compiling(given, lookup, view, prober)
     return Build(
         options=options,
@@ -186,8 +205,14 @@ def _attested(
     """With what is said of them; None where somebody must look into the files for that."""
     from .attesting import Witness
 
-    witness = Witness(job, compiled, plan)
     refs = result_refs(compiled, plan, plan.ref)
+    witness = Witness(job, compiled, plan, refs)
+    for number, title in witness.unseen:
+        tree = job.prober.stored_tree(refs[number])
+        if tree is None:
+            return None
+        with phase(title, job.display.display):
+            witness.look(number, tree)
     return [
         replace(part, predicates=witness.say(number, dict(zip(ref, part.layers, strict=True))))
         for number, (part, ref) in enumerate(zip(parts, refs, strict=True))

@@ -81,7 +81,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         await run_blocking(_sweep, job.state)
         executor = _executor(job, helper)
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
-        remote = await stack.enter_async_context(job.state.remote_sources(job.prober.contexts.files, client))
+        remote = await stack.enter_async_context(job.state.remote_sources(job.prober, client))
         caches = job.state.caches
         snapshotter = open_snapshotter(job.options.snapshotter or "overlay", job.state.layers)
         stack.callback(snapshotter.close)

@@ -76,10 +76,10 @@ class _Export:
         """Put the image together in one form, and write it to all places that want it so."""
         content = self._job.state.content
         is_local = any(output.is_local for output in outputs)
+        witness = await self._witness() if options.attested else None
         with phase(title, self._emit) as reporter:
             parts: list[PlatformLayers] = []
             supply: dict[str, LayerBlob] = {}
-            witness = await self._witness() if options.attested else None
             for result, ref in zip(self._compiled.results, self._refs, strict=True):
                 call = partial(self._part, result, ref, options, is_local, reporter)
                 part, names = await retrying(call, RETRY_DELAYS_S, partial(_say, reporter))
@@ -114,7 +114,12 @@ class _Export:
         if self._said is None:
             from .attesting import Witness
 
-            witness = await run_blocking(Witness, self._job, self._compiled, self._plan)
+            layers = [await self._worker.layered(ref) for ref in self._refs]
+            witness = await run_blocking(Witness, self._job, self._compiled, self._plan, layers)
+            for number, title in witness.unseen:
+                with phase(title, self._emit) as reporter:
+                    tree = await self._worker.tree(self._refs[number], reporter)
+                    await run_blocking(witness.look, number, tree)
             self._said = witness
         return self._said
 

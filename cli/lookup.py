@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..llb import Definition
     from ..platforms import Platform
     from ..worker import ContentStore
+    from ..worker.source import Pins
     from ..worker.source import ResolvedImage as FoundImage
 
     Question: TypeAlias = "ImageQuestion | FileQuestion | TimeQuestion"
@@ -163,15 +164,25 @@ class KnownLookup:
             self.missing.append(question)
 
 
-def stored_images(content: ContentStore, mode: str) -> ImageAnswers:
-    """What the local store and OCI layouts can tell. mode: BuildKit's image.resolvemode."""
+def stored_images(content: ContentStore, mode: str, pins: Pins) -> ImageAnswers:
+    """What the local store and OCI layouts can tell. mode: BuildKit's image.resolvemode. pins: what images are held to,
+    whatever the mode.
+    """
 
     def here(ref: str, platform: Platform) -> ResolvedImage | None:
-        if mode == "pull" and not ref.startswith("oci-layout://"):
+        pinned = pins.image(ref)
+        if pinned == ref and mode == "pull" and not ref.startswith("oci-layout://"):
             return None
         # A name is believed when the store has an image of that name; what a registry said earlier may be outdated.
-        found = resolve_local(content, ref, platform, sources=False)
-        return None if found is None else _answer(found)
+        try:
+            found = resolve_local(content, pinned, platform, sources=False)
+        except SourceError as error:
+            pins.explain_image(error, ref)
+            raise
+        if found is None:
+            return None
+        pins.note_image(ref, found.digest)
+        return _answer(found)
 
     return here
 

@@ -49,7 +49,8 @@ def _reopened(job: Build) -> Build:
     old = job.state
     old.database.close()
     state = open_state(str(old.root), userxattr=old.layers.userxattr)
-    prober = state.prober(job.compiling.given.folders, job.compiling.given.files)
+    given = job.compiling.given
+    prober = state.prober(given.folders, given.files, pins=job.prober.pins)
     prober.lost |= job.prober.lost
     prober.resolved |= job.prober.resolved
     return replace(job, state=state, prober=prober)

@@ -13,9 +13,10 @@ from .parser import CommandParser
 from .solve_options import SolveOptions, add_solve_flags, read_solve_options
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Mapping, Sequence
 
-__all__ = ["BuildOptions", "parse_build", "platform_of", "platforms_of"]
+__all__ = ["BuildOptions", "add_build_flags", "parse_build", "platform_of", "platforms_of", "read_build"]
 
 
 @frozen
@@ -32,7 +33,11 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
 
     Raises UsageError saying which one is wrong and what was expected; SystemExit after --help.
     """
-    found = build_parser().parse(argv)
+    return read_build(build_parser().parse(argv), environ)
+
+
+def read_build(found: Namespace, environ: Mapping[str, str]) -> BuildOptions:
+    """What the flags of `add_build_flags` say. Raises UsageError."""
     if found.check and found.call not in {None, "check"}:
         raise UsageError(f"--check and --call {found.call} contradict each other")
     solve = read_solve_options(found, environ)
@@ -67,12 +72,17 @@ _NOT_YET = frozenset(
 def build_parser() -> CommandParser:
     """The flags of `llbuild build`."""
     parser = CommandParser("build", "Build an image from a Dockerfile.", usage="llbuild build [flags] [CONTEXT]")
+    add_build_flags(parser)
+    return parser
+
+
+def add_build_flags(parser: CommandParser) -> None:
+    """All that say what is built, and how."""
     parser.not_yet = _NOT_YET
     add_compile_flags(parser)
     add_solve_flags(parser)
     parser.add_value("--call", metavar="METHOD", help="ask, don't build: check, outline, targets, convert-llb")
     parser.add_flag("--check", help="the same as --call check: say what is wrong, or could be better")
-    return parser
 
 
 def platforms_of(texts: Sequence[str]) -> tuple[Platform, ...]:

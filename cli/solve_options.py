@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
@@ -39,6 +40,8 @@ class SolveOptions:
     iidfile: str = ""
     metadata_file: str = ""
     max_parallelism: int = 0  # 0: as the machine allows
+    lock: str = ""  # a file; "" with `locked`: the one of the context
+    locked: bool = False  # nothing may be used that is not in the lock file
     oci_runtime: str = ""  # name or path; "": the built-in sandbox
     snapshotter: str = ""  # "": the first that works
     seccomp: bool = True  # whether steps may make only the system calls of the default profile
@@ -77,6 +80,8 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_flag("-q", "--quiet", help="print the image's digest, nothing else")
     parser.add_value("--iidfile", metavar="FILE", help="write the image's digest to FILE")
     parser.add_value("--metadata-file", metavar="FILE", help="write the result's metadata to FILE (JSON)")
+    parser.add_value("--lock", metavar="FILE", help="hold sources to what FILE says, and add to it what is new")
+    parser.add_flag("--locked", help="refuse sources that are not in the lock file (default: CONTEXT/llbuild.lock)")
     parser.add_value("--allow", metavar="RIGHT", many=True, help=f"what steps may ask for: {', '.join(ENTITLEMENTS)}")
     parser.add_value(
         "--resource", metavar="SPEC", many=True, help="what a step may take: memory=512m,cpus=1.5,pids=200"
@@ -118,6 +123,8 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         metadata_file=found.metadata_file or "",
         max_parallelism=_parallelism(found.max_parallelism) or config.max_parallelism,
         keep_going=config.keep_going if found.keep_going is None else found.keep_going,
+        lock=_lock(found.lock),
+        locked=found.locked,
         oci_runtime=found.oci_runtime or "",
         snapshotter=read_snapshotter(found.snapshotter, config.snapshotter),
         secrets=tuple(map(parse_secret, found.secret or ())),
@@ -184,6 +191,12 @@ def _cache_sources(texts: Sequence[str] | None) -> tuple[CacheSource, ...]:
     return parse_cache_sources(texts)
 
 
+def _lock(path: str | None) -> str:
+    if path == "" or (path and os.path.isdir(path)):
+        raise UsageError(f"--lock {path!r}: expected a file, e.g. llbuild.lock")
+    return path or ""
+
+
 def _parallelism(text: str | None) -> int:
     if text is None:
         return 0
@@ -208,7 +221,7 @@ def _check_agreement(options: SolveOptions) -> None:
             "an output goes to stdout, where the digest is printed as well",
             hint="without --quiet, progress goes to stderr only; or give the output a dest=FILE",
         )
-    files = [path for path in (options.iidfile, options.metadata_file) if path]
+    files = [path for path in (options.iidfile, options.metadata_file, options.lock) if path]
     written = [output.dest for output in options.outputs if output.dest not in {"", STDOUT}] + files
     twice = next((path for path in written if written.count(path) > 1), None)
     if twice is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .. import solver
 from ..database import open_database, set_aside
 from ..errors import DamagedError, StoreError
+from ..exporter.sbom import SCANS_SCHEMA
 from ..leases import Leases
 from ..solver import CacheStore, Derivations, History
 from ..values import frozen
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
     from ..database import Database, Schema
     from ..worker import CacheHolds, Client, HandedFile
-    from ..worker.source import RemoteSources
+    from ..worker.source import Pins, RemoteSources
 
 __all__ = ["State", "open_explanations", "open_history", "open_state", "replace_damaged"]
 
 # all that `state.db` holds
-_SCHEMAS = (*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA, USES_SCHEMA, DOWNLOADS_SCHEMA)
+_SCHEMAS = (*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA, USES_SCHEMA, DOWNLOADS_SCHEMA, SCANS_SCHEMA)
 
 
 @frozen
@@ -52,17 +53,26 @@ class State:
         locks = self.root / "locks" / "cache-mounts"
         return CacheHolds(self.root / "cache-mounts", locks, layers=self.layers, uses=self.uses)
 
-    def remote_sources(self, handed: Mapping[str, HandedFile], client: Client | None = None) -> RemoteSources:
-        """For one build; `handed` are the client's files by URL, and `client` logs in."""
+    def remote_sources(self, prober: Prober, client: Client | None = None) -> RemoteSources:
+        """For one build, and its prober; `client` logs in."""
         from ..worker.source import RemoteSources
 
-        return RemoteSources(self.root, self.layers, self.records, self.database, handed=handed, client=client)
+        stores = (self.root, self.layers, self.records, self.database)
+        return RemoteSources(*stores, handed=prober.contexts.files, pins=prober.pins, client=client)
 
-    def prober(self, folders: Mapping[str, Path], files: Mapping[str, HandedFile] | None = None) -> Prober:
-        """For a build of these folders of the client's, by context name, and files, by URL."""
+    def prober(
+        self,
+        folders: Mapping[str, Path],
+        files: Mapping[str, HandedFile] | None = None,
+        *,
+        pins: Pins | None = None,
+    ) -> Prober:
+        """For a build of these folders of the client's, by context name, and files, by URL. pins: what its sources
+        are held to.
+        """
         digests = self.root / "contexts"
         contexts = Contexts(folders, files=files, hidden=self.root, digests=digests, uses=self.uses)
-        return Prober(layers=self.layers, content=self.content, records=self.records, contexts=contexts)
+        return Prober(layers=self.layers, content=self.content, records=self.records, contexts=contexts, pins=pins)
 
 
 def open_state(root: str, *, userxattr: bool | None = None) -> State:

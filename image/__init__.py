@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from .config_json import decode_config as decode_config
     from .config_json import decode_inline_cache as decode_inline_cache
     from .config_json import encode_config as encode_config
+    from .credential_store import erase_credentials as erase_credentials
+    from .credential_store import store_credentials as store_credentials
+    from .credentials import Credentials as Credentials
     from .descriptor import Descriptor as Descriptor
     from .descriptor import MediaType as MediaType
     from .failures import BROKEN_OFF as BROKEN_OFF
@@ -66,9 +69,12 @@ if TYPE_CHECKING:
     from .registry_config import is_host as is_host
     from .registry_config import parse_mirror as parse_mirror
     from .registry_config import with_insecure as with_insecure
+    from .registry_credentials import find_credentials as find_credentials
     from .registry_hosts import is_loopback as is_loopback
     from .registry_hosts import trust as trust
+    from .registry_login import verify_login as verify_login
     from .registry_push import RegistryPusher as RegistryPusher
+    from .registry_referrers import ReferrersClient as ReferrersClient
     from .strict_json import MAX_DOCUMENT_BYTES as MAX_DOCUMENT_BYTES
 
 # Lazy (PEP 562): a cached build needs a few of these and never the registry client.
@@ -84,6 +90,7 @@ _HOME = {
     "CacheMount": "cache_config",
     "CacheRecord": "cache_config",
     "ContainerConfig": "config",
+    "Credentials": "credentials",
     "DEFAULT_PATH": "config",
     "Descriptor": "descriptor",
     "EMPTY_CONFIG": "attestation",
@@ -108,6 +115,7 @@ _HOME = {
     "REFERENCE_TYPE": "attestation",
     "Reference": "reference",
     "Mirror": "registry_config",
+    "ReferrersClient": "registry_referrers",
     "RegistryClient": "registry",
     "RegistryConfig": "registry_config",
     "RegistryPusher": "registry_push",
@@ -124,6 +132,8 @@ _HOME = {
     "encode_index": "manifest",
     "encode_layout": "layout",
     "encode_manifest": "manifest",
+    "erase_credentials": "credential_store",
+    "find_credentials": "registry_credentials",
     "is_host": "registry_config",
     "images_of": "attestation",
     "is_image": "attestation",
@@ -134,7 +144,9 @@ _HOME = {
     "pour": "registry_body",
     "reason_of": "failures",
     "select_platform": "manifest",
+    "store_credentials": "credential_store",
     "trust": "registry_hosts",
+    "verify_login": "registry_login",
     "with_insecure": "registry_config",
 }
 __all__ = [
@@ -162,6 +174,7 @@ __all__ = [
     "CacheMount",
     "CacheRecord",
     "ContainerConfig",
+    "Credentials",
     "Descriptor",
     "Healthcheck",
     "History",
@@ -174,6 +187,7 @@ __all__ = [
     "MediaType",
     "Mirror",
     "Reference",
+    "ReferrersClient",
     "RegistryClient",
     "RegistryConfig",
     "RegistryPusher",
@@ -189,6 +203,8 @@ __all__ = [
     "encode_index",
     "encode_layout",
     "encode_manifest",
+    "erase_credentials",
+    "find_credentials",
     "images_of",
     "is_host",
     "is_image",
@@ -199,7 +215,9 @@ __all__ = [
     "pour",
     "reason_of",
     "select_platform",
+    "store_credentials",
     "trust",
+    "verify_login",
     "with_insecure",
 ]
 

@@ -32,10 +32,11 @@ class MediaType:
 
 @frozen
 class Descriptor:
-    """Digest, size and media type of a blob. `annotations` are sorted by key."""
+    """Digest, size and media type of a blob. `annotations`: sorted by key; `artifact_type`: of a manifest."""
 
     media_type: str
     digest: Digest
     size_bytes: int
     platform: Platform | None = None
     annotations: tuple[tuple[str, str], ...] = ()
+    artifact_type: str = ""

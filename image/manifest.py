@@ -43,6 +43,7 @@ _MANIFESTS = (MediaType.OCI_MANIFEST, MediaType.DOCKER_MANIFEST)
 MANIFEST_TYPES = (*_MANIFESTS, *_INDEXES)  # what to ask a registry for
 CONFIG_TYPES = (MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG, "application/octet-stream")  # the last: docker 1.10
 CONFIG_TYPES_OF_ALL = (*CONFIG_TYPES, MediaType.OCI_EMPTY)  # also of what belongs to images without being one
+_MAX_ENTRIES = 4096  # layers of an image, manifests of an index; docker stops at 127 layers
 
 
 @frozen
@@ -111,6 +112,8 @@ def encode_descriptor(descriptor: Descriptor) -> dict[str, Json]:
         if platform.variant:
             values["variant"] = platform.variant
         fields["platform"] = values
+    if descriptor.artifact_type:
+        fields["artifactType"] = descriptor.artifact_type
     return fields
 
 
@@ -131,13 +134,20 @@ def decode_manifest(data: bytes, *, ref: str = "", configs: tuple[str, ...] = CO
     if media_type in _INDEXES:
         if "layers" in top.values or "config" in top.values:
             raise top.error("mediaType", "it says index, yet there are layers")
-        manifests = tuple(decode_descriptor(item) for item in top.children("manifests"))
+        manifests = _descriptors(top, "manifests")
         return Index(manifests=manifests, media_type=media_type, annotations=top.text_map("annotations"))
     if media_type in _MANIFESTS:
         if "manifests" in top.values:
             raise top.error("mediaType", "it says manifest, yet there is a list of manifests")
         return _decode_image(top, media_type, configs)
     raise top.error("mediaType", f"expected an image manifest or index, found {media_type[:100]!r}")
+
+
+def _descriptors(top: JsonObject, key: str) -> tuple[Descriptor, ...]:
+    items = top.children(key)
+    if len(items) > _MAX_ENTRIES:
+        raise top.error(key, f"expected at most {_MAX_ENTRIES} entries, found {len(items)}")
+    return tuple(decode_descriptor(item) for item in items)
 
 
 def is_schema1(media_type: str) -> bool:
@@ -166,7 +176,7 @@ def _decode_image(top: JsonObject, media_type: str, configs: tuple[str, ...]) ->
     subject = top.child("subject")
     return Manifest(
         config=descriptor,
-        layers=tuple(decode_descriptor(item) for item in top.children("layers")),
+        layers=_descriptors(top, "layers"),
         media_type=media_type,
         annotations=top.text_map("annotations"),
         artifact_type=top.text("artifactType"),
@@ -195,6 +205,7 @@ def decode_descriptor(values: JsonObject) -> Descriptor:
         size_bytes=size,
         platform=None if platform is None else _decode_platform(platform),
         annotations=values.text_map("annotations"),
+        artifact_type=values.text("artifactType"),
     )
 
 

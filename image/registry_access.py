@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from .credentials import Credentials
     from .reference import Reference
     from .registry_auth import Challenge
-    from .registry_credentials import Credentials
     from .registry_hosts import RegistryHost
 
 __all__ = ["PULL", "PUSH", "Access", "Admission"]
@@ -111,7 +111,8 @@ class Admission:
         scopes = access.scopes(repository.path)
         wanted = tuple(dict.fromkeys((*_unlike(challenge.scope.split(), scopes), *scopes)))
         client = await self._connect(host, realm_host(challenge, repository, host))
-        header = f"Bearer {await bearer_token(client, challenge, repository, wanted, credentials)}"
+        token = await bearer_token(client, challenge, repository, wanted, credentials)
+        header = f"Bearer {token.text}"
         self._granted.setdefault(repository.name, {})[access] = header
         return header
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from .credentials import Credentials
     from .reference import Reference
-    from .registry_credentials import Credentials
     from .registry_hosts import RegistryHost
 
-__all__ = ["Challenge", "asks_for_password", "bearer_token", "parse_challenge", "realm_host"]
+__all__ = ["Challenge", "Token", "asks_for_password", "bearer_token", "parse_challenge", "realm_host"]
 
 _MAX_HEADER = 4096
 _MAX_TOKEN = 64 << 10
@@ -40,6 +40,13 @@ class Challenge(NamedTuple):
     realm: str
     service: str
     scope: str
+
+
+class Token(NamedTuple):
+    """What opens the registry for some minutes; `lasting`: an identity token, "" when none was wanted or given."""
+
+    text: str
+    lasting: str = ""
 
 
 def parse_challenge(header: str) -> Challenge | None:
@@ -66,13 +73,15 @@ def asks_for_password(header: str) -> bool:
 async def bearer_token(
     client: httpx.AsyncClient,
     challenge: Challenge,
-    reference: Reference,
+    reference: Reference | str,
     scopes: Sequence[str],
     credentials: Credentials | None,
-) -> str:
+    *,
+    lasting: bool = False,
+) -> Token:
     """A token for these scopes of the registry, e.g. `repository:tool:pull`; without credentials, a stranger's.
 
-    Raises SourceError when none is given.
+    reference: for errors. lasting: also ask for an identity token. Raises SourceError when none is given.
     """
     fields = [("service", challenge.service)] if challenge.service else []
     if credentials is not None and credentials.identity_token:
@@ -87,6 +96,8 @@ async def bearer_token(
     else:
         query: list[tuple[str, str | int | float | bool | None]] = [*fields, *(("scope", scope) for scope in scopes)]
         headers = {}
+        if lasting:
+            query += [("offline_token", "true"), ("client_id", _CLIENT)]
         if credentials is not None:
             query.append(("account", credentials.username))
             headers["Authorization"] = credentials.basic
@@ -95,13 +106,13 @@ async def bearer_token(
         await check_status(response, reference, credentials)
         data = await read_bounded(response, str(reference), limit=_MAX_TOKEN)
     answer = decode_json(data, what="token of the registry", ref=str(reference))
-    token = answer.text("token") or answer.text("access_token")
+    token, kept = answer.text("token") or answer.text("access_token"), answer.text("refresh_token")
     if not token or not token.isascii() or not token.isprintable():
         raise SourceError(f"{reference}: {urlsplit(challenge.realm).hostname} gave no token", ref=str(reference))
-    return token
+    return Token(token, kept if lasting else "")
 
 
-def realm_host(challenge: Challenge, reference: Reference, host: RegistryHost) -> str:
+def realm_host(challenge: Challenge, reference: Reference | str, host: RegistryHost) -> str:
     """Host and port of the realm. Raises SourceError when it is not fit to be asked: who speaks TLS keeps to it."""
     try:
         parts = urlsplit(challenge.realm)

@@ -1,4 +1,4 @@
-"""Who we are at a registry: what `docker login` and `podman login` left behind, read and never written.
+"""Who we are at a registry: what `llbuild login`, `docker login` and `podman login` left behind.
 
 Files, the first that knows the host counts: $REGISTRY_AUTH_FILE; $DOCKER_CONFIG/config.json; podman's
 $XDG_RUNTIME_DIR/containers/auth.json and $XDG_CONFIG_HOME/containers/auth.json (containers-auth.json(5));
@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import re
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError
-from ..values import frozen
+from .credential_helpers import CredentialHelper
+from .credentials import Credentials
 from .strict_json import decode_json
 
 if TYPE_CHECKING:
@@ -26,31 +24,9 @@ if TYPE_CHECKING:
     from .reference import Reference
     from .strict_json import JsonObject
 
-__all__ = ["Credentials", "find_credentials"]
+__all__ = ["HUB_NAMES", "find_credentials", "host_of"]
 
-_HELPER_TIMEOUT_S = 60  # it may ask the person in a window of its own
-_HELPER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_TOKEN_USER = "<token>"  # noqa: S105  in a helper's answer: the secret is an identity token
-_HUB = ("https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io")
-_NOT_FOUND = "credentials not found"  # how helpers say that they know nothing of a host
-
-
-@frozen
-class Credentials:
-    """A user and password, or an identity token (OAuth 2 refresh token) instead. `origin`: where they stand."""
-
-    username: str = ""
-    password: str = ""
-    identity_token: str = ""
-    origin: str = ""
-
-    def __repr__(self) -> str:
-        return f"Credentials(username={self.username!r}, origin={self.origin!r})"  # no secret in logs and tracebacks
-
-    @property
-    def basic(self) -> str:
-        """The value of an `Authorization` header. Spec: RFC 7617."""
-        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+HUB_NAMES = ("https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io")
 
 
 def find_credentials(reference: Reference, environ: Mapping[str, str]) -> Credentials | None:
@@ -89,10 +65,10 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def _in_file(top: JsonObject, reference: Reference, environ: Mapping[str, str]) -> Credentials | None:
     helpers, auths = dict(top.text_map("credHelpers")), top.child("auths")
-    hosts = _HUB if reference.domain == "docker.io" else (reference.domain,)
+    hosts = HUB_NAMES if reference.domain == "docker.io" else (reference.domain,)
     for host in hosts:
         if host in helpers:
-            return _from_helper(helpers[host], host, reference, environ)
+            return CredentialHelper(helpers[host], host, str(reference), environ).get()
     server = hosts[0]
     if auths is not None:
         for key in _keys(auths, hosts, reference):
@@ -101,7 +77,7 @@ def _in_file(top: JsonObject, reference: Reference, environ: Mapping[str, str]) 
                 return found
             server = key  # an empty entry: the secret is with the helper, under this name
     store = top.text("credsStore")
-    return _from_helper(store, server, reference, environ) if store else None
+    return CredentialHelper(store, server, str(reference), environ).get() if store else None
 
 
 def _keys(auths: JsonObject, hosts: tuple[str, ...], reference: Reference) -> list[str]:
@@ -110,11 +86,11 @@ def _keys(auths: JsonObject, hosts: tuple[str, ...], reference: Reference) -> li
     for host in hosts:
         parts = reference.path.split("/")
         places.update("/".join((host, *parts[:count])) for count in range(1, len(parts) + 1))
-    found = [key for key in auths.values if key in places or _host_of(key) in hosts]
+    found = [key for key in auths.values if key in places or host_of(key) in hosts]
     return sorted(found, key=lambda key: (key in places, len(key)), reverse=True)
 
 
-def _host_of(key: str) -> str:
+def host_of(key: str) -> str:
     """The host of what old versions of docker wrote: `https://HOST/v1/`."""
     scheme, separator, rest = key.partition("://")
     return rest.partition("/")[0] if separator and scheme in {"http", "https"} else ""
@@ -137,44 +113,3 @@ def _from_entry(auths: JsonObject, key: str, reference: Reference) -> Credential
         return None
     # Docker pads passwords with zeros up to a whole group of base64.
     return Credentials(username=user, password=password.rstrip("\0"), identity_token=token, origin=auths.what)
-
-
-def _from_helper(name: str, server: str, reference: Reference, environ: Mapping[str, str]) -> Credentials | None:
-    """Ask `docker-credential-NAME get`. Spec: docker-credential-helpers, README, "Development"."""
-    ref, program = str(reference), f"docker-credential-{name}"
-    if not _HELPER_NAME.fullmatch(name):
-        raise SourceError(f"{name!r} is not the name of a credential helper", ref=ref)
-    try:
-        done = subprocess.run(
-            [program, "get"],
-            input=server.encode(),
-            capture_output=True,
-            timeout=_HELPER_TIMEOUT_S,
-            env=dict(environ),
-            check=False,
-        )
-    except FileNotFoundError:
-        # Docker Desktop leaves such a configuration behind; what is public must stay within reach.
-        return None
-    except OSError as error:
-        raise SourceError(f"cannot run {program}: {error.strerror}", ref=ref) from None
-    except subprocess.TimeoutExpired:
-        raise SourceError(f"{program} gave no answer in {_HELPER_TIMEOUT_S} s", ref=ref) from None
-    said = done.stdout.decode(errors="replace").strip()
-    if done.returncode:
-        if _NOT_FOUND in said.lower():
-            return None
-        words = "".join(char for char in (said or done.stderr.decode(errors="replace")) if char.isprintable())[:200]
-        raise SourceError(f"{program} failed for {server}: {words}", ref=ref)
-    return _answer(said, program, ref)
-
-
-def _answer(said: str, program: str, ref: str) -> Credentials | None:
-    try:
-        fields = json.loads(said)
-        user, secret = str(fields["Username"]), str(fields["Secret"])
-    except (ValueError, TypeError, KeyError):
-        raise SourceError(f"{program} answered something other than credentials", ref=ref) from None
-    if user == _TOKEN_USER:
-        return Credentials(identity_token=secret, origin=program)
-    return Credentials(username=user, password=secret, origin=program) if user else None

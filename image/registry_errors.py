@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..digest import Digest
+    from .credentials import Credentials
     from .descriptor import Descriptor
     from .reference import Reference
-    from .registry_credentials import Credentials
 
 __all__ = ["broken", "check_status", "unreachable", "with_mirrors", "wrong_bytes"]
 
@@ -27,7 +27,9 @@ _MAX_ERROR_BYTES = 16 << 10
 _LOGIN = "it may not exist, or be private: log in with llbuild login (what docker and podman know counts too)"
 
 
-async def check_status(response: httpx.Response, reference: Reference, credentials: Credentials | None = None) -> None:
+async def check_status(
+    response: httpx.Response, reference: Reference | str, credentials: Credentials | None = None
+) -> None:
     """Raises SourceError unless the answer is a success. `credentials`: what we came with."""
     status, host, ref = response.status_code, response.url.host, str(reference)
     if 200 <= status < 300:
@@ -35,7 +37,9 @@ async def check_status(response: httpx.Response, reference: Reference, credentia
     if status == 404:
         raise SourceError(f"{ref} not found at {host}{await _detail(response)}", ref=ref, hint="check name and tag")
     if status in {401, 403}:
-        hint = _LOGIN if credentials is None else f"the credentials were those of {credentials.origin}"
+        hint = _LOGIN if credentials is None else "check user and password"
+        if credentials is not None and credentials.origin:
+            hint = f"the credentials were those of {credentials.origin}"
         raise SourceError(f"{ref}: access denied by {host}{await _detail(response)}", ref=ref, hint=hint)
     wait_s = retry_after(response.headers)
     if status == 429:
@@ -52,24 +56,25 @@ async def _detail(response: httpx.Response) -> str:
     """The registry's own words. Spec: OCI distribution-spec 1.1, "Error Codes"."""
     try:
         data = await read_bounded(response, "", limit=_MAX_ERROR_BYTES)
-        errors = decode_json(data, what="error", ref="").children("errors")
-        words = next((error.text("message") or error.text("code") for error in errors), "")
+        answer = decode_json(data, what="error", ref="")
+        words = next((error.text("message") or error.text("code") for error in answer.children("errors")), "")
+        words = words or answer.text("details") or answer.text("error_description")  # Docker Hub's; RFC 6749, 5.2
     except (SourceError, httpx.HTTPError):
         return ""
     words = "".join(character for character in words if character.isprintable())[:200]
     return f" ({words})" if words else ""
 
 
-def unreachable(reference: Reference, error: httpx.HTTPError | httpx.InvalidURL | ssl.SSLError) -> SourceError:
-    """`reference`: the image, by the name it has at the server that was asked."""
-    known = tls_reason(error, reference.domain)
+def unreachable(ref: str, domain: str, error: httpx.HTTPError | httpx.InvalidURL | ssl.SSLError) -> SourceError:
+    """`ref`: the image, by the name it has at the server that was asked."""
+    known = tls_reason(error, domain)
     reason, hint = known or (
         reason_of(error),
         "check the network and the registry's name; an image of the local store needs no registry",
     )
     return SourceError(
-        f"{reference}: cannot reach {reference.domain}: {reason}",
-        ref=str(reference),
+        f"{ref}: cannot reach {domain}: {reason}" if ref != domain else f"cannot reach {domain}: {reason}",
+        ref=ref,
         hint=hint,
         transient=known is None and isinstance(error, (*BROKEN_OFF, ssl.SSLError)),
     )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+import anyio
 import httpx
 
 from ..blocking import run_blocking
@@ -21,10 +22,11 @@ from ..digest import sha256_digest
 from ..errors import SourceError
 from ..log import log
 from ..values import frozen
+from .descriptor import MediaType
 from .failures import PASSING
-from .registry import RegistryClient
 from .registry_access import PUSH, Access
 from .registry_errors import check_status
+from .registry_referrers import ReferrersClient, referrer_of, referrers_tag, with_referrer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RegistryPusher"]
 
-_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES = 64 << 20  # a registry syncs its disk after each
 _PIECE_BYTES = 1 << 20
 _BYTES = "application/octet-stream"
 _EMPTY = {"Content-Length": "0"}
@@ -58,7 +60,7 @@ class _Upload:
     chunk_bytes: int = _CHUNK_BYTES
 
 
-class RegistryPusher(RegistryClient):
+class RegistryPusher(ReferrersClient):
     """Usable by many tasks at once, inside `async with`; no two of them may push the same blob to one repository."""
 
     def __init__(self, registries: Iterable[RegistryConfig] = (), *, chunk_bytes: int = _CHUNK_BYTES) -> None:
@@ -66,6 +68,7 @@ class RegistryPusher(RegistryClient):
         self._chunk_bytes = chunk_bytes
         self._uploads: dict[tuple[str, Digest], _Upload] = {}  # those that broke off
         self._without_chunks: set[str] = set()  # registries
+        self._listing: dict[tuple[str, Digest], anyio.Lock] = {}  # of referrers, by repository and subject
 
     async def has_blob(self, reference: Reference, digest: Digest) -> bool:
         """Whether the repository has the blob. Raises SourceError."""
@@ -120,22 +123,37 @@ class RegistryPusher(RegistryClient):
         """Store a manifest, under the reference's tag or digest; its digest. Raises SourceError.
 
         Nothing is sent when it is what the reference stands for already: a registry may forbid to set a tag again.
+        One with a `subject` is listed with what refers to that, by the registry or else by us.
         """
         digest, place = sha256_digest(data), await self._home(reference)
         wanted = reference.tag or reference.digest or digest
-        if await self._stands_for(place, wanted, media_type) == digest:
+        referrer = referrer_of(data, media_type, ref=str(reference))
+        if referrer is None and await self._stands_for(place, wanted, media_type) == digest:
             return digest
+        listed = await self._put(place, wanted, media_type, data)
+        if referrer is not None and not listed:
+            await self._list_referrer(place, *referrer)
+        return digest
+
+    async def _put(self, place: Place, wanted: str, media_type: str, data: bytes) -> bool:
+        """Whether the registry has listed it with what refers to its subject."""
+        digest, ref = sha256_digest(data), str(place.repository)
         headers = {"Content-Type": media_type, "Content-Length": str(len(data))}
         async with self._request(
             "PUT", place, f"manifests/{wanted}", headers=headers, access=PUSH, body=lambda: data
         ) as response:
-            said = response.headers.get("docker-content-digest", digest)
+            said, listed = response.headers.get("docker-content-digest", digest), "oci-subject" in response.headers
         if said != digest:
             raise SourceError(
-                f"{reference}: the registry stored other bytes than were sent: expected {digest}, found {said[:80]}",
-                ref=str(reference),
+                f"{ref}: the registry stored other bytes than were sent: expected {digest}, found {said[:80]}", ref=ref
             )
-        return digest
+        return listed
+
+    async def _list_referrer(self, place: Place, subject: Digest, entry: Descriptor) -> None:
+        async with self._listing.setdefault((place.repository.name, subject), anyio.Lock()):
+            index = with_referrer(await self._tagged_index(subject, place), entry, ref=str(place.repository))
+            if index is not None:
+                await self._put(place, referrers_tag(subject), MediaType.OCI_INDEX, index)
 
     async def _stands_for(self, place: Place, wanted: str, media_type: str) -> str:
         """The digest of the manifest that is there, "" for none or an unknown one."""

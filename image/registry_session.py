@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
     Body: TypeAlias = Callable[[], bytes | AsyncIterator[bytes]]  # called anew for every try
 
-__all__ = ["SILENCE_S", "Place", "RegistrySession"]
+__all__ = ["SILENCE_S", "USER_AGENT", "Place", "RegistrySession"]
 
 _T = TypeVar("_T")
 _CONNECT_S = 10
 SILENCE_S = 30.0
 _SENDING_S = 300.0  # a registry hashes a large blob before it answers
-_USER_AGENT = f"llbuild/{__version__}"
+USER_AGENT = f"llbuild/{__version__}"
 
 
 class Place(NamedTuple):
@@ -151,7 +151,7 @@ class RegistrySession:
             url = url.copy_merge_params({"ns": place.stands_for})
         at_home = url.netloc == place.url.netloc  # where blobs are kept is told nothing about us
         for attempt in (1, 2):
-            sent = {**headers, "Accept-Encoding": "identity", "User-Agent": _USER_AGENT}
+            sent = {**headers, "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
             try:
                 shown = await admission.header(host, repository, access) if at_home else ""
                 if shown:
@@ -177,7 +177,7 @@ class RegistrySession:
             except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:  # httpx lets some of the last through
                 if place.stands_for and isinstance(error, httpx.ConnectError | httpx.TimeoutException):
                     self.leave_alone(host.domain)
-                raise unreachable(repository, error) from error
+                raise unreachable(str(repository), host.domain, error) from error
 
     async def _client(self, host: RegistryHost, domain: str) -> httpx.AsyncClient:
         """The connections to `domain`, where `host` sends us, or which it is."""

@@ -93,7 +93,10 @@ def unresolved_sources(
     unknown: list[Vertex] = []
     for digest, vertex in graph.vertices.items():
         if isinstance(vertex.op, SourceOp) and not is_local(vertex):
-            key = worker.source_key(vertex.op, vertex.platform)
+            try:
+                key = worker.source_key(vertex.op, vertex.platform)
+            except LlbuildError as error:
+                raise VertexError(error.message, vertex=digest, hint=error.hint) from error
             if key is None:
                 unknown.append(vertex)
             else:

@@ -38,6 +38,7 @@ FACES = [
     *(
         "llbuild.exporter",
         "llbuild.exporter.attest",
+        "llbuild.exporter.sbom",
         "llbuild.frontend",
         "llbuild.frontend.dockerfile",
         "llbuild.image",

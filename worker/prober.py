@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .contexts import Contexts
     from .records import LayerRecord, LayerRecords
     from .snapshot import Contents, LayerStore
+    from .source import Pins
 
 __all__ = ["REMOTE_SCHEMES", "Prober", "image_key"]
 
@@ -26,11 +27,23 @@ REMOTE_SCHEMES = frozenset({"git", "http", "https"})
 class Prober:
     """Answers about sources and stored layers. See `solver.Prober` for what each promises."""
 
-    def __init__(self, *, layers: LayerStore, content: ContentStore, records: LayerRecords, contexts: Contexts) -> None:
+    def __init__(
+        self,
+        *,
+        layers: LayerStore,
+        content: ContentStore,
+        records: LayerRecords,
+        contexts: Contexts,
+        pins: Pins | None = None,
+    ) -> None:
+        """pins: what sources are held to; None: to nothing."""
+        from .source import Pins as NoPins
+
         self.layers = layers
         self.content = content
         self.records = records
         self.contexts = contexts
+        self.pins = pins or NoPins()
         self.lost: set[str] = set()  # layers that a record says can be had, and that this build could not get
         self.resolved: dict[tuple[SourceOp, Platform | None], str] = {}  # what this build's sources stand for
         self._read: dict[tuple[SourceOp, tuple[FileCopy, ...]], Contents] = {}
@@ -43,12 +56,12 @@ class Prober:
 
     def _pinned(self, op: SourceOp, platform: Platform | None) -> str | None:
         if op.scheme in {"docker-image", "oci-layout"}:
-            _, at, digest = op.ref.rpartition("@")
+            _, at, digest = self.pins.image(op.identifier).rpartition("@")
             return image_key(digest, platform) if at else None
         if op.scheme in REMOTE_SCHEMES:
             from .source import pinned_key
 
-            return pinned_key(op, self.contexts.files)
+            return pinned_key(op, self.contexts.files, self.pins)
         raise SourceError(f"sources of kind {op.scheme}:// are not supported yet", ref=op.identifier)
 
     def local_contents(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Contents:

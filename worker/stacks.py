@@ -37,6 +37,10 @@ __all__ = ["Stacks", "image_layer_id", "note_image_layers"]
 
 # Most layers are tiny, and handing each to a thread of its own costs more than packing it (three times as long for 50).
 _PACKERS = os.cpu_count() or 1
+# Each layer that is unpacked takes some 10 MiB of buffers, and creating files holds the GIL most of the time: more at
+# once than this is no faster, and an image may have a hundred layers.
+_UNPACKERS = min(os.cpu_count() or 1, 4)
+_DOWNLOADS = 4  # docker has 3, containerd any number
 
 
 def image_layer_id(diff_id: Digest) -> LayerId:
@@ -78,6 +82,8 @@ class Stacks:
         self._content = content
         self._records = records
         self._images = images
+        self._unpackers = anyio.CapacityLimiter(_UNPACKERS)
+        self._downloads = anyio.CapacityLimiter(_DOWNLOADS)
         self._busy: dict[str, anyio.Lock] = {}
         self._here: set[str] = set()  # layers seen unpacked during this build
 
@@ -140,9 +146,10 @@ class Stacks:
                 return
             for last_try in (False, True):
                 record, blob = await self._fetched(record, report)
-                report(f"extracting {blob.digest.short}", 0, blob.size_bytes)
                 try:
-                    await run_blocking(self._extract, record, blob)
+                    async with self._unpackers:
+                        report(f"extracting {blob.digest.short}", 0, blob.size_bytes)
+                        await run_blocking(self._extract, record, blob)
                     break
                 except CorruptError as error:
                     damaged = await run_blocking(self._drop_damaged, record, blob)
@@ -196,7 +203,8 @@ class Stacks:
             if not record.origin:
                 raise _lost(record, f"its blob {blob.digest} is gone")
             try:
-                await self._images.fetch_layer(record.origin, blob, report)
+                async with self._downloads:
+                    await self._images.fetch_layer(record.origin, blob, report)
             except SourceError as error:
                 raise _lost(record, error.message, again=error) from error
             record = replace(record, stamp=await run_blocking(self._content.stamp, blob))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ..blocking import run_blocking
-from ..errors import LlbuildError
+from ..errors import LlbuildError, SourceError
 from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, MountType, PassthroughOp, SourceOp
 from ..platforms import host_platform
 from ..values import replace
@@ -66,7 +66,13 @@ class LocalWorker(Prober):
 
         client: who is asked for secrets and ssh agents; None: there are none.
         """
-        super().__init__(layers=prober.layers, content=prober.content, records=prober.records, contexts=prober.contexts)
+        super().__init__(
+            layers=prober.layers,
+            content=prober.content,
+            records=prober.records,
+            contexts=prober.contexts,
+            pins=prober.pins,
+        )
         self.lost = prober.lost
         self.resolved = prober.resolved
         self._images = images
@@ -90,6 +96,7 @@ class LocalWorker(Prober):
             key = await self._remote.resolve(op, reporter.progress)
         else:
             image = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
+            self.pins.note_image(op.identifier, image.digest)
             key = image_key(image.digest, platform)
         self.resolved[op, platform] = key
         return key
@@ -149,7 +156,12 @@ class LocalWorker(Prober):
             layer = await self._remote.fetch(op, reporter.progress)
             self._stacks.seen([layer])
             return (layer,)
-        resolved = await self._images.resolve(op.identifier, vertex.platform or host_platform(), _mode(op))
+        identifier = self.pins.image(op.identifier)
+        try:
+            resolved = await self._images.resolve(identifier, vertex.platform or host_platform(), _mode(op))
+        except SourceError as error:
+            self.pins.explain_image(error, op.identifier)
+            raise
         ref = await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
         self.lost.difference_update(ref)  # there is a place to have them from again
         return ref

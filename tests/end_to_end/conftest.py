@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.tests.end_to_end.driver import Llbuild, processes_of
+from llbuild.tests.tools import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +27,31 @@ def bare_llbuild(state_root: Path) -> Iterator[Llbuild]:
 def llbuild(bare_llbuild: Llbuild, busybox_rootfs: Path) -> Llbuild:
     bare_llbuild("import", busybox_rootfs, "busybox")
     return bare_llbuild
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Callable[[Path], dict[str, str]]:
+    """Makes a plugin known: `installed(folder)` is the environment with what `pip install FOLDER` leaves on the path.
+
+    That is its modules and its metadata. The wheel check of CI installs with pip.
+    """
+
+    def install(folder: Path) -> dict[str, str]:
+        project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+        site = tmp_path / "site"
+        metadata = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+        metadata.mkdir(parents=True)
+        for module in folder.glob("*.py"):
+            shutil.copy(module, site)
+        (metadata / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+        )
+        groups = project["entry-points"].items()
+        lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in entries.items()) for group, entries in groups]
+        (metadata / "entry_points.txt").write_text("".join(lines))
+        return {"PYTHONPATH": f"{ROOT / '.typing'}:{site}"}
+
+    return install
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llbuild.tests.ordinary import python_for
 from llbuild.tests.tools import ROOT
 
 _ENTRY = "from llbuild.cli.main import program; program()"
@@ -207,6 +208,12 @@ class Llbuild:
             **self.environment,
             **(extra or {}),
         }
+
+
+def as_user(uid: int, home: Path, ids: str = "one") -> Llbuild:
+    """The program as a user without rights has it, its state folder in that user's home. ids: see tests/ordinary.py."""
+    *prefix, python = python_for(uid, ids)
+    return Llbuild(root=home / "state", prefix=(*prefix, f"HOME={home}"), python=python)
 
 
 def overlap(steps: list[Step]) -> int:

@@ -1,4 +1,4 @@
-"""Provenance on images as other tools find it, and beside exported files."""
+"""What is said of images and files: provenance and package lists, as other tools find them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from llbuild.tests.tools import require_tool, run_tool
+from llbuild.tests.tools import ROOT, require_tool, run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ COPY note /note
 CMD ["cat", "/word"]
 """
 PROVENANCE = "https://slsa.dev/provenance/v1"
+SPDX = "https://spdx.dev/Document"
 
 
 class Layout:
@@ -233,3 +234,89 @@ def test_complete_materials_refuses_a_local_folder(llbuild: Llbuild, context: Ca
     outcome = llbuild("build", "--provenance=complete-materials=true", context(DOCKERFILE, note="a"), exit_code=1)
     assert "what is in local folders (context, dockerfile) cannot be told" in outcome.stderr
     assert not outcome.ran()
+
+
+STATUS = "Package: tool\nStatus: install ok installed\nVersion: 1.0\nArchitecture: amd64\n"
+LISTED = """FROM busybox
+COPY status /var/lib/dpkg/status
+CMD ["true"]
+"""
+
+
+def packages_of(statement: dict[str, Any]) -> list[str]:
+    """The names of the packages, apart from the image's own."""
+    return [package["name"] for package in statement["predicate"]["packages"][1:]]
+
+
+def test_a_package_list_is_attached_and_what_has_not_changed_is_scanned_once(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder, dest = context(LISTED, status=STATUS), tmp_path / "oci"
+    line = ("--sbom=true", "--provenance=mode=min", "-t", "hello", "-o", f"type=oci,tar=false,dest={dest}")
+    first = llbuild.build(*line, folder)
+    assert first.step("generating sbom using llbuild").ran
+    statements = Layout(dest).statements()
+    assert list(statements) == [SPDX, PROVENANCE]
+    assert packages_of(statements[SPDX]) == ["tool"]
+    assert statements[SPDX]["subject"] == statements[PROVENANCE]["subject"]
+    again = llbuild.build(*line, folder)
+    assert not again.named("generating sbom")
+    assert Layout(dest).statements()[SPDX] == statements[SPDX]
+    (folder / "Dockerfile").write_text(LISTED.replace("true", "false"))
+    assert not llbuild.build(*line, folder).named("generating sbom")
+    (folder / "status").write_text(STATUS.replace("tool", "other"))
+    assert llbuild.build(*line, folder).named("generating sbom")
+    assert packages_of(Layout(dest).statements()[SPDX]) == ["other"]
+
+
+def test_a_cached_build_with_a_package_list_starts_no_event_loop(
+    llbuild: Llbuild, context: Callable[..., Path]
+) -> None:
+    line = ("build", "--sbom=true", "-t", "hello", context(LISTED, status=STATUS))
+    llbuild(*line)
+    loaded = llbuild.modules_after(*line)
+    assert not loaded & {"anyio", "asyncio", "google.protobuf", "httpx"}
+    assert "llbuild.exporter.sbom.spdx" in loaded
+
+
+def test_with_source_date_epoch_two_state_folders_make_the_same_list(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, busybox_rootfs: Path
+) -> None:
+    other = type(llbuild)(root=tmp_path / "other")
+    other("import", busybox_rootfs, "busybox")
+    folder, digests = context("FROM scratch\nCOPY status /var/lib/dpkg/status\n", status=STATUS), set()
+    for number, program in enumerate((llbuild, other)):
+        dest = tmp_path / f"oci{number}"
+        program.build(
+            *("--sbom=true", "-t", "hello", "-o", f"type=oci,tar=false,dest={dest}", folder),
+            env={"SOURCE_DATE_EPOCH": "1700000000"},
+        )
+        digests.add(Layout(dest).entry["digest"])
+    assert len(digests) == 1
+
+
+def test_a_list_with_a_gap_says_so(llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path) -> None:
+    dest = tmp_path / "out"
+    outcome = llbuild.build(
+        *("--sbom=true", "-o", f"type=local,dest={dest}"),
+        context("FROM scratch\nCOPY old /var/lib/rpm/Packages\n", old="x"),
+    )
+    assert "/var/lib/rpm/Packages was not read: it is a Berkeley DB" in outcome.stderr
+    statement = json.loads((dest / "sbom.spdx.json").read_text())
+    assert statement["predicate"]["creationInfo"]["comment"].startswith("Not complete. /var/lib/rpm/Packages")
+    assert [one["name"] for one in statement["subject"]] == ["var/lib/rpm/Packages"]
+
+
+def test_a_plugin_scans(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, installed: Callable[[Path], dict[str, str]]
+) -> None:
+    dest, plugin = tmp_path / "oci", installed(ROOT / "examples/scanner-plugin")
+    folder = context("FROM scratch\nCOPY VERSION.txt /opt/thing/\n", **{"VERSION.txt": "1.2\n"})
+    line = ("--sbom=generator=versions", "-o", f"type=oci,tar=false,dest={dest}", folder)
+    assert llbuild.build(*line, env=plugin).step("generating sbom using versions").ran
+    statement = Layout(dest).statements()[SPDX]
+    (_, thing) = statement["predicate"]["packages"]
+    assert (thing["name"], thing["versionInfo"]) == ("thing", "1.2")
+    assert statement["predicate"]["creationInfo"]["creators"][1] == "Tool: versions"
+    outcome = llbuild("build", *line, exit_code=1)
+    assert "no scanner 'versions' is installed; there are: llbuild" in outcome.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from llbuild.tests.end_to_end.driver import Llbuild, overlap, processes_of
+from llbuild.tests.end_to_end.driver import Llbuild, as_user, overlap, processes_of
 from llbuild.tests.gitserver import serve_git
 from llbuild.tests.ordinary import NOBODY, folder_of, python_for
 from llbuild.tests.tools import ROOT
@@ -41,8 +41,7 @@ def ids(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def nobodys(home: Path, ids: str) -> Iterator[Llbuild]:
-    *prefix, python = python_for(NOBODY, ids)
-    llbuild = Llbuild(root=home / "state", prefix=(*prefix, f"HOME={home}"), python=python)
+    llbuild = as_user(NOBODY, home, ids)
     llbuild("import", home / "rootfs", "busybox")
     yield llbuild
     assert not processes_of(llbuild.root)

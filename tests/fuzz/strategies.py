@@ -33,6 +33,20 @@ HEADS = [
     *("escape=`", "{", "}", '"syntax"', ":"),
 ]
 
+LOCK = f"""\
+version = 1
+[[image]]
+name = "oci-layout://./a:b"
+digest = "sha256:{"1" * 64}"
+[[git]]
+repository = "https://h/a.git"
+commit = "{"c" * 40}"
+[[http]]
+url = "https://h/a"
+digest = "sha512:{"1" * 128}"
+modified = 0001-01-01T00:00:00+14:00
+"""
+
 
 def joined(pieces: Sequence[str], by: str, most: int) -> st.SearchStrategy[bytes]:
     return st.lists(st.sampled_from(pieces), max_size=most).map(lambda found: by.join(found).encode())
@@ -64,4 +78,5 @@ INPUTS: dict[str, st.SearchStrategy[bytes]] = {
     "definition": st.binary(max_size=200) | damaged([encode_definition(sample) for sample in samples()]),
     "buildkit": st.binary(max_size=200) | damaged([encode_buildkit(sample) for sample in samples()]),
     "syntax": st.binary(max_size=100) | joined(HEADS, "", 12),
+    "lock": st.binary(max_size=100) | damaged([LOCK.encode()]) | joined(LOCK.splitlines(), "\n", 12),
 }

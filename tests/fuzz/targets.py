@@ -10,7 +10,8 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from llbuild.errors import DefinitionError, DockerfileError, LlbuildError
+from llbuild.cli.lock.text import encode_lock, parse_lock
+from llbuild.errors import ConfigError, DefinitionError, DockerfileError, LlbuildError
 from llbuild.frontend.dockerfile.ignorefile import parse_ignore_file
 from llbuild.frontend.dockerfile.parser import Node, parse
 from llbuild.frontend.dockerfile.reader import read_stages
@@ -221,6 +222,21 @@ def syntax(data: bytes) -> None:
     assert name == frontend_named(data, "D")
 
 
+def _check_lines(at: Span, text: str) -> None:
+    assert 1 <= at.line <= len(text.splitlines()) + 1
+
+
+def lock(data: bytes) -> None:
+    """What can be read is written so that it is read again."""
+    text = data.decode("utf-8", "replace")
+    try:
+        pins = parse_lock(text, "/l/llbuild.lock")
+    except ConfigError as error:
+        _check_lines(error.at, text)
+        return
+    assert parse_lock(encode_lock(pins, "/l/llbuild.lock"), "/l/llbuild.lock") == pins
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "dockerfile": dockerfile,
     "compile": compiling,
@@ -231,4 +247,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "definition": definition,
     "buildkit": buildkit,
     "syntax": syntax,
+    "lock": lock,
 }

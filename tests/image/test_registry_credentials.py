@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from llbuild.errors import SourceError
 from llbuild.image import RegistryClient, parse_reference
-from llbuild.image.registry_credentials import Credentials, find_credentials
+from llbuild.image.credentials import Credentials
+from llbuild.image.registry_credentials import find_credentials
 from llbuild.tests.image.fake_registry import Answer, FakeRegistry, serve_fake_registry
 
 if TYPE_CHECKING:

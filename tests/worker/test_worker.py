@@ -116,7 +116,7 @@ async def bench(tmp_path: Path, folders: Mapping[str, Path]) -> AsyncIterator[Be
     )
     async with (
         ImageSource(prober.content) as images,
-        RemoteSources(root, prober.layers, prober.records, database, handed={}) as remote,
+        RemoteSources(root, prober.layers, prober.records, database, handed={}, pins=prober.pins) as remote,
         SandboxExecutor(root) as executor,
     ):
         uses = UseRecords(database)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .materials import materials_of as materials_of
     from .oci_layout import OciLayoutSource as OciLayoutSource
     from .pinned import pinned_key as pinned_key
+    from .pins import Pin as Pin
+    from .pins import Pins as Pins
+    from .pins import SourceName as SourceName
     from .remote import RemoteSources as RemoteSources
     from .resolved import ResolvedImage as ResolvedImage
 
@@ -30,8 +33,11 @@ _HOME = {
     "ImageSource": "images",
     "Material": "materials",
     "OciLayoutSource": "oci_layout",
+    "Pin": "pins",
+    "Pins": "pins",
     "RemoteSources": "remote",
     "ResolvedImage": "resolved",
+    "SourceName": "pins",
     "load_folder_cache": "caches",
     "load_registry_cache": "caches",
     "materials_of": "materials",
@@ -47,8 +53,11 @@ __all__ = [
     "ImageSource",
     "Material",
     "OciLayoutSource",
+    "Pin",
+    "Pins",
     "RemoteSources",
     "ResolvedImage",
+    "SourceName",
     "load_folder_cache",
     "load_registry_cache",
     "materials_of",

@@ -40,6 +40,9 @@ async def keep_git_dir(mirror: GitMirror, name: str, ref: str, folder: str) -> N
     words = ("fetch", "--quiet", "--depth=1", "--no-tags", "--update-head-ok", "--no-auto-maintenance")
     await near.run(*words, "--", "file://" + mirror.git.git_dir, target)
     await git.run("checkout", "--quiet", "--detach", f"{name}^{{commit}}")
+    # The same bytes wherever it is done: no inodes and times in the index, and packs that owe nothing to the mirror's.
+    await git.run("read-tree", f"{name}^{{commit}}")
+    await git.setting(pack__threads="1").run("repack", "-a", "-d", "-F", "-n", "--quiet")
     await git.run("remote", "add", "origin", mirror.git.shown)
     await run_blocking(_drop_traces, f"{folder}/.git")
 

@@ -20,6 +20,7 @@ from .git_command import GitCommand
 from .git_mirror import open_mirror
 from .git_submodules import place_for, read_submodules
 from .git_target import GitTarget, is_commit, parse_git
+from .pins import Pin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .git_mirror import GitMirror
     from .git_submodules import Submodule
     from .newlayer import LayerMaker
+    from .pins import Pins
     from .resolved import Report
 
 __all__ = ["GitSource"]
@@ -49,11 +51,12 @@ class _Found:
 class GitSource:
     """For a whole build. Belongs to one event loop."""
 
-    def __init__(self, root: str, maker: LayerMaker, client: Client) -> None:
-        """root: the state folder, where mirrors lie."""
+    def __init__(self, root: str, maker: LayerMaker, client: Client, pins: Pins) -> None:
+        """root: the state folder, where mirrors lie. pins: what names are held to."""
         self._root = root
         self._maker = maker
         self._client = client
+        self._pins = pins
         self._busy: dict[object, anyio.Lock] = {}
         self._found: dict[tuple[str, str], _Found] = {}
         self._layers: dict[SourceOp, str] = {}
@@ -81,7 +84,7 @@ class GitSource:
         target = parse_git(op)
         found = await self._look(target)
         async with self._mirror(target, found) as mirror:
-            await mirror.bring(found.object, found.ref, report)
+            await self._bring(mirror, target, found, report)
             return await mirror.time_of(found.object)
 
     async def _look(self, target: GitTarget) -> _Found:
@@ -92,7 +95,7 @@ class GitSource:
         async with self._busy.setdefault(question, anyio.Lock()):
             found = self._found.get(question)
             if found is None:
-                found = self._found[question] = await self._ask(target)
+                found = self._found[question] = await self._held_or_asked(target)
         if not (found.object.startswith(target.checksum) or found.commit.startswith(target.checksum)):
             raise SourceError(
                 f"{target.shown}: {found.ref or 'HEAD'} is the commit {found.commit}, "
@@ -100,6 +103,15 @@ class GitSource:
                 ref=target.shown,
                 hint="if it was meant to move, change the checksum",
             )
+        return found
+
+    async def _held_or_asked(self, target: GitTarget) -> _Found:
+        pin = self._pins.find(target.source_name)
+        if pin is not None:
+            return _Found(pin.tag or pin.digest, pin.digest, pin.ref)
+        found = await self._ask(target)
+        tag = found.object if found.object != found.commit else ""
+        self._pins.note(target.source_name, Pin(digest=found.commit, ref=found.ref, tag=tag))
         return found
 
     async def _ask(self, target: GitTarget) -> _Found:
@@ -145,7 +157,7 @@ class GitSource:
         """Write the files of a commit and its submodules. places: an empty folder, and a file for git's own use."""
         folder, index = places
         async with self._mirror(target, found) as mirror:
-            await mirror.bring(found.object, found.ref, report)
+            await self._bring(mirror, target, found, report)
             commit = await mirror.commit_of(found.object)
             if target.keeps_git_dir:
                 await keep_git_dir(mirror, found.object, found.ref if found.ref.startswith("refs/") else "", folder)
@@ -164,6 +176,13 @@ class GitSource:
             await self._place(inner, at, (place, f"{index}.{number}"), report, depth + 1)
             if target.keeps_git_dir:
                 await self._register(target, folder, submodule)
+
+    async def _bring(self, mirror: GitMirror, target: GitTarget, found: _Found, report: Report) -> None:
+        try:
+            await mirror.bring(found.object, found.ref, report)
+        except SourceError as error:
+            self._pins.explain(error, target.source_name)
+            raise
 
     async def _register(self, target: GitTarget, folder: str, submodule: Submodule) -> None:
         """Write into a .git that stays what `git submodule init` would."""

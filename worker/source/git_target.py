@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from ...errors import SourceError
 from ...llb import redacted
 from ...values import frozen
+from .pins import SourceName
 
 if TYPE_CHECKING:
     from ...llb import SourceOp
+    from .pins import Pin
 
 __all__ = ["GitTarget", "check_remote", "host_of", "is_commit", "parse_git"]
 
@@ -50,6 +52,15 @@ class GitTarget:
         if is_commit(self.ref):
             return self.ref
         return self.checksum if self.by_commit else ""
+
+    @property
+    def source_name(self) -> SourceName:
+        """What may be another commit tomorrow."""
+        return SourceName("git", self.shown, self.ref)
+
+    def object_of(self, pin: Pin) -> str:
+        """What counts of it: a tag stays in a .git that is kept."""
+        return (self.keeps_git_dir and pin.tag) or pin.digest
 
     @property
     def pinned(self) -> str | None:

@@ -11,6 +11,7 @@ from ...errors import SourceError
 from ...llb import redacted
 from ...llb.codec import pack
 from ...values import frozen
+from .pins import SourceName
 
 if TYPE_CHECKING:
     from ...llb import SourceOp
@@ -36,6 +37,12 @@ class HttpFile:
     gid: int = 0
     auth_secret: str = ""  # the name of the secret that is the Authorization header; "" is "as usual for the host"
     headers: tuple[tuple[str, str], ...] = ()
+    advice: str = "if the file was meant to change, change the checksum"  # for when it is another
+
+    @property
+    def source_name(self) -> SourceName:
+        """What may be another file tomorrow."""
+        return SourceName("http", self.shown)
 
     @property
     def shown(self) -> str:
@@ -51,6 +58,10 @@ class HttpFile:
         """What the same request again has in common with this one, and the file it becomes."""
         lying = [self.filename, self.mode, self.uid, self.gid]
         return blake3_bytes(pack([self.url, lying, self.auth_secret, [list(header) for header in self.headers]]))
+
+    def key_of(self, digest: Digest) -> bytes:
+        """What is asked for is this very file."""
+        return blake3_bytes(pack([self.request_key, digest]))
 
     def name(self, disposition: str = "") -> str:
         """What the file is called. disposition: the Content-Disposition header of the answer."""

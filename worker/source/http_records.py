@@ -2,8 +2,9 @@
 
     downloads(request, etag, modified, digest, name, layer)
 
-`request` is `HttpFile.request_key`; `etag` and `modified` are the headers of the last full answer, "" where there was
-none; `digest` is of the file called `name` in the layer. A record whose layer is gone is as good as none.
+`request` is `HttpFile.request_key`, for the last file that came, or `key_of`, for each of them; `etag` and `modified`
+are the headers of that answer, "" where there was none; `digest` is of the file called `name` in the layer. A
+record whose layer is gone is as good as none.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING
 from ...database import Schema
 from ...digest import Digest
 from ...values import frozen
+from .pins import Pin
 
 if TYPE_CHECKING:
     from ...database import Database
+    from .http_file import HttpFile
 
-__all__ = ["DOWNLOADS_SCHEMA", "Download", "DownloadRecords"]
+__all__ = ["DOWNLOADS_SCHEMA", "Download", "DownloadRecords", "http_date"]
 
 DOWNLOADS_SCHEMA = Schema(
     "downloads",
@@ -52,6 +55,19 @@ class Download:
             return int(parsedate_to_datetime(self.modified).timestamp())
         except (ValueError, OverflowError):
             return None
+
+    def pin(self, file: HttpFile) -> Pin:
+        """What a file that may be another tomorrow was this time."""
+        return Pin(digest=self.digest, filename="" if file.filename else self.name, modified_s=self.modified_s)
+
+
+def http_date(seconds: int | None) -> str:
+    """A Last-Modified header; "" for None."""
+    if seconds is None:
+        return ""
+    from email.utils import formatdate
+
+    return formatdate(seconds, usegmt=True)
 
 
 class DownloadRecords:

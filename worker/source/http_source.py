@@ -18,7 +18,7 @@ from ...digest import Digest
 from ...errors import SourceError
 from ...values import replace
 from .http_file import parse_http
-from .http_records import Download
+from .http_records import Download, http_date
 from .newlayer import FileLayer
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .http_file import HttpFile
     from .http_records import DownloadRecords
     from .newlayer import LayerMaker
+    from .pins import Pin, Pins
     from .resolved import Report
 
 __all__ = ["HttpSource"]
@@ -51,14 +52,16 @@ class HttpSource:
         client: Client,
         *,
         handed: Mapping[str, HandedFile],
+        pins: Pins,
         silence_s: float = _SILENCE_S,
     ) -> None:
-        """handed: by URL, files that the client has and no server.
+        """handed: by URL, files that the client has and no server. pins: what files are held to.
         silence_s: how long a server may say nothing before the connection counts as broken."""
         self._maker = maker
         self._records = records
         self._lender = client
         self._handed = handed
+        self._pins = pins
         self._silence_s = silence_s
         self._stack = AsyncExitStack()
         self._client: HttpClient | None = None
@@ -103,8 +106,18 @@ class HttpSource:
         handed = self._handed.get(file.url)
         if handed is not None:
             return await run_blocking(self._copy, file, handed)
+        pin = None if file.checksum is not None else self._pins.find(file.source_name)
+        if pin is not None:
+            file = replace(file, checksum=Digest(pin.digest), advice=self._pins.advice)
+        found = await self._ask(file, pin, report)
+        if file.checksum is None:
+            self._pins.note(file.source_name, found.pin(file))
+        return found
+
+    async def _ask(self, file: HttpFile, pin: Pin | None, report: Report) -> Download:
+        """pin: what the file is held to, beside its checksum."""
         stored = await run_blocking(self._stored, file)
-        if stored is not None and stored.digest == file.checksum:
+        if stored is not None and stored.digest == file.checksum and (pin is None or stored.pin(file) == pin):
             return stored
         headers = {**dict(file.headers), **await _authorization(file, self._lender)}
         if stored is not None and file.checksum is None:
@@ -117,11 +130,13 @@ class HttpSource:
                 return stored
             if answer.unchanged:
                 raise SourceError(f"{file.shown}: the server says that nothing is new (304), unasked", ref=file.shown)
-            return await self._take(client, file, answer, report)
+            return await self._take(client, file, answer, report, pin)
 
-    async def _take(self, client: HttpClient, file: HttpFile, answer: Answer, report: Report) -> Download:
+    async def _take(
+        self, client: HttpClient, file: HttpFile, answer: Answer, report: Report, pin: Pin | None
+    ) -> Download:
         """Write the body into a new layer."""
-        name = file.name(answer.header("content-disposition"))
+        name = (pin is not None and pin.filename) or file.name(answer.header("content-disposition"))
         growing = FileLayer(self._maker, file, name)
 
         async def write(data: bytes) -> None:
@@ -131,7 +146,8 @@ class HttpSource:
         await run_blocking(growing.open)
         try:
             await client.read(answer, write)
-            headers = (answer.header("etag"), answer.header("last-modified"))
+            modified = answer.header("last-modified") if pin is None else http_date(pin.modified_s)
+            headers = (answer.header("etag"), modified)
             return await run_blocking(self._keep, file, growing, headers)
         finally:
             with anyio.CancelScope(shield=True):
@@ -154,13 +170,15 @@ class HttpSource:
         draft = Download(digest=Digest(""), name=growing.name, layer="", etag=etag, modified=modified)
         digest, layer = growing.commit(draft.modified_s or 0)
         found = replace(draft, digest=digest, layer=layer)
-        self._records.put(file.request_key, found)
+        for key in (file.request_key, file.key_of(digest)):
+            self._records.put(key, found)
         return found
 
     def _stored(self, file: HttpFile) -> Download | None:
-        """What the same request brought the last time, if it is still here."""
-        stored = self._records.get(file.request_key)
-        return stored if stored is not None and self._maker.has(stored.layer) else None
+        """What the same request brought the last time, or the file that must be had, if it is still here."""
+        keys = [file.request_key] if file.checksum is None else [file.key_of(file.checksum), file.request_key]
+        found = filter(None, map(self._records.get, keys))
+        return next((stored for stored in found if self._maker.has(stored.layer)), None)
 
     async def _connected(self) -> HttpClient:
         if self._client is None:

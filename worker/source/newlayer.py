@@ -113,7 +113,7 @@ class FileLayer:
             raise SourceError(
                 f"{url}: the file is not what its checksum says: expected {expected}, found {digest}",
                 ref=url,
-                hint="if the file was meant to change, change the checksum",
+                hint=self._file.advice,
             )
         set_owner(self._fd, (self._file.uid, self._file.gid))
         os.fchmod(self._fd, self._file.mode)

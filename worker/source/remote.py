@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..snapshot import LayerStore
     from .git_source import GitSource
     from .http_source import HttpSource
+    from .pins import Pins
     from .resolved import Report
 
 __all__ = ["RemoteSources"]
@@ -31,7 +32,7 @@ __all__ = ["RemoteSources"]
 class RemoteSources:
     """Everything of a build that is neither an image nor a folder of the client:
 
-    async with RemoteSources(root, layers, records, database, handed={}) as remote:
+    async with RemoteSources(root, layers, records, database, handed={}, pins=Pins()) as remote:
         key = await remote.resolve(op, report)
         layer = await remote.fetch(op, report)
 
@@ -46,15 +47,17 @@ class RemoteSources:
         database: Database,
         *,
         handed: Mapping[str, HandedFile],
+        pins: Pins,
         client: Client | None = None,
     ) -> None:
         """root: the state folder. handed: by URL, files that the client has and no server.
-        client: is asked for what logs in; None: there is nothing.
+        pins: what sources are held to. client: is asked for what logs in; None: there is nothing.
         """
         self._root = str(root)
         self._maker = LayerMaker(layers, records)
         self._records = DownloadRecords(database)
         self._handed = handed
+        self._pins = pins
         self._client = client or NoClient()
         self._stack = AsyncExitStack()
         self._opened: dict[bool, HttpSource | GitSource] = {}  # by whether it is git
@@ -89,11 +92,11 @@ class RemoteSources:
     def _open_git(self) -> GitSource:
         from .git_source import GitSource as Git
 
-        return Git(self._root, self._maker, self._client)
+        return Git(self._root, self._maker, self._client, self._pins)
 
     def _open_http(self) -> HttpSource:
         from .http_source import HttpSource as Http
 
-        source = Http(self._maker, self._records, self._client, handed=self._handed)
+        source = Http(self._maker, self._records, self._client, handed=self._handed, pins=self._pins)
         self._stack.push_async_exit(source)
         return source

@@ -18,7 +18,7 @@ from llbuild.tests.worker.source.clients import client_with
 from llbuild.worker import SCHEMA, LayerRecords
 from llbuild.worker.client import NoClient
 from llbuild.worker.snapshot import LayerStore
-from llbuild.worker.source import pinned_key
+from llbuild.worker.source import Pins, pinned_key
 from llbuild.worker.source.git_command import GitCommand
 from llbuild.worker.source.git_source import GitSource
 from llbuild.worker.source.newlayer import LayerMaker
@@ -66,7 +66,7 @@ async def a_build(root: Path, client: Client | None = None) -> AsyncIterator[Git
     """The source as one build has it; the next one shares the state folder."""
     with closing(open_database(root / "state.db", [SCHEMA])) as database:
         maker = LayerMaker(LayerStore(root, userxattr=os.geteuid() != 0), LayerRecords(database))
-        yield GitSource(str(root), maker, client or NoClient())
+        yield GitSource(str(root), maker, client or NoClient(), Pins())
 
 
 def a_git(remote: str, fragment: str = "", **attrs: str) -> SourceOp:

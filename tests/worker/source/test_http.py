@@ -17,7 +17,7 @@ from llbuild.tests.worker.source.clients import client_with
 from llbuild.worker import SCHEMA, HandedFile, LayerRecords
 from llbuild.worker.client import NoClient
 from llbuild.worker.snapshot import LayerStore
-from llbuild.worker.source import DOWNLOADS_SCHEMA, pinned_key
+from llbuild.worker.source import DOWNLOADS_SCHEMA, Pins, pinned_key
 from llbuild.worker.source.git_target import parse_git
 from llbuild.worker.source.http_file import parse_http
 from llbuild.worker.source.http_records import DownloadRecords
@@ -61,7 +61,9 @@ async def a_build(
     database = open_database(root / "state.db", [SCHEMA, DOWNLOADS_SCHEMA])
     maker = LayerMaker(LayerStore(root, userxattr=os.geteuid() != 0), LayerRecords(database))
     records = DownloadRecords(database)
-    async with HttpSource(maker, records, client or NoClient(), handed=handed or {}, silence_s=silence_s) as source:
+    async with HttpSource(
+        maker, records, client or NoClient(), handed=handed or {}, pins=Pins(), silence_s=silence_s
+    ) as source:
         yield source
     database.close()
 
