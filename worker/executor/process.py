@@ -93,9 +93,20 @@ def check_user(step: Step, host: Host) -> None:
         )
 
 
-def become_user(step: Step, host: Host, keeper: socket.socket | None, root: RootFilesystem) -> None:
-    """keeper: of the ids of a step that can have only one, to whom this process introduces itself (idkeeper.py)."""
+def become_user(step: Step, host: Host, root: RootFilesystem, keeper: socket.socket | None, namespace: int) -> None:
+    """Become the step's user, with its rights and no more.
+
+    keeper: of the ids of a step that can have only one, to whom this process introduces itself (idkeeper.py).
+    namespace: the user namespace to be in; -1: the one this process is in.
+    """
     uid, gid = step["uid"], step["gid"]
+    if namespace >= 0:
+        try:
+            syscalls.setns(namespace, syscalls.CLONE_NEWUSER)
+        except OSError as exc:
+            raise explained("cannot enter the user namespace of the emulators", exc) from exc
+        if not step["insecure"]:  # what was given up before is back there
+            limit_privileges(host)
     if keeper is not None:
         try:
             idkeeper.introduce(keeper, host, root.introduction, root.layer_folders)
