@@ -100,7 +100,7 @@ def _target(text: str) -> CacheTarget:
     for key, other in (("image-manifest", "an index"), ("oci-mediatypes", "Docker's media types")):
         if not csv_boolean(text, key, found.get(key, "true"), flag=flag):
             raise UsageError(f"{flag} {text!r}: {key}=false is not supported: caches are not written with {other}")
-    layers = csv_layer_options(text, found, flag=flag)
+    layers = csv_layer_options(text, found, flag=flag, for_cache=True)
     place = _reference(text, flag, found) if kind is CacheKind.REGISTRY else _needed(text, flag, found, "dest", "DIR")
     return CacheTarget(
         kind=kind,

@@ -228,6 +228,22 @@ def syntaxes() -> dict[str, bytes]:
     return {f"{unit!r}": fill(unit) for unit in units} | {"json": fill(b"{},", b'{"a":[', b"1]}")}
 
 
+def package_lists() -> dict[str, bytes]:
+    lines = [
+        b"Package: a%d\nStatus: install ok installed\nVersion: 1\n\n",
+        b"P:a%d\nV:1\n\n",
+        b"Name: a%d\nVersion: 1\n",
+        b"ID=a%d\n",
+        b'{"name": "a%d"',
+    ]
+    found = {f"lines {line!r}": counted(line) for line in lines}
+    found |= {f"only {unit!r}": fill(unit) for unit in (b"a", b"\n", b":", b"[", b'{"a":', b"\xff")}
+    go = b"\xff Go buildinf:\x08\x02".ljust(32, b"\0") + b"\x00\xff\xff\x3f"
+    head = b"\x7fELF\x02\x01".ljust(32, b"\0") + (64).to_bytes(8, "little") * 2 + bytes(6)
+    elf = head + b"\x38\0\xff\xff\x40\0\xff\xff\0\0"
+    return found | {"go": fill(b"dep\ta\tv1\n", go), "elf": fill(b"\x01\0\0\0\x06\0\0\0", elf.ljust(64, b"\0"))}
+
+
 def image_documents() -> dict[str, bytes]:
     descriptor = b'{"mediaType":"m","digest":"sha256:' + b"0" * 64 + b'","size":1},'
     head, tail = b'{"schemaVersion":2,"rootfs":{"type":"layers"},"config":{"Env":', b"}}"
@@ -248,22 +264,6 @@ def read_image_document(data: bytes) -> None:
             read(data)
         except LlbuildError:
             continue
-
-
-def package_lists() -> dict[str, bytes]:
-    lines = [
-        b"Package: a%d\nStatus: install ok installed\nVersion: 1\n\n",
-        b"P:a%d\nV:1\n\n",
-        b"Name: a%d\nVersion: 1\n",
-        b"ID=a%d\n",
-        b'{"name": "a%d"',
-    ]
-    found = {f"lines {line!r}": counted(line) for line in lines}
-    found |= {f"only {unit!r}": fill(unit) for unit in (b"a", b"\n", b":", b"[", b'{"a":', b"\xff")}
-    go = b"\xff Go buildinf:\x08\x02".ljust(32, b"\0") + b"\x00\xff\xff\x3f"
-    head = b"\x7fELF\x02\x01".ljust(32, b"\0") + (64).to_bytes(8, "little") * 2 + bytes(6)
-    elf = head + b"\x38\0\xff\xff\x40\0\xff\xff\0\0"
-    return found | {"go": fill(b"dep\ta\tv1\n", go), "elf": fill(b"\x01\0\0\0\x06\0\0\0", elf.ljust(64, b"\0"))}
 
 
 EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], object]]] = {

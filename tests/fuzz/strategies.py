@@ -134,9 +134,9 @@ INPUTS: dict[str, st.SearchStrategy[bytes]] = {
     "definition": st.binary(max_size=200) | damaged([encode_definition(sample) for sample in samples()]),
     "buildkit": st.binary(max_size=200) | damaged([encode_buildkit(sample) for sample in samples()]),
     "syntax": st.binary(max_size=100) | joined(HEADS, "", 12),
-    "manifest": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
-    "imageconfig": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
     "statement": st.binary(max_size=100) | joined(JSON, "", 20) | damaged(statements()),
     "packages": st.binary(max_size=200) | joined(RECORDS, "\n", 12) | joined(JSON, "", 12) | damaged(records()),
+    "manifest": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
+    "imageconfig": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
     "lock": st.binary(max_size=100) | damaged([LOCK.encode()]) | joined(LOCK.splitlines(), "\n", 12),
 }

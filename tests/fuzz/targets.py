@@ -240,26 +240,6 @@ def syntax(data: bytes) -> None:
     assert name == frontend_named(data, "D")
 
 
-def manifest(data: bytes) -> None:
-    """What is read says the same when it is written and read again."""
-    try:
-        found = decode_manifest(data, ref="r")
-    except SourceError:
-        return
-    packed = encode_index(found) if isinstance(found, Index) else encode_manifest(found)
-    assert decode_manifest(packed, ref="r") == found
-
-
-def imageconfig(data: bytes) -> None:
-    """The same; what stands empty there is as good as absent."""
-    try:
-        found = decode_config(data, ref="r")
-    except SourceError:
-        return
-    packed = encode_config(found)
-    assert encode_config(decode_config(packed, ref="r")) == packed
-
-
 def statement(data: bytes) -> None:
     """An attestation that a stranger made is shown or refused; what is shown can do no harm."""
     digest = sha256_digest(data)
@@ -303,6 +283,26 @@ def packages(data: bytes) -> None:
     json.dumps(spdx_predicate(scan, name="x").document).encode()
 
 
+def manifest(data: bytes) -> None:
+    """What is read says the same when it is written and read again."""
+    try:
+        found = decode_manifest(data, ref="r")
+    except SourceError:
+        return
+    packed = encode_index(found) if isinstance(found, Index) else encode_manifest(found)
+    assert decode_manifest(packed, ref="r") == found
+
+
+def imageconfig(data: bytes) -> None:
+    """The same; what stands empty there is as good as absent."""
+    try:
+        found = decode_config(data, ref="r")
+    except SourceError:
+        return
+    packed = encode_config(found)
+    assert encode_config(decode_config(packed, ref="r")) == packed
+
+
 def _check_lines(at: Span, text: str) -> None:
     assert 1 <= at.line <= len(text.splitlines()) + 1
 
@@ -328,9 +328,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "definition": definition,
     "buildkit": buildkit,
     "syntax": syntax,
-    "manifest": manifest,
-    "imageconfig": imageconfig,
     "statement": statement,
     "packages": packages,
+    "manifest": manifest,
+    "imageconfig": imageconfig,
     "lock": lock,
 }
