@@ -68,6 +68,7 @@ class RegistryPusher(ReferrersClient):
         super().__init__(registries)
         self._chunk_bytes = chunk_bytes
         self._uploads: dict[tuple[str, Digest], _Upload] = {}  # those that broke off
+        self._there: set[tuple[str, Digest]] = set()  # blobs that repositories are known to have
         self._without_chunks: set[str] = set()  # registries
         self._listing: dict[tuple[str, Digest], anyio.Lock] = {}  # of referrers, by repository and subject
 
@@ -76,10 +77,15 @@ class RegistryPusher(ReferrersClient):
         return await self._has_blob(await self._home(reference), digest)
 
     async def _has_blob(self, place: Place, digest: Digest) -> bool:
+        known = (place.repository.name, digest)
+        if known in self._there:
+            return True
         async with self._request(
             "HEAD", place, f"blobs/{digest}", headers={}, access=PUSH, expected=_MISSING
         ) as response:
-            return response.status_code != 404
+            if response.status_code != 404:
+                self._there.add(known)
+        return known in self._there
 
     async def mount_blob(self, reference: Reference, digest: Digest, source: Reference) -> bool:
         """Have the registry take the blob over from another of its repositories; False: it does not, whatever for.
@@ -93,6 +99,7 @@ class RegistryPusher(ReferrersClient):
         try:
             async with self._request("POST", place, target, headers=_EMPTY, access=access) as response:
                 if response.status_code == 201:
+                    self._there.add((reference.name, digest))
                     return True
                 # The registry has begun an upload instead.
                 self._uploads[reference.name, digest] = self._begun(place, response)
@@ -120,6 +127,7 @@ class RegistryPusher(ReferrersClient):
         if upload.offset or (large and reference.domain not in self._without_chunks):
             upload = await self._send_chunks(place, blob, upload, open_blob, report)
         await self._finish(place, blob, upload, open_blob, report)
+        self._there.add((reference.name, blob.digest))
         return True
 
     async def push_manifest(self, reference: Reference, media_type: str, data: bytes) -> Digest:
