@@ -157,13 +157,11 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
         from ..worker import enter_user_namespace
 
         enter_user_namespace(str(job.state.root))  # before there is a second thread: the kernel insists
-    if plan is None or not plan.runs_processes or job.options.cache_from or job.options.oci_runtime:
+    if plan is None or not plan.runs_processes or job.options.cache_from:
         return None
-    from ..worker.executor import start_helper
-    from ..worker.seccomp import filter_program
+    from .executors import start_early
 
-    root = str(job.state.root)
-    return start_helper(root, filter_program(root) if job.options.seccomp else b"")
+    return start_early(job.state.root, job.options.confinement, shared_network=plan.runs_on_the_default_network)
 
 
 def _with_snapshotter(job: Build) -> Build:
@@ -225,7 +223,7 @@ def _is_quick(output: Output) -> bool:
     if output.kind is OutputKind.NOTHING:
         return True
     plain = output.is_image and output.image.plain_layers
-    return plain and not output.push and output.kind is not OutputKind.ENGINE
+    return plain and not output.push and not output.unpack and output.kind is not OutputKind.ENGINE
 
 
 def result_refs(compiled: Compiled, plan: Plan, ref_of: Callable[[Edge], Ref]) -> list[Ref]:

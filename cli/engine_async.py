@@ -24,13 +24,14 @@ from ..solver import (
 )
 from ..values import replace
 from ..worker import LocalWorker, unwanted_caches
-from ..worker.executor import CgroupSpec, SandboxExecutor
+from ..worker.executor import CgroupSpec, missing_network, network_program
 from ..worker.snapshotter import open_snapshotter
 from ..worker.source import ImageSource
 from .client import CommandLineClient
 from .compiling_async import Answers, complete
 from .context import is_ssh
 from .engine import check_attestations, result_refs
+from .executors import make_executor
 from .exporting import export_result
 from .exports import check_outputs, image_outputs, registries_of
 from .given import AgentSource
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["run_build"]
 
 _REFRESH_S = 0.1
-_NETWORK_NOTICE = "[internal] steps use the network of this machine"
 
 
 def run_build(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
@@ -80,7 +80,10 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
     async with AsyncExitStack() as stack:
         images = await stack.enter_async_context(ImageSource(job.state.content, registries=registries_of(job.options)))
         await run_blocking(_sweep, job.state)
-        executor = _executor(job, helper)
+        network = await run_blocking(network_program)
+        executor = make_executor(
+            job.state.root, job.options.confinement, network=network, helper=helper, notice=partial(_note, job)
+        )
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
         remote = await stack.enter_async_context(job.state.remote_sources(job.prober, client))
         caches = job.state.caches
@@ -115,18 +118,15 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             if slots is not None:
                 stack.callback(slots.close)
             await stack.enter_async_context(executor)
-            if plan.runs_on_the_machines_network:
-                with phase(_NETWORK_NOTICE, job.display.display):
-                    pass
+            if plan.runs_on_the_default_network and not network:
+                _note(job, f"steps use the network of this machine; {missing_network()}")
         return await _perform(job, compiled, plan, worker, flights, replace(_limits(job), shared=slots))
 
 
-def _executor(job: Build, helper: HelperProcess | None) -> SandboxExecutor:
-    if not job.options.oci_runtime:
-        return SandboxExecutor(job.state.root, helper=helper, seccomp=job.options.seccomp)
-    from ..worker.oci import OciExecutor, find_runtime
-
-    return OciExecutor(job.state.root, find_runtime(job.options.oci_runtime), seccomp=job.options.seccomp)
+def _note(job: Build, text: str) -> None:
+    """A line of its own on the display."""
+    with phase(f"[internal] {text}", job.display.display):
+        pass
 
 
 async def _perform(

@@ -16,6 +16,7 @@ from ..image import DEFAULT_PATH, MAX_STATEMENT_BYTES
 from ..llb import Definition, Edge, ExecOp, Metadata, Mount, MountType, SourceOp, make_vertex
 from ..platforms import host_platform
 from ..solver import Limits, solve
+from ..worker import SILENT
 
 if TYPE_CHECKING:
     from ..solver import Flights, Ref
@@ -76,16 +77,8 @@ def _definition(image: str, found: ResolvedImage, result: Definition, title: str
 
 
 async def _read(image: str, ref: Ref, worker: LocalWorker) -> tuple[Predicate, ...]:
-    tree = await worker.tree(ref, _Silent())
+    tree = await worker.tree(ref, SILENT)
     return await run_blocking(_predicates, image, tree)
-
-
-class _Silent:
-    def log(self, stream: int, data: bytes) -> None: ...
-
-    def progress(self, what: str, current: int, total: int) -> None: ...
-
-    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None: ...
 
 
 def _predicates(image: str, tree: Tree) -> tuple[Predicate, ...]:

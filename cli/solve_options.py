@@ -15,7 +15,14 @@ from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
 from .progress import FORMS
 from .resources import StepResources, parse_resources
-from .security import add_runtime_flag, add_security_flag, add_snapshotter_flag, read_snapshotter, wants_seccomp
+from .security import (
+    Confinement,
+    add_isolation_flags,
+    add_security_flag,
+    add_snapshotter_flag,
+    read_confinement,
+    read_snapshotter,
+)
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,9 +50,8 @@ class SolveOptions:
     shared_parallelism: int | None = None  # of all builds of the state folder; None: as the machine allows; 0: no limit
     lock: str = ""  # a file; "" with `locked`: the one of the context
     locked: bool = False  # nothing may be used that is not in the lock file
-    oci_runtime: str = ""  # name or path; "": the built-in sandbox
     snapshotter: str = ""  # "": the first that works
-    seccomp: bool = True  # whether steps may make only the system calls of the default profile
+    confinement: Confinement = Confinement()
     keep_going: bool = False  # after a failure, with what does not need it
     secrets: tuple[SecretSource, ...] = ()
     agents: tuple[AgentSource, ...] = ()
@@ -92,7 +98,7 @@ def add_solve_flags(parser: CommandParser) -> None:
         "--shared-parallelism", metavar="N", help="steps of all builds of the state folder that may; 0 for no limit"
     )
     add_security_flag(parser)
-    add_runtime_flag(parser)
+    add_isolation_flags(parser)
     add_snapshotter_flag(parser)
     parser.add_flag("--keep-going", help="after a failure, go on with what does not need it")
     parser.set_defaults(keep_going=None)  # as the config file says
@@ -132,13 +138,12 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         keep_going=config.keep_going if found.keep_going is None else found.keep_going,
         lock=_lock(found.lock),
         locked=found.locked,
-        oci_runtime=found.oci_runtime or "",
         snapshotter=read_snapshotter(found.snapshotter, config.snapshotter),
         secrets=tuple(map(parse_secret, found.secret or ())),
         agents=unique_agents(found.ssh or ()),
         allowed=_entitlements(found.allow or ()),
         resources=parse_resources(found.resource or ()),
-        seccomp=wants_seccomp(found.security_opt),
+        confinement=read_confinement(found),
         attestations=attestations,
     )
     _check_agreement(options)

@@ -102,14 +102,16 @@ class RegistryPusher(ReferrersClient):
             log.info("mount was refused", blob=digest, source=source.name, error=error.message)
         return False
 
-    async def push_blob(self, reference: Reference, blob: Descriptor, open_blob: OpenBlob, report: Report) -> bool:
+    async def push_blob(
+        self, reference: Reference, blob: Descriptor, open_blob: OpenBlob, report: Report, *, missing: bool = False
+    ) -> bool:
         """See that the repository has the blob; False: it had it before, and nothing was sent.
 
-        open_blob: called in other threads, several times. Raises SourceError; after a transient one the next call
-        goes on where this one stopped, if the registry lets it.
+        open_blob: called in other threads, several times. missing: it was just asked, and has not. Raises
+        SourceError; after a transient one the next call goes on where this one stopped, if the registry lets it.
         """
         place = await self._home(reference)
-        if await self._has_blob(place, blob.digest):
+        if not missing and await self._has_blob(place, blob.digest):
             return False
         upload = await self._resumed(place, blob)
         if upload is None:
