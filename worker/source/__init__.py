@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from .caches import FoundCache as FoundCache
     from .caches import load_folder_cache as load_folder_cache
     from .caches import load_registry_cache as load_registry_cache
-    from .docker_archive import read_docker_archive as read_docker_archive
     from .http_records import DOWNLOADS_SCHEMA as DOWNLOADS_SCHEMA
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
@@ -43,7 +42,6 @@ _HOME = {
     "materials_of": "materials",
     "parse_identifier": "identifier",
     "pinned_key": "pinned",
-    "read_docker_archive": "docker_archive",
     "read_members": "archive",
     "resolve_local": "identifier",
 }
@@ -63,7 +61,6 @@ __all__ = [
     "materials_of",
     "parse_identifier",
     "pinned_key",
-    "read_docker_archive",
     "read_members",
     "resolve_local",
 ]
