@@ -62,8 +62,7 @@ def test_only_the_stages_that_are_named_run_again(llbuild: Llbuild, context: Cal
     folder = context(STAGES)
     llbuild.build("-t", "x", folder)
     again = llbuild.build("-t", "x", "--no-cache-filter", "one", folder)
-    assert any("echo one" in name for name in again.ran())
-    assert not any("echo two" in name for name in again.ran())
+    assert again.ran() == ["[one 2/2] RUN echo one > /one"]  # its file came out the same: copies of it are stored
     both = llbuild.build("-t", "x", "--no-cache-filter", "one,TWO", folder)
     assert sum("echo" in name for name in both.ran()) == 2
 
