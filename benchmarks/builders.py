@@ -78,9 +78,9 @@ class Llbuild:
     def __init__(self, program: str | None) -> None:
         beside = Path(sys.executable).parent / "llbuild"
         found = program or (str(beside) if beside.exists() else None)
-        self._program = [found] if found else [sys.executable, "-c", _ENTRY]
+        self.program = [found] if found else [sys.executable, "-c", _ENTRY]
         self._pythonpath = {} if found else {"PYTHONPATH": str(ROOT / ".typing")}
-        self.version = call([*self._program, "--version"], self._pythonpath).split()[-1]
+        self.version = call([*self.program, "--version"], self._pythonpath).split()[-1]
         self.remark = "OCI archive" + ("" if found else "; run from the source tree")
 
     def open(self, work: Path, rootfs: Path) -> None:
@@ -90,15 +90,18 @@ class Llbuild:
 
     def reset(self) -> None:
         shutil.rmtree(self._work / "state", ignore_errors=True)
-        call([*self._program, "import", self._rootfs, "busybox"], self.environment())
+        call([*self.program, "import", self._rootfs, "busybox"], self.environment())
 
     def command(self, context: Path, *, no_cache: bool = False) -> list[str]:
         output = f"type=oci,dest={self._work / 'out.tar'}"
-        return [*self._program, "build", "--progress=quiet", *_flag(no_cache), "-o", output, str(context)]
+        return [*self.program, "build", "--progress=quiet", *_flag(no_cache), "-o", output, str(context)]
 
     def environment(self) -> dict[str, str]:
+        return self.environment_at(self._work / "state")
+
+    def environment_at(self, root: Path) -> dict[str, str]:
         # Compiled modules are part of any installation: measure that, even where the environment forbids to write them.
-        return {**self._pythonpath, "LLBUILD_ROOT": str(self._work / "state"), "PYTHONDONTWRITEBYTECODE": ""}
+        return {**self._pythonpath, "LLBUILD_ROOT": str(root), "PYTHONDONTWRITEBYTECODE": ""}
 
     def close(self) -> None:
         shutil.rmtree(self._work / "state", ignore_errors=True)

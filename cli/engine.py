@@ -223,7 +223,7 @@ def _is_quick(output: Output) -> bool:
     if output.kind is OutputKind.NOTHING:
         return True
     plain = output.is_image and output.image.plain_layers
-    return plain and not output.push and output.kind is not OutputKind.ENGINE
+    return plain and not output.push and not output.unpack and output.kind is not OutputKind.ENGINE
 
 
 def result_refs(compiled: Compiled, plan: Plan, ref_of: Callable[[Edge], Ref]) -> list[Ref]:

@@ -90,7 +90,7 @@ class _Export:
                     part = replace(part, predicates=predicates)
                 parts.append(part)
                 supply.update(zip(names, part.layers, strict=True))
-            if tree_outputs(self._job.options):
+            if tree_outputs(self._job.options) or any(output.unpack for output in outputs):
                 for ref in self._refs:
                     await self._worker.tree(ref, reporter)  # what is lost must be found before anything is written
             image = await run_blocking(put_together, parts, options, all_names(self._job.options))

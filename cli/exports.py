@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
+    from ..digest import Digest
     from ..exporter import AssembledImage, AssembledIndex
     from ..exporter.attest import AssembledAttestation, Predicate
     from ..frontend import Compiled, PlatformResult
@@ -153,13 +154,23 @@ def write_image(image: Assembled, output: Output, options: SolveOptions, content
     docker = output.kind is OutputKind.DOCKER_TAR
     match output.kind:
         case OutputKind.IMAGE:
-            export_store(image, content, [] if output.by_digest else names)
+            export_store(image, content, _store_names(output, names, image.target.digest))
         case OutputKind.OCI_FOLDER:
             export_oci_folder(image, content, names, output.dest)
         case _ if output.dest == STDOUT:
             stream_archive(image, content, names, sys.stdout.fileno(), docker=docker)
         case _:
             export_archive(image, content, names, output.dest, docker=docker)
+
+
+def _store_names(output: Output, names: Sequence[Reference], digest: Digest) -> list[Reference]:
+    """The names under which the store keeps the image."""
+    found = [] if output.by_digest else list(names)
+    if output.canonical:
+        found += [replace(name, digest=digest) for name in names]
+    if output.dangling_prefix and not (names and output.dangling_empty_only):
+        found.append(parse_reference(f"{output.dangling_prefix}@{digest}"))
+    return found
 
 
 def image_result(image: Assembled, options: SolveOptions) -> BuildResult:

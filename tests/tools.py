@@ -32,6 +32,7 @@ _PACKAGES = {
     "setfattr": "attr",
     "skopeo": "skopeo",
     "sshd": "openssh-server",
+    "strace": "strace",
     "umoci": "umoci",
     "unshare": "util-linux",
 }

@@ -93,6 +93,10 @@ def test_an_output_is_read(text: str, want: Output) -> None:
             "--output 'type=image,push-by-digest=true': push-by-digest=true needs push=true",
         ),
         (
+            "type=image,dangling-name-prefix=A:b",
+            "--output 'type=image,dangling-name-prefix=A:b': dangling-name-prefix= expects a name, found 'A:b'",
+        ),
+        (
             "type=image,store=false",
             "--output 'type=image,store=false': with store=false and without push=true, it goes nowhere",
         ),

@@ -7,7 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from llbuild.tests.gitserver import serve_git
 from llbuild.tests.tools import ROOT, require_tool, run_tool
+from llbuild.tests.webserver import serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +133,10 @@ def test_skopeo_copies_it_whole_and_a_store_takes_it_back(
 ) -> None:
     skopeo, ref = require_tool("skopeo"), f"{registry.address}/attested/hello:1"
     llbuild.build("--provenance=true", "--push", "-t", ref, context(DOCKERFILE, note="hello"))
+    tags = json.loads(run_tool([skopeo, "list-tags", "--tls-verify=false", f"docker://{ref.rpartition(':')[0]}"]))[
+        "Tags"
+    ]
+    assert tags == ["1"]
     copied, other = tmp_path / "copied", f"{registry.address}/attested/copy:1"
     run_tool([skopeo, "copy", "--all", "--src-tls-verify=false", f"docker://{ref}", f"oci:{copied}:hello"])
     layout = Layout(copied)
@@ -433,3 +439,67 @@ def test_a_scanner_that_does_not_keep_to_the_protocol_is_named(
     assert message in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert "hello" not in str(llbuild.image_names())
+
+
+def test_a_build_of_a_repository_names_its_commit_and_every_file_it_downloads(llbuild: Llbuild, tmp_path: Path) -> None:
+    (tmp_path / "served").mkdir()
+    with serve_git(tmp_path / "served") as server, serve_pages() as web:
+        repository = server.make("repo.git")
+        url = web.put("/file", b"a page")
+        commit = repository.commit(sub__Dockerfile=f"FROM scratch\nADD {url} /page\nCOPY a /a\n", sub__a="x")
+        dest = tmp_path / "oci"
+        context = repository.url.replace("://", "://me:hunter2@") + "#HEAD:sub"
+        line = ("--provenance=complete-materials=true", "-o", f"type=oci,tar=false,dest={dest}", context)
+        llbuild.build(*line)
+    statement = Layout(dest).statements()[PROVENANCE]
+    assert "hunter2" not in json.dumps(statement)
+    definition = statement["predicate"]["buildDefinition"]
+    assert definition["externalParameters"]["configSource"]["digest"] == {"sha1": commit}
+    assert definition["externalParameters"]["configSource"]["path"] == "Dockerfile"
+    found = {one["uri"]: one["digest"] for one in definition["resolvedDependencies"]}
+    assert found[url] == {"sha256": hashlib.sha256(b"a page").hexdigest()}
+    assert [digest for digest in found.values() if "sha1" in digest] == [{"sha1": commit}]
+    metadata = statement["predicate"]["runDetails"]["metadata"]
+    assert metadata["buildkit_completeness"] == {"request": True, "resolvedDependencies": True}
+    assert metadata["buildkit_hermetic"] is True
+
+
+def test_the_files_of_each_platform_have_statements_of_their_own(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    dest = tmp_path / "out"
+    llbuild.build(
+        *(
+            "--platform=linux/amd64,linux/arm64",
+            "--provenance=mode=min",
+            "--sbom=true",
+            "-o",
+            f"type=local,dest={dest}",
+        ),
+        context("FROM scratch\nARG TARGETARCH\nCOPY note /$TARGETARCH\n", note="hello"),
+    )
+    for platform, arch in (("linux_amd64", "amd64"), ("linux_arm64", "arm64")):
+        for name in ("provenance.json", "sbom.spdx.json"):
+            statement = json.loads((dest / platform / name).read_text())
+            assert [one["name"] for one in statement["subject"]] == [arch]
+
+
+def test_a_definition_that_is_solved_has_provenance_without_a_frontend(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    definition, dest = tmp_path / "definition", tmp_path / "oci"
+    llbuild("compile", "--format=buildkit", "-o", definition, context("FROM busybox\nRUN echo > /made\n"))
+    llbuild("solve", "--provenance=true", "-o", f"type=oci,tar=false,dest={dest}", definition)
+    predicate = Layout(dest).statements()[PROVENANCE]["predicate"]
+    assert predicate["buildDefinition"]["externalParameters"] == {"configSource": {}, "request": {}}
+    assert len(predicate["buildDefinition"]["internalParameters"]["buildConfig"]["llbDefinition"]) == 3
+    assert predicate["runDetails"]["metadata"]["buildkit_completeness"]["request"] is False
+
+
+def test_what_docker_loads_has_no_attestations(llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path) -> None:
+    archive = tmp_path / "docker.tar"
+    folder = context("FROM scratch\nCOPY note /\n", note="x")
+    llbuild.build("--provenance=true", "--sbom=true", "-o", f"type=docker,dest={archive}", "-t", "hello", folder)
+    skopeo = require_tool("skopeo")
+    seen = json.loads(run_tool([skopeo, "inspect", "--raw", f"docker-archive:{archive}"]))
+    assert seen["mediaType"].endswith("manifest.v2+json")
