@@ -13,10 +13,11 @@ from ..errors import UsageError
 from ..image import DEFAULT_PATH
 from ..platforms import host_platform
 from ..worker import Stacks, note_image_layers, resolve_user, root_mount
-from ..worker.executor import ExecSpec, SandboxExecutor, Stdio
+from ..worker.executor import ExecSpec, Stdio, network_program
 from ..worker.snapshot import MergedTree
 from ..worker.snapshotter import choose, open_snapshotter
 from ..worker.source import ImageSource
+from .executors import make_executor
 from .state import open_state
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ async def _run(options: RunOptions, state: State, snapshotter: Snapshotter) -> i
     view = await run_blocking(partial(snapshotter.prepare, folders, writable=True))
     try:
         spec = await run_blocking(_spec, options, resolved.config.config, state, view)
-        async with SandboxExecutor(state.root, seccomp=options.seccomp) as executor:
+        network = await run_blocking(network_program)
+        async with make_executor(state.root, options.confinement, network=network) as executor:
             return (await executor.run(spec)).code
     finally:
         with anyio.CancelScope(shield=True):
@@ -77,6 +79,7 @@ def _spec(options: RunOptions, config: ContainerConfig, state: State, view: View
         gid=identity.gid,
         groups=identity.groups,
         hostname=HOSTNAME,
+        network=options.network,
         stdio=Stdio.TERMINAL if options.terminal else Stdio.INHERIT,
     )
 

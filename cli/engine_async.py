@@ -14,7 +14,9 @@ from ..llb import redacted
 from ..solver import (
     Flights,
     Limits,
+    Slots,
     check_entitlements,
+    default_slots,
     execute,
     make_plan,
     resolve_sources,
@@ -22,15 +24,16 @@ from ..solver import (
 )
 from ..values import replace
 from ..worker import LocalWorker, unwanted_caches
-from ..worker.executor import CgroupSpec, SandboxExecutor
+from ..worker.executor import CgroupSpec, missing_network, network_program
 from ..worker.snapshotter import open_snapshotter
 from ..worker.source import ImageSource
 from .client import CommandLineClient
 from .compiling_async import Answers, complete
 from .context import is_ssh
 from .engine import check_attestations, result_refs
+from .executors import make_executor
 from .exporting import export_result
-from .exports import check_outputs, image_outputs
+from .exports import check_outputs, image_outputs, registries_of
 from .given import AgentSource
 from .job import BuildResult
 from .phases import phase
@@ -48,7 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["run_build"]
 
 _REFRESH_S = 0.1
-_NETWORK_NOTICE = "[internal] steps use the network of this machine"
 
 
 def run_build(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
@@ -76,10 +78,12 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
-        config = job.options.globals.config
-        images = await stack.enter_async_context(ImageSource(job.state.content, registries=config.registries))
+        images = await stack.enter_async_context(ImageSource(job.state.content, registries=registries_of(job.options)))
         await run_blocking(_sweep, job.state)
-        executor = _executor(job, helper)
+        network = await run_blocking(network_program)
+        executor = make_executor(
+            job.state.root, job.options.confinement, network=network, helper=helper, notice=partial(_note, job)
+        )
         client = await stack.enter_async_context(CommandLineClient(job.options.secrets, _agents(job)))
         remote = await stack.enter_async_context(job.state.remote_sources(job.prober, client))
         caches = job.state.caches
@@ -108,30 +112,33 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
         plan = plan or await _plan(job, compiled, worker)
-        if plan.runs_processes:
+        slots = None
+        if plan.runs_processes or job.options.attestations.scanner_image:
+            slots = await run_blocking(_slots, job)
+            if slots is not None:
+                stack.callback(slots.close)
             await stack.enter_async_context(executor)
-            if plan.runs_on_the_machines_network:
-                with phase(_NETWORK_NOTICE, job.display.display):
-                    pass
-        return await _perform(job, compiled, plan, worker, flights)
+            if plan.runs_on_the_default_network and not network:
+                _note(job, f"steps use the network of this machine; {missing_network()}")
+        return await _perform(job, compiled, plan, worker, flights, replace(_limits(job), shared=slots))
 
 
-def _executor(job: Build, helper: HelperProcess | None) -> SandboxExecutor:
-    if not job.options.oci_runtime:
-        return SandboxExecutor(job.state.root, helper=helper, seccomp=job.options.seccomp)
-    from ..worker.oci import OciExecutor, find_runtime
-
-    return OciExecutor(job.state.root, find_runtime(job.options.oci_runtime), seccomp=job.options.seccomp)
+def _note(job: Build, text: str) -> None:
+    """A line of its own on the display."""
+    with phase(f"[internal] {text}", job.display.display):
+        pass
 
 
-async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWorker, flights: Flights) -> BuildResult:
+async def _perform(
+    job: Build, compiled: Compiled, plan: Plan, worker: LocalWorker, flights: Flights, limits: Limits
+) -> BuildResult:
     """Everything after the plan. Raises an error that has LostLayerError in it when a stored result is none."""
     refs = await execute(
         plan,
         worker,
         job.state.cache,
         job.display.display,
-        _limits(job),
+        limits,
         flights=flights,
         explain=job.display.explains,
     )
@@ -196,6 +203,14 @@ def _agents(job: Build) -> tuple[AgentSource, ...]:
 
 def _resolving(job: Build, op: SourceOp) -> AbstractContextManager[EventReporter]:
     return phase(f"[internal] resolve {redacted(op.identifier)}", job.display.display)
+
+
+def _slots(job: Build) -> Slots | None:
+    """For the steps of all builds of the state folder; None: they are not counted."""
+    limit = job.options.shared_parallelism
+    if limit == 0:
+        return None
+    return Slots(job.state.root / "locks" / "steps", default_slots() if limit is None else limit)
 
 
 def _limits(job: Build) -> Limits:

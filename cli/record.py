@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..digest import Digest
     from ..errors import BuildWarning
     from ..llb import Definition
+    from ..solver import VertexUsage
     from ..span import Span
     from .job import Build, BuildResult
     from .progress import VertexState
@@ -131,8 +132,12 @@ def _step(state: VertexState, vertices: Container[Digest]) -> Step:
         started=state.started if ran else None,
         completed=state.completed if outcome is not Outcome.UNNEEDED else None,
         error=storable(state.error),
-        usage=None if used is None else ProcessUsage(used.user_s, used.system_s, used.max_rss_bytes),
+        usage=None if used is None else _usage(used),
     )
+
+
+def _usage(used: VertexUsage) -> ProcessUsage:
+    return ProcessUsage(used.user_s, used.system_s, used.max_rss_bytes, used.read_bytes, used.written_bytes)
 
 
 def _outcome(state: VertexState) -> Outcome:

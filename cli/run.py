@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ..llb import NetMode
 from ..values import frozen
 from .pairs import Pairs, environment_pairs
 from .parser import CommandParser, GlobalOptions, read_globals, start_log
-from .security import add_security_flag, add_snapshotter_flag, read_snapshotter, wants_seccomp
+from .security import Confinement, add_security_flag, add_snapshotter_flag, read_confinement, read_snapshotter
+from .step_options import parse_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +31,8 @@ class RunOptions:
     entrypoint: str | None = None  # "": none at all
     interactive: bool = False  # stdin stays open
     terminal: bool = False
-    seccomp: bool = True
+    confinement: Confinement = Confinement()
+    network: NetMode = NetMode.SANDBOX
     snapshotter: str = ""  # "": the first that works
 
 
@@ -59,6 +62,7 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
     parser.add_flag("-i", "--interactive", help="keep stdin open")
     parser.add_flag("-t", "--tty", help="give the command a terminal")
     add_security_flag(parser)
+    parser.add_value("--network", metavar="MODE", help="default, none or host")
     add_snapshotter_flag(parser)
     parser.add_flag("--rm", help="accepted for docker's sake: nothing is ever kept")
     found = parser.parse(argv)
@@ -73,6 +77,7 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
         entrypoint=found.entrypoint,
         interactive=found.interactive,
         terminal=found.tty,
-        seccomp=wants_seccomp(found.security_opt),
+        confinement=read_confinement(found),
+        network=parse_network(found.network or ""),
         snapshotter=read_snapshotter(found.snapshotter, options.config.build.snapshotter),
     )

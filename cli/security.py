@@ -1,38 +1,76 @@
-"""How processes are run and confined: the flags of every command that runs any."""
+"""`--isolation`, `--oci-runtime`, `--security-opt`: who runs processes and how they are confined, for every command."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..values import frozen
 from .parser import suggestion
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Sequence
 
     from .parser import CommandParser
 
 __all__ = [
-    "add_runtime_flag",
+    "ISOLATIONS",
+    "UNCONFINED",
+    "Confinement",
+    "add_isolation_flags",
     "add_security_flag",
     "add_snapshotter_flag",
+    "read_confinement",
     "read_snapshotter",
     "snapshotter_name",
-    "wants_seccomp",
 ]
 
+ISOLATIONS = ("sandbox", "oci")
 SNAPSHOTTERS = ("overlay", "fuse-overlayfs", "native")  # the worker's, without loading it for a flag
+UNCONFINED = "unconfined"
+
+
+@frozen
+class Confinement:
+    """What holds a step. `runtime`: name or path of an OCI runtime; "": the first there is.
+
+    seccomp: "": Docker's default profile; UNCONFINED: none; else the absolute path of a profile.
+    """
+
+    isolation: str = "sandbox"
+    runtime: str = ""
+    seccomp: str = ""
+
+
+_DEFAULT = Confinement()
 
 
 def add_security_flag(parser: CommandParser) -> None:
     parser.add_value(
-        "--security-opt", metavar="OPTION", many=True, help="seccomp=unconfined: do not filter system calls"
+        "--security-opt", metavar="OPTION", many=True, help="seccomp=FILE|unconfined: which system calls steps may make"
     )
 
 
-def add_runtime_flag(parser: CommandParser) -> None:
-    parser.add_value(
-        "--oci-runtime", metavar="PROGRAM", help="run steps by runc or crun instead of the built-in sandbox"
+def add_isolation_flags(parser: CommandParser) -> None:
+    parser.add_value("--isolation", metavar="HOW", help=f"who confines steps: {', '.join(ISOLATIONS)}")
+    parser.add_value("--oci-runtime", metavar="PROGRAM", help="with oci: runc, crun or a path; means --isolation=oci")
+
+
+def read_confinement(found: Namespace, default: Confinement = _DEFAULT) -> Confinement:
+    """What these flags ask for, those that the command has. `default`: what the config file says. Raises UsageError."""
+    asked: str | None = getattr(found, "isolation", None)
+    runtime: str = getattr(found, "oci_runtime", None) or ""
+    if asked is not None and asked not in ISOLATIONS:
+        raise UsageError(f"--isolation {asked!r}{suggestion(asked, ISOLATIONS)}: expected {' or '.join(ISOLATIONS)}")
+    if runtime and asked not in {None, "oci"}:
+        raise UsageError(f"--oci-runtime {runtime!r} and --isolation={asked} contradict each other")
+    isolation = "oci" if runtime else asked or default.isolation
+    return Confinement(
+        isolation=isolation,
+        runtime=runtime or (default.runtime if isolation == "oci" else ""),
+        seccomp=_seccomp(found.security_opt, default.seccomp),
     )
 
 
@@ -62,13 +100,16 @@ def read_snapshotter(flag: str | None, configured: str) -> str:
         raise UsageError(f"--snapshotter: {error}") from None
 
 
-def wants_seccomp(texts: Sequence[str] | None) -> bool:
-    """Whether system calls are to be filtered; of several options the last counts. Raises UsageError."""
-    wanted = True
+def _seccomp(texts: Sequence[str] | None, default: str) -> str:
+    """Of several options the last counts."""
+    profile = default
     for text in texts or ():
         name, _, value = text.partition("=")
-        if name != "seccomp" or value not in {"unconfined", "builtin"}:
-            hint = "only Docker's default profile is there, which holds without being asked for"
-            raise UsageError(f"--security-opt {text!r}: expected seccomp=unconfined", hint=hint)
-        wanted = value == "builtin"
-    return wanted
+        if name != "seccomp" or not value:
+            raise UsageError(f"--security-opt {text!r}: expected seccomp=FILE or seccomp={UNCONFINED}")
+        profile = "" if value == "builtin" else value if value == UNCONFINED else os.path.abspath(value)
+        if profile not in {"", UNCONFINED} and not os.path.isfile(profile):
+            raise UsageError(
+                f"--security-opt {text!r}: there is no such file", hint="a profile is JSON, as docker run takes it"
+            )
+    return profile

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..llb import NetMode
 from .parser import suggestion
 
 if TYPE_CHECKING:
@@ -14,12 +15,11 @@ if TYPE_CHECKING:
     from .pairs import Pairs
     from .parser import CommandParser
 
-__all__ = ["add_step_flags", "parse_bytes", "read_step_options"]
+__all__ = ["add_step_flags", "parse_bytes", "parse_network", "read_step_options"]
 
 _NETWORKS = {"default": "", "host": "host", "none": "none", "sandbox": ""}
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _BYTES = re.compile(r"(\d{1,18}(?:\.\d{0,9})?) ?([bkmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
-_HOST_GATEWAY = "127.0.0.1"  # steps are in the machine's own network
 
 
 def add_step_flags(parser: CommandParser) -> None:
@@ -34,9 +34,10 @@ def add_step_flags(parser: CommandParser) -> None:
 
 def read_step_options(found: Namespace) -> Pairs:
     """The frontend's options that these flags mean. Raises UsageError."""
+    network = _network(found.network)
     options = {
-        "force-network-mode": _network(found.network),
-        "add-hosts": ",".join(_host(text) for text in found.add_host or ()),
+        "force-network-mode": network,
+        "add-hosts": ",".join(_host(text, network) for text in found.add_host or ()),
         "shm-size": str(parse_bytes("--shm-size", found.shm_size)) if found.shm_size is not None else "",
         "ulimit": ",".join(_ulimit(text) for text in found.ulimit or ()),
         "cgroup-parent": found.cgroup_parent or "",
@@ -52,6 +53,11 @@ def parse_bytes(flag: str, text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2].lower()])
 
 
+def parse_network(text: str) -> NetMode:
+    """The network that a flag's text means; "" is the default. Raises UsageError."""
+    return NetMode[(_network(text or None) or "sandbox").upper()]
+
+
 def _network(text: str | None) -> str:
     if text is None:
         return ""
@@ -60,7 +66,7 @@ def _network(text: str | None) -> str:
     return _NETWORKS[text]
 
 
-def _host(text: str) -> str:
+def _host(text: str, network: str) -> str:
     """`HOST:IP` or `HOST=IP`; an IPv6 address may stand in brackets."""
     separator = "=" if "=" in text else ":"
     host, _, address = text.partition(separator)
@@ -69,7 +75,16 @@ def _host(text: str) -> str:
         address = address[1:-1]
     if not host or not address or any(char in '," \t' for char in text):
         raise UsageError(f"--add-host {text!r}: expected HOST:IP")
-    return f"{host}={_HOST_GATEWAY if address == 'host-gateway' else address}"
+    return f"{host}={_machine_address(network) if address == 'host-gateway' else address}"
+
+
+def _machine_address(network: str) -> str:
+    """Where steps reach this machine. Their own networks may be others; an entry of /etc/hosts is the same for all."""
+    if network == "host":
+        return "127.0.0.1"
+    from ..worker.executor import machine_address  # few builds ask for it
+
+    return machine_address()
 
 
 def _ulimit(text: str) -> str:

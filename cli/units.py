@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["age", "human_duration", "human_size", "seconds_since_1970"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..solver import ProcessUsage
+
+__all__ = ["age", "human_duration", "human_size", "human_usage", "seconds_since_1970"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -30,6 +35,14 @@ def human_duration(seconds: float) -> str:
     if whole < _HOUR:
         return f"{whole // _MINUTE}m{whole % _MINUTE:02d}s"
     return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02d}m"
+
+
+def human_usage(usage: ProcessUsage) -> str:
+    """What a process took, in some words."""
+    words = f"{human_duration(usage.user_s + usage.system_s)} of CPU time, {human_size(usage.max_rss_bytes)} of memory"
+    for size_bytes, what in ((usage.read_bytes, "read"), (usage.written_bytes, "written")):
+        words += f", {human_size(size_bytes)} {what}" if size_bytes else ""
+    return words
 
 
 def age(seconds: float) -> str:

@@ -35,11 +35,16 @@ class Outcome(Enum):
 
 @frozen(kw_only=False)
 class ProcessUsage:
-    """What a step's process took, with all that it started and waited for; memory: of the largest of them."""
+    """What a step's process took, with all that it started and waited for; memory: of the largest of them.
+
+    Bytes are those that went to and from disks; 0 too where an older llbuild ran it.
+    """
 
     user_s: float
     system_s: float
     max_rss_bytes: int
+    read_bytes: int = 0
+    written_bytes: int = 0
 
 
 @frozen

@@ -91,12 +91,17 @@ class VertexLog:
 
 @frozen(kw_only=False)
 class VertexUsage:
-    """What the vertex's process took, with all that it started and waited for; memory: of the largest of them."""
+    """What the vertex's process took, with all that it started and waited for; memory: of the largest of them.
+
+    Bytes are those that went to and from disks, or are on the way: not what was in memory already.
+    """
 
     vertex: Digest
     user_s: float
     system_s: float
     max_rss_bytes: int
+    read_bytes: int
+    written_bytes: int
     at: float
 
 

@@ -264,7 +264,10 @@ def _summary(row: tuple[Any, ...]) -> BuildSummary:
 
 def _plain_step(step: Step, since: float) -> list[object]:
     vertex, usage = bytes.fromhex(step.vertex.hex), step.usage
-    took = [] if usage is None else [round(usage.user_s * 1e6), round(usage.system_s * 1e6), usage.max_rss_bytes]
+    took = []
+    if usage is not None:
+        took = [round(usage.user_s * 1e6), round(usage.system_s * 1e6), usage.max_rss_bytes]
+        took += [usage.read_bytes, usage.written_bytes]
     return [
         vertex,
         step.outcome.value,
@@ -289,7 +292,7 @@ def _step(plain: list[Any], since: float) -> Step:
         started=None if started is None else since + started / 1_000_000,
         completed=None if completed is None else since + completed / 1_000_000,
         error=error,
-        usage=ProcessUsage(took[0] / 1e6, took[1] / 1e6, took[2]) if took else None,
+        usage=ProcessUsage(took[0] / 1e6, took[1] / 1e6, *took[2:]) if took else None,
     )
 
 

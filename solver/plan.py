@@ -65,8 +65,8 @@ class Plan:
         return any(isinstance(self.graph.vertices[digest].op, ExecOp) for digest in self.todo)
 
     @property
-    def runs_on_the_machines_network(self) -> bool:
-        """Whether such a process did not ask for that, and gets it since there is no other to reach anything by."""
+    def runs_on_the_default_network(self) -> bool:
+        """Whether such a process asks for no network in particular."""
         ops = (self.graph.vertices[digest].op for digest in self.todo)
         return any(isinstance(op, ExecOp) and op.network is NetMode.SANDBOX for op in ops)
 

@@ -28,14 +28,17 @@ class EventReporter:
     def progress(self, what: str, current: int, total: int) -> None:
         self.emit(VertexProgress(self.vertex, what, current, total, time.time(), done=0 < total <= current))
 
-    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None:
-        self.emit(VertexUsage(self.vertex, user_s, system_s, max_rss_bytes, time.time()))
+    def usage(self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int) -> None:
+        took = (user_s, system_s, max_rss_bytes, read_bytes, written_bytes)
+        self.emit(VertexUsage(self.vertex, *took, time.time()))
 
 
 class _Silent:
     def log(self, stream: int, data: bytes) -> None: ...
     def progress(self, what: str, current: int, total: int) -> None: ...
-    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None: ...
+    def usage(
+        self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int
+    ) -> None: ...
 
 
 SILENT = _Silent()  # a `Reporter` for work that nobody watches

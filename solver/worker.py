@@ -38,8 +38,8 @@ class Reporter(Protocol):
         """How far a transfer or a phase is, in bytes; total 0 for unknown."""
         ...
 
-    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None:
-        """What the vertex's process took, when it has ended."""
+    def usage(self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int) -> None:
+        """What the vertex's process took, when it has ended; bytes are those that went to and from disks."""
         ...
 
 

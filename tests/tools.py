@@ -32,7 +32,9 @@ _PACKAGES = {
     "setfattr": "attr",
     "skopeo": "skopeo",
     "sshd": "openssh-server",
+    "strace": "strace",
     "umoci": "umoci",
+    "unshare": "util-linux",
 }
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .client import Client as Client
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
-    from .contexts import LOCAL_SOURCE as LOCAL_SOURCE
     from .contexts import Contexts as Contexts
     from .contexts import HandedFile as HandedFile
     from .execcaches import unwanted_caches as unwanted_caches
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from .prober import Prober as Prober
     from .records import SCHEMA as SCHEMA
     from .records import LayerRecords as LayerRecords
+    from .reporter import SILENT as SILENT
     from .stacks import Stacks as Stacks
     from .stacks import note_image_layers as note_image_layers
     from .support import unsupported as unsupported
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from .upkeep import UseFacts as UseFacts
     from .upkeep import disk_bytes as disk_bytes
     from .userns import enter_user_namespace as enter_user_namespace
-    from .uses import CACHE_MOUNT as CACHE_MOUNT
     from .uses import USES_SCHEMA as USES_SCHEMA
     from .uses import UseRecords as UseRecords
     from .views import root_mount as root_mount
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
+    "SILENT": "reporter",
     "CACHE_MOUNT": "uses",
     "CacheMounts": "cache_mounts",
     "CacheHolds": "cacheholds",
@@ -54,7 +54,6 @@ _HOME = {
     "Contexts": "contexts",
     "HandedFile": "contexts",
     "Identity": "identity",
-    "LOCAL_SOURCE": "contexts",
     "LayerFacts": "upkeep",
     "LayerForm": "forms",
     "LayerForms": "forms",
@@ -82,9 +81,8 @@ _HOME = {
     "unwanted_caches": "execcaches",
 }
 __all__ = [
-    "CACHE_MOUNT",
-    "LOCAL_SOURCE",
     "SCHEMA",
+    "SILENT",
     "USES_SCHEMA",
     "CacheHolds",
     "CacheMounts",

@@ -1,21 +1,26 @@
-"""Programs of another architecture: whether this machine can run them, and what to say when it could not."""
+"""Programs of another architecture: who runs them, and what to say when nobody could."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..platforms import host_platform
+from .emulators import find_emulator, is_registered, runs_here
 
 if TYPE_CHECKING:
     from ..platforms import Platform
 
-__all__ = ["explain_foreign"]
+__all__ = ["emulator_line", "explain_foreign"]
 
 _CANNOT_EXECUTE = 126  # POSIX sh, 2.8.2 "Exit Status for Commands"; the sandbox says so too
-_REGISTERED = Path("/proc/sys/fs/binfmt_misc")
-_QEMU = {"386": "i386", "amd64": "x86_64", "arm64": "aarch64", "loong64": "loongarch64", "mips64le": "mips64el"}
-_NATIVE_TOO = {"amd64": ("386",), "arm64": ("arm",)}  # 32-bit programs, if the processor and the kernel have the mode
+
+
+def emulator_line(platform: Platform | None) -> str:
+    """What the kernel must be told to run programs for it in a step; "" when there is nothing to tell."""
+    if platform is None or runs_here(platform, host_platform()) or is_registered(platform.architecture):
+        return ""
+    emulator = find_emulator(platform.architecture)
+    return "" if emulator is None else emulator.line
 
 
 def explain_foreign(platform: Platform | None, exit_code: int) -> tuple[str, str]:
@@ -24,14 +29,16 @@ def explain_foreign(platform: Platform | None, exit_code: int) -> tuple[str, str
     Nobody is stopped beforehand: what is called arm64 may hold programs of this machine.
     """
     host = host_platform()
-    if exit_code != _CANNOT_EXECUTE or platform is None or platform.os != host.os:
+    if exit_code != _CANNOT_EXECUTE or platform is None or runs_here(platform, host):
         return "", ""
-    arch = platform.architecture
-    if arch in (host.architecture, *_NATIVE_TOO.get(host.architecture, ())):
+    if is_registered(platform.architecture):
         return "", ""
-    emulator = f"qemu-{_QEMU.get(arch, arch)}"
-    if (_REGISTERED / emulator).exists():
-        return "", ""
-    why = f"this machine ({host}) cannot run programs for {platform}: no emulator is registered with binfmt_misc"
     native = "run the step in a stage FROM --platform=$BUILDPLATFORM and copy its results"
-    return why, f"install qemu-user-static (it registers {emulator}), or {native}"
+    why = f"this machine ({host}) cannot run programs for {platform}: "
+    emulator = find_emulator(platform.architecture)
+    if emulator is None:
+        return f"{why}no emulator was found", f"install qemu-user-static, or {native}"
+    unknown = (
+        f"the kernel does not take {emulator.path} for a single build, which needs Linux 6.7 and the built-in sandbox"
+    )
+    return why + unknown, f"have it registered with binfmt_misc (binfmt-support does that), or {native}"

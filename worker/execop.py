@@ -13,7 +13,7 @@ from ..errors import ExecError, LlbuildError
 from ..llb import ExecOp, MountType, ProxyEnv, SecurityMode
 from ..values import frozen, replace, value_fields
 from .agents import with_agents
-from .emulation import explain_foreign
+from .emulation import emulator_line, explain_foreign
 from .execcaches import cache_uses
 from .execsecrets import fetch_secrets
 from .executor import DEFAULT_HOSTNAME, BindMount, CgroupSpec, ExecSpec, RootMount, TmpfsMount
@@ -95,10 +95,11 @@ async def run_exec_op(
 
     async def run(caches: Mapping[int, str], agents: Sequence[ExtraMount]) -> tuple[Snapshot, ...]:
         given = _Given(caches=caches, agents=agents, secrets=secrets, cgroup=cgroup)
-        prepared = await run_blocking(_prepare, op, inputs, tools, given)
+        prepared = await run_blocking(_prepare, vertex, inputs, tools, given)
         try:
             status = await tools.executor.run(prepared.spec, reporter.log)
-            reporter.usage(status.user_s, status.system_s, status.max_rss_bytes)
+            memory, (read, written) = status.max_rss_bytes, (status.read_bytes, status.written_bytes)
+            reporter.usage(status.user_s, status.system_s, memory, read, written)
             if status.code not in (op.valid_exit_codes or (0,)):
                 raise _failed(vertex, op, status, prepared.spec.cgroup)
             return await run_blocking(_commit, prepared, tools.snapshotter, committed)
@@ -141,7 +142,9 @@ def _has_caches(op: ExecOp) -> bool:
     return any(mount.mount_type is MountType.CACHE for mount in op.mounts)
 
 
-def _prepare(op: ExecOp, inputs: Sequence[Snapshot], tools: ExecTools, given: _Given) -> _Prepared:
+def _prepare(vertex: Vertex, inputs: Sequence[Snapshot], tools: ExecTools, given: _Given) -> _Prepared:
+    op = vertex.op
+    assert isinstance(op, ExecOp)
     root = next((mount for mount in op.mounts if mount.dest == "/"), None)
     if root is None:
         raise LlbuildError("an exec op needs a mount at /")
@@ -175,6 +178,7 @@ def _prepare(op: ExecOp, inputs: Sequence[Snapshot], tools: ExecTools, given: _G
         insecure=op.security is SecurityMode.INSECURE,
         ulimits=op.ulimits,
         cgroup=given.cgroup,
+        emulator=emulator_line(vertex.platform),
     )
     return prepared
 

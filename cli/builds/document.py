@@ -9,6 +9,8 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from ...llb import encode_definition
+from ...solver import ProcessUsage
+from ...values import value_fields
 from ..explain import OUTCOME_WORDS
 from ..progress.rawjson import rfc3339
 from .listing import summary_fields
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...errors import BuildWarning
-    from ...solver import BuildRecord, ProcessUsage, Step, StepLog
+    from ...solver import BuildRecord, Step, StepLog
     from ..explain import ExplainedStep
 
 __all__ = ["build_document", "whole_document"]
@@ -81,7 +83,7 @@ def _step(step: ExplainedStep, ran: Step, inputs: Sequence[str]) -> dict[str, ob
 
 
 def _usage(usage: ProcessUsage) -> dict[str, object]:
-    return {"user_s": usage.user_s, "system_s": usage.system_s, "max_rss_bytes": usage.max_rss_bytes}
+    return {name: getattr(usage, name) for name, _, _ in value_fields(ProcessUsage)}
 
 
 def _warning(warning: BuildWarning) -> dict[str, object]:

@@ -13,7 +13,7 @@ from ..parser import CommandParser
 from ..report import render_warnings
 from ..state import open_explanations
 from ..text import clip, harmless, single_line
-from ..units import age, human_duration
+from ..units import age, human_duration, human_usage
 from .choice import add_build
 from .document import build_document
 from .listing import build_title
@@ -22,7 +22,7 @@ from .steps import every_step
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ...solver import BuildRecord, BuildSummary
+    from ...solver import BuildRecord, BuildSummary, Step
     from ..explain import ExplainedStep
 
 __all__ = ["local_time", "render_build", "run"]
@@ -53,13 +53,14 @@ def render_build(record: BuildRecord, steps: Sequence[ExplainedStep], now: float
     """For people."""
     present = time.time() if now is None else now
     build = record.summary
+    ran = record.outcomes()
     lines = [f"build {build.id}: {single_line(build_title(build))}", ""]
     lines += [f"{f'{name}:':11} {single_line(value)}" for name, value in _facts(record, present) if value]
     if record.details.options:
         lines.append("options:")
         lines += [f"  {single_line(f'{name}={value}')}" for name, value in record.details.options]
     if steps:
-        lines += ["", "steps:", *(line for step in steps for line in _step_lines(step))]
+        lines += ["", "steps:", *(line for step in steps for line in _step_lines(step, ran.get(step.vertex)))]
     text = "".join(f"{line}\n" for line in lines)
     warnings = render_warnings(record.details.warnings, _texts(record))
     report = record.details.report or (f"error: {single_line(build.error)}\n" if build.error else "")
@@ -88,9 +89,11 @@ def local_time(build: BuildSummary) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(build.started))
 
 
-def _step_lines(step: ExplainedStep) -> Iterator[str]:
+def _step_lines(step: ExplainedStep, ran: Step | None) -> Iterator[str]:
     took = f"  {human_duration(step.duration_s)}" if step.outcome in {Outcome.EXECUTED, Outcome.FAILED} else ""
     yield f" {step.number:3d}  {OUTCOME_WORDS[step.outcome]:8}  {clip(step.name, _NAME_WIDTH)}{took}"
+    if ran is not None and ran.usage is not None:
+        yield f"{' ' * 16}{human_usage(ran.usage)}"
     for reason in step.reasons[:1]:
         if reason.cause is Cause.NEW:  # that of every step of a first build
             continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...solver import Outcome
 from ..builds.output import log_lines
 from ..drawing import OUTCOME_WORDS
-from ..units import human_duration
+from ..units import human_duration, human_usage
 from .markup import anchor, block, clipped, line, percent
 
 if TYPE_CHECKING:
@@ -244,6 +244,8 @@ def _how(bar: Bar) -> str:
     told = f"{OUTCOME_WORDS[bar.outcome]} in {human_duration(bar.duration_s)}, from {_clock(bar.started)}"
     if bar.waited_s > _WORTH_TELLING_S:
         told += f"; waited {human_duration(bar.waited_s)} after its inputs were ready"
+    if bar.usage is not None:
+        told += f"; {human_usage(bar.usage)}"
     return told
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ...digest import Digest
-    from ...solver import BuildRecord, Reason, Step
+    from ...solver import BuildRecord, ProcessUsage, Reason, Step
     from ..drawing import Node, Picture
     from ..explain import ExplainedStep
 
@@ -48,6 +48,7 @@ class Bar:
     completed: float | None = None
     place: float = 0.0  # in the order of things: when it started, or was settled
     error: str = ""
+    usage: ProcessUsage | None = None
     reasons: tuple[Reason, ...] = ()
 
     @property
@@ -122,6 +123,7 @@ def make_timeline(record: BuildRecord, steps: Iterable[ExplainedStep], picture: 
                 completed=completed,
                 place=_place(step.outcome, started, completed, first - began),
                 error=said.error,
+                usage=said.usage,
                 reasons=step.reasons,
             )
         )

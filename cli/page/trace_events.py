@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ...solver import Outcome
+from ...solver import Outcome, ProcessUsage
+from ...values import value_fields
 from ..builds.listing import build_title
 from ..drawing import OUTCOME_WORDS, make_picture
 from ..progress.rawjson import rfc3339
@@ -109,6 +110,8 @@ def _args(bar: Bar) -> dict[str, Any]:
         "waited_ms": round(bar.waited_s * 1000, 3),
         "critical": bar.critical,
     }
+    if bar.usage is not None:
+        fields |= {name: getattr(bar.usage, name) for name, _, _ in value_fields(ProcessUsage)}
     return {name: value for name, value in fields.items() if value not in ("", [], 0.0, False)}
 
 

@@ -88,7 +88,13 @@ def _vertex(state: VertexState) -> dict[str, object]:
 
 
 def _usage(event: VertexUsage) -> dict[str, object]:
-    return {"userSeconds": event.user_s, "systemSeconds": event.system_s, "maxRssBytes": event.max_rss_bytes}
+    return {
+        "userSeconds": event.user_s,
+        "systemSeconds": event.system_s,
+        "maxRssBytes": event.max_rss_bytes,
+        "readBytes": event.read_bytes,
+        "writtenBytes": event.written_bytes,
+    }
 
 
 def _transfer(event: VertexProgress, state: VertexState) -> dict[str, object]:

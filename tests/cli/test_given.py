@@ -8,6 +8,7 @@ from llbuild.cli.options import parse_build
 from llbuild.cli.resources import StepResources, parse_resources
 from llbuild.errors import UsageError
 from llbuild.llb import LinuxResources
+from llbuild.worker.executor import machine_address
 
 ENVIRONMENT = {"LLBUILD_ROOT": "/state"}
 
@@ -129,7 +130,7 @@ def test_flags_about_steps_become_the_frontends_options() -> None:
     )
     assert parse_build(line.split(), ENVIRONMENT).compile.step_options == (
         ("force-network-mode", "none"),
-        ("add-hosts", "a=1.2.3.4,b=::1,c=::2,d=127.0.0.1"),
+        ("add-hosts", "a=1.2.3.4,b=::1,c=::2,d=" + machine_address()),
         ("shm-size", "1572864"),
         ("ulimit", "nofile=1:2,core=0"),
         ("cgroup-parent", "/x"),

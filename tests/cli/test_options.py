@@ -11,6 +11,7 @@ from llbuild.cli.options import BuildOptions, parse_build
 from llbuild.cli.outputs import Output, OutputKind
 from llbuild.cli.parser import GlobalOptions, default_root
 from llbuild.cli.run import parse_run
+from llbuild.cli.security import Confinement
 from llbuild.cli.solve_options import SolveOptions
 from llbuild.errors import UsageError
 from llbuild.platforms import host_platform
@@ -67,9 +68,14 @@ def build(line: str | list[str], environ: dict[str, str] | None = None) -> Build
         ("--iidfile id --metadata-file meta", {"iidfile": "id", "metadata_file": "meta"}),
         ("--frontend mine --opt a=b --opt c=", {"frontend": "mine", "frontend_options": (("a", "b"), ("c", ""))}),
         ("--max-parallelism 4", {"max_parallelism": 4}),
-        ("--security-opt seccomp=unconfined", {"seccomp": False}),
-        ("--oci-runtime runc", {"oci_runtime": "runc"}),
-        ("--security-opt seccomp=unconfined --security-opt seccomp=builtin", {"seccomp": True}),
+        ("--shared-parallelism 4", {"shared_parallelism": 4}),
+        ("--shared-parallelism 0", {"shared_parallelism": 0}),
+        ("", {"shared_parallelism": None}),
+        ("--security-opt seccomp=unconfined", {"confinement": Confinement(seccomp="unconfined")}),
+        ("--oci-runtime runc", {"confinement": Confinement(isolation="oci", runtime="runc")}),
+        ("--isolation=oci", {"confinement": Confinement(isolation="oci")}),
+        ("--isolation sandbox", {}),
+        ("--security-opt seccomp=unconfined --security-opt seccomp=builtin", {}),
         (". -t a --no-cache", {"tags": ("docker.io/library/a:latest",), "no_cache": True}),
         ("-qt a folder", {"tags": ("docker.io/library/a:latest",), "progress": "quiet", "context": "folder"}),
         ("--root /other", {"globals": GlobalOptions(root="/other")}),
@@ -127,9 +133,10 @@ def test_progress_comes_from_the_flag_or_the_environment(environ: dict[str, str]
             "--platform a/b/c/d",
             "--platform: 'a/b/c/d' is not a platform; expected os/arch[/variant], e.g. linux/arm64",
         ),
-        ("--security-opt apparmor=x", "--security-opt 'apparmor=x': expected seccomp=unconfined"),
-        ("--security-opt seccomp=own.json", "--security-opt 'seccomp=own.json': expected seccomp=unconfined"),
+        ("--security-opt apparmor=x", "--security-opt 'apparmor=x': expected seccomp=FILE or seccomp=unconfined"),
+        ("--security-opt seccomp=own.json", "--security-opt 'seccomp=own.json': there is no such file"),
         ("--max-parallelism 0", "--max-parallelism: expected a number from 1 up, found '0'"),
+        ("--shared-parallelism -1", "--shared-parallelism: expected a number from 0 up, found '-1'"),
         ("--max-parallelism two", "--max-parallelism: expected a number from 1 up, found 'two'"),
         ("-f - -", "the build file and the context cannot both come from stdin"),
         ("-q -o -", "an output goes to stdout, where the digest is printed as well"),

@@ -19,7 +19,7 @@ def test_each_event_is_one_solve_status() -> None:
         log("b", 1.25, b"\xffhi\n", stream=2),
         transfer("b", 1.5, "layer", 5, 10),
         transfer("b", 1.75, "layer", 10, 0, done=True),
-        VertexUsage(digest("b"), 0.5, 0.25, 4096, T0 + 2),
+        VertexUsage(digest("b"), 0.5, 0.25, 4096, 512, 1024, T0 + 2),
         completed("b", 2, "boom"),
     ]
     for event in events:
@@ -66,7 +66,13 @@ def test_each_event_is_one_solve_status() -> None:
                     "started": one,
                     "completed": "2023-11-14T22:13:22Z",
                     "error": "boom",
-                    "usage": {"userSeconds": 0.5, "systemSeconds": 0.25, "maxRssBytes": 4096},
+                    "usage": {
+                        "userSeconds": 0.5,
+                        "systemSeconds": 0.25,
+                        "maxRssBytes": 4096,
+                        "readBytes": 512,
+                        "writtenBytes": 1024,
+                    },
                 }
             ]
         },

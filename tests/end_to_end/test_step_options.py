@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from llbuild.tests.tools import require_tool
+from llbuild.worker.executor import machine_address, missing_network, network_program
 from llbuild.worker.executor.cgroupfiles import hierarchies_here
 
 if TYPE_CHECKING:
@@ -48,8 +52,53 @@ def test_steps_run_as_the_command_line_says(llbuild: Llbuild, context: Callable[
 def test_a_host_gateway_is_this_machine(llbuild: Llbuild, context: Callable[..., Path]) -> None:
     folder = context("FROM busybox\nRUN grep gate /etc/hosts\n")
     outcome = llbuild.build("--add-host", "gate:host-gateway", folder)
+    address = machine_address()
+    assert outcome.step("grep").output == f"{address}\tgate\n".encode()
+    outcome = llbuild.build("--add-host", "gate:host-gateway", "--network=host", folder)
     assert outcome.step("grep").output == b"127.0.0.1\tgate\n"
-    assert len(outcome.named("steps use the network of this machine")) == 1
+
+
+def test_a_step_has_a_network_that_is_not_the_machines(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    if not network_program():
+        pytest.skip(missing_network())
+    mine = os.readlink("/proc/self/ns/net").encode()
+    folder = context("FROM busybox\nRUN readlink /proc/self/ns/net\nRUN --network=host readlink  /proc/self/ns/net\n")
+    outcome = llbuild.build("--allow", "network.host", folder)
+    first, second = (step.output.strip() for step in outcome.named("readlink"))
+    if not outcome.named("network of this machine"):  # the program may find no way out of here
+        assert first != mine
+    assert second == mine
+
+
+def test_where_there_is_only_the_machines_network_a_notice_says_so(
+    llbuild: Llbuild, context: Callable[..., Path]
+) -> None:
+    """Once, and only where a step gets less of a wall than it would elsewhere."""
+    unshare = require_tool("unshare")
+    if os.geteuid() != 0:
+        pytest.skip("needs the right to cover the device")
+    llbuild.prefix = (unshare, "--mount", "/bin/sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh")
+    outcome = llbuild.build(context("FROM busybox\nRUN readlink /proc/self/ns/net\nRUN true\n"))
+    (notice,) = outcome.named("steps use the network of this machine")
+    assert "there is no /dev/net/tun: load the module tun" in notice.name
+    assert outcome.step("readlink").output.strip() == os.readlink("/proc/self/ns/net").encode()
+    for flags in (("--network", "none"), ("--network", "host")):
+        assert llbuild.build(*flags, "--no-cache", context("FROM busybox\nRUN true\n")).named("this machine") == []
+
+
+def test_steps_may_make_the_calls_that_a_profile_permits(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    profile = tmp_path / "profile.json"
+    rule = {"names": ["chmod", "fchmod", "fchmodat", "fchmodat2"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}
+    profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))
+    folder = context("FROM busybox\nRUN touch /x && ! chmod 700 /x\n")
+    assert b"No space left" in llbuild.build("--security-opt", f"seccomp={profile}", folder).step("chmod").output
+    profile.write_text('{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["chmod"]}]}')
+    failed = llbuild("build", "--no-cache", "--security-opt", f"seccomp={profile}", folder, exit_code=1)
+    assert f"{profile}: syscalls[0]: action None is none of SCMP_ACT_ALLOW" in failed.stderr
+    missing = llbuild("build", "--security-opt", "seccomp=/nowhere", folder, exit_code=2)
+    assert "there is no such file" in missing.stderr
 
 
 def test_rights_are_given_by_the_command_line_alone(llbuild: Llbuild, context: Callable[..., Path]) -> None:

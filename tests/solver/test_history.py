@@ -42,7 +42,7 @@ def definition(command: str = "make", *, name: str = "RUN make", text: bytes = b
     return state.marshal(sources=(SourceFile(path="Dockerfile", data=text),))
 
 
-USAGE = ProcessUsage(0.25, 0.125, 1 << 20)
+USAGE = ProcessUsage(0.25, 0.125, 1 << 20, 512, 4096)
 MAKE = definition().vertices[1].digest
 
 

@@ -82,7 +82,9 @@ class Bench:
 class _Quiet:
     def log(self, stream: int, data: bytes) -> None: ...
     def progress(self, what: str, current: int, total: int) -> None: ...
-    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None: ...
+    def usage(
+        self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int
+    ) -> None: ...
 
 
 def _read(tree, path: str) -> dict[str, str]:  # type: ignore[no-untyped-def]
@@ -138,6 +140,7 @@ async def test_a_process_leaves_what_it_wrote(bench: Bench) -> None:
     assert bench.said == b"told\n"
     (usage,) = (event for event in bench.events if isinstance(event, VertexUsage))
     assert usage.max_rss_bytes > 0
+    assert usage.written_bytes % 512 == 0
 
 
 async def test_the_second_time_nothing_runs(bench: Bench) -> None:

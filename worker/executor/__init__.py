@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
+    from .netprogram import machine_address as machine_address
+    from .netprogram import missing_network as missing_network
+    from .netprogram import network_program as network_program
     from .sandbox import SandboxExecutor as SandboxExecutor
+    from .sandbox import ignore_notice as ignore_notice
     from .spec import DEFAULT_HOSTNAME as DEFAULT_HOSTNAME
     from .spec import BindMount as BindMount
     from .spec import CgroupSpec as CgroupSpec
@@ -41,6 +45,10 @@ _HOME = {
     "Stdio": "spec",
     "TmpfsMount": "spec",
     "HelperProcess": "start",
+    "ignore_notice": "sandbox",
+    "machine_address": "netprogram",
+    "missing_network": "netprogram",
+    "network_program": "netprogram",
     "start_helper": "start",
 }
 
@@ -59,6 +67,10 @@ __all__ = [
     "SecretMount",
     "Stdio",
     "TmpfsMount",
+    "ignore_notice",
+    "machine_address",
+    "missing_network",
+    "network_program",
     "start_helper",
 ]
 

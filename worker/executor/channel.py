@@ -45,15 +45,8 @@ class StepChannel:
 
     async def start(self, step: Step, fds: Sequence[int]) -> None:
         """Hand the step to the helper, with its stdin, stdout, stderr and, for a terminal, the way back for it."""
-        rights = array.array("i", [self._theirs.fileno(), *fds])
         try:
-            while True:
-                try:
-                    self._helper.control.sendmsg([b"s"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-                    break
-                except BlockingIOError:
-                    await anyio.wait_writable(self._helper.control)
-            self._theirs.close()
+            await self._open(b"s", fds)
             message = memoryview(frame(pack(step)))
             while message:
                 try:
@@ -63,6 +56,24 @@ class StepChannel:
         except ConnectionError as exc:
             gone = await self._helper_gone()
             raise SandboxError(gone["error"], hint=gone["hint"]) from exc
+
+    async def ask_network(self) -> None:
+        """Instead of `start`: let the outcome be that of the network all steps share."""
+        try:
+            await self._open(b"n", ())
+        except ConnectionError as exc:
+            gone = await self._helper_gone()
+            raise SandboxError(gone["error"], hint=gone["hint"]) from exc
+
+    async def _open(self, kind: bytes, fds: Sequence[int]) -> None:
+        rights = array.array("i", [self._theirs.fileno(), *fds])
+        while True:
+            try:
+                self._helper.control.sendmsg([kind], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+                break
+            except BlockingIOError:
+                await anyio.wait_writable(self._helper.control)
+        self._theirs.close()
 
     async def wait(self) -> Outcome:
         """The step's end, whatever it is. Cancelled, it kills the step and waits until nothing of it is left."""
@@ -114,4 +125,6 @@ def exit_status(outcome: Outcome) -> ExitStatus:
         user_s=outcome["user_s"],
         system_s=outcome["system_s"],
         max_rss_bytes=outcome["max_rss_bytes"],
+        read_bytes=outcome["read_bytes"],
+        written_bytes=outcome["written_bytes"],
     )

@@ -9,15 +9,14 @@ run yet. Whatever fails is reported through a pipe that closes by itself on exec
 from __future__ import annotations
 
 import array
-import fcntl
 import os
 import socket
-import struct
 import sys
 
 from .. import syscalls
 from . import hosted, process, terminal_side
 from .failure import SetupError, explained
+from .network import bring_up_loopback
 from .rootfs import RootFilesystem
 from .wire import MOST_LENT, FrameReader, decode_step, pack
 
@@ -26,12 +25,11 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from .host import Host
-    from .wire import Report, Step
+    from .wire import Network, Report, Step
 
-__all__ = ["Kind", "run_child"]
+__all__ = ["Kind", "Namespaces", "run_child"]
 
 _NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP
-_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _REPORT_LIMIT = 60_000  # the pipe holds 64 KiB, and nobody reads before this process is gone
 _MAX_FDS = 4 + MOST_LENT
 _READ_BYTES = 1 << 16
@@ -40,21 +38,39 @@ _READ_BYTES = 1 << 16
 class Kind:
     """What of a step must be known before it is."""
 
-    __slots__ = ("cgroups", "insecure", "own_network")
+    __slots__ = ("cgroups", "emulated", "insecure", "network")
 
-    def __init__(self, *, own_network: bool, insecure: bool, cgroups: list[bytes]) -> None:
-        self.own_network = own_network
+    def __init__(
+        self, *, network: Network, insecure: bool = False, cgroups: list[bytes] | None = None, emulated: bool = False
+    ) -> None:
+        self.network: Network = network
         self.insecure = insecure
-        self.cgroups = cgroups
+        self.cgroups = cgroups or []
+        self.emulated = emulated
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Kind) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
-def run_child(host: Host, orders: socket.socket, report: int, kind: Kind) -> NoReturn:
+class Namespaces:
+    """Those that are there for several steps, as descriptors; -1: there is none, or it is the helper's own."""
+
+    __slots__ = ("emulation", "network")
+
+    def __init__(self, *, network: int, emulation: int) -> None:
+        self.network = network
+        self.emulation = emulation
+
+
+def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, shared: Namespaces) -> NoReturn:
     """Prepare for a step of this kind, wait for it, and become its command."""
     root: RootFilesystem | None = None
     said: Report = {}
     try:
         _join(kind.cgroups)  # before there is a cgroup namespace, whose root is where one is at that moment
-        _isolate(own_network=kind.own_network)
+        _isolate(kind.network, shared.network)
         root = RootFilesystem(host, insecure=kind.insecure)
         root.prepare()
         if not kind.insecure and not host.runtime:
@@ -66,6 +82,7 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind) -> NoR
             code = hosted.run(step, fds, host, root)
         else:
             _set_up(step, fds, host, root)
+            process.become_user(step, host, shared.emulation if kind.emulated else -1)
     except SetupError as exc:
         said = {"error": exc.message, "hint": exc.hint}
     except OSError as exc:
@@ -123,7 +140,6 @@ def _set_up(step: Step, fds: list[int], host: Host, root: RootFilesystem) -> Non
     process.set_limits(step["rlimits"])
     if step["own_output"]:
         process.own_pipes(step["uid"], step["gid"])
-    process.become_user(step, host)
 
 
 def _join(cgroups: list[bytes]) -> None:
@@ -136,32 +152,26 @@ def _join(cgroups: list[bytes]) -> None:
             raise explained(f"cannot put the step into its cgroup {os.fsdecode(folder)}", exc) from exc
 
 
-def _isolate(*, own_network: bool) -> None:
+def _isolate(network: Network, shared_network: int) -> None:
     os.umask(0)
     os.setsid()
     # Once inside, an import would run code of the image with all privileges.
     sys.meta_path.clear()
     try:
-        syscalls.unshare(_NAMESPACES | (syscalls.CLONE_NEWNET if own_network else 0))
+        if network == "shared":
+            syscalls.setns(shared_network, syscalls.CLONE_NEWNET)
+        syscalls.unshare(_NAMESPACES | (syscalls.CLONE_NEWNET if network == "none" else 0))
         # Or mounts made here would spread to the machine (mount_namespaces(7)). Not private: what the machine mounts
         # while this process waits for its step may be what the step needs, and what it unmounts must not be held.
         syscalls.mount_setattr(syscalls.AT_FDCWD, b"/", propagation=syscalls.MS_SLAVE, recursive=True)
     except OSError as exc:
         raise explained("cannot isolate the step", exc) from exc
-    if own_network:
-        _bring_up_loopback()
+    if network == "none":
+        bring_up_loopback()
     try:  # noqa: SIM105  contextlib is not loaded here
         syscalls.join_session_keyring()  # the step must not find the keys of whoever runs llbuild
     except OSError:
         pass  # over the quota of keys: it gets the helper's own, just as empty
-
-
-def _bring_up_loopback() -> None:
-    """netdevice(7): struct ifreq is the name in 16 bytes, then the flags."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
-        request = struct.pack("16sh22x", b"lo", 0)
-        flags = struct.unpack_from("h", fcntl.ioctl(control, _SIOCGIFFLAGS, request), 16)[0]
-        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | _IFF_UP))
 
 
 def _place(exc: BaseException) -> str:

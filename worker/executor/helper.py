@@ -17,17 +17,19 @@ import socket
 
 from .. import syscalls
 from . import mountpoints
-from .child import Kind, run_child
+from .child import Kind, Namespaces, run_child
+from .emulators import Emulators
 from .failure import explained
 from .host import Host, make_stubs
-from .wire import MOST_LENT, FrameReader, decode_report, decode_step, frame, pack
+from .network import StepNetwork
+from .wire import MOST_LENT, FrameReader, decode_report, decode_settings, decode_step, frame, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from .wire import Outcome, Step
+    from .wire import Outcome, Settings, Step
 
 __all__ = ["main"]
 
@@ -35,6 +37,7 @@ _PR_SET_PDEATHSIG = 1
 _GLIBC_SIGNALS = (32, 33)  # posix_spawn(3) leaves them ignored, and that is inherited
 _MAX_FDS = 5 + MOST_LENT
 _READ_BYTES = 1 << 16
+_BLOCK_BYTES = 512  # of getrusage(2), whatever the disk's
 
 
 class _Child:
@@ -75,14 +78,28 @@ class _Running:
 
 
 class _Helper:
-    def __init__(self, control: socket.socket, host: Host) -> None:
+    def __init__(self, control: socket.socket, host: Host, settings: Settings) -> None:
         self._control = control
         self._host = host
         self._poll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._own_pidns = os.open(b"/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._spare: _Child | None = None
+        self._usual = Kind(network="machine")
+        self._emulators = Emulators(host)
+        self._network: StepNetwork | None = None
+        self._no_network: Outcome = {"error": "no program is there to connect it"}
+        if settings["network"]:
+            self._connect(settings["network"])
         self._watch(control.fileno(), self._accept)
+
+    def _connect(self, program: list[bytes]) -> None:
+        try:
+            self._network = StepNetwork(program, self._host, self._watch, self._forget)
+        except OSError as exc:
+            self._no_network = {"error": explained("cannot make a network for steps", exc).message}
+            return
+        self._usual = Kind(network="shared")
 
     def serve(self) -> NoReturn:
         self._prepare_spare()
@@ -109,8 +126,20 @@ class _Helper:
         for _, _, payload in ancillary:
             fds.frombytes(payload)
         channel = socket.socket(fileno=fds[0])
+        if data == b"n":
+            self._tell_network(channel)
+            return
         step = _Running(channel, list(fds[1:]))
         self._watch(channel.fileno(), lambda: self._hear(step))
+
+    def _tell_network(self, channel: socket.socket) -> None:
+        def tell(outcome: Outcome) -> None:
+            _send(channel, outcome)
+
+        if self._network is None:
+            tell(self._no_network)
+        else:
+            self._network.when_ready(tell)
 
     def _hear(self, step: _Running) -> None:
         """The client speaks twice on a channel: the step, and the end, which means kill."""
@@ -145,19 +174,22 @@ class _Helper:
             self._prepare_spare()
 
     def _child_for(self, step: Step) -> _Child:
+        # One that cannot be registered is told when the program turns out to need it.
+        emulated = bool(step["emulator"]) and self._emulators.add(step["emulator"])
+        kind = Kind(network=step["network"], insecure=step["insecure"], cgroups=step["cgroups"], emulated=emulated)
         spare = self._spare
-        if spare is not None and not step["own_network"] and not step["insecure"] and not step["cgroups"]:
+        if spare is not None and kind == self._usual:
             self._spare = None
             return spare
-        return self._fork(own_network=step["own_network"], insecure=step["insecure"], cgroups=step["cgroups"])
+        return self._fork(kind)
 
     def _prepare_spare(self) -> None:
         try:
-            self._spare = self._fork(own_network=False, insecure=False, cgroups=[])
+            self._spare = self._fork(self._usual)
         except OSError:
             self._spare = None  # the next step will try again, and say why it cannot
 
-    def _fork(self, *, own_network: bool, insecure: bool, cgroups: list[bytes]) -> _Child:
+    def _fork(self, kind: Kind) -> _Child:
         orders, child_orders = socket.socketpair()
         report, child_report = os.pipe()
         try:
@@ -166,8 +198,9 @@ class _Helper:
                 pid = os.fork()
                 if pid == 0:
                     orders.close()  # or the helper's end would not show
-                    kind = Kind(own_network=own_network, insecure=insecure, cgroups=cgroups)
-                    run_child(self._host, child_orders, child_report, kind)
+                    namespace = self._network.namespace if self._network is not None else -1
+                    spaces = Namespaces(network=namespace, emulation=self._emulators.namespace)
+                    run_child(self._host, child_orders, child_report, kind, spaces)
             finally:
                 # The next child needs a namespace of its own, and one can only be made from here.
                 syscalls.setns(self._own_pidns, syscalls.CLONE_NEWPID)
@@ -194,6 +227,8 @@ class _Helper:
             "user_s": usage.ru_utime,
             "system_s": usage.ru_stime,
             "max_rss_bytes": usage.ru_maxrss * 1024,
+            "read_bytes": usage.ru_inblock * _BLOCK_BYTES,
+            "written_bytes": usage.ru_oublock * _BLOCK_BYTES,
         }
         if report:
             said = decode_report(report)
@@ -205,21 +240,24 @@ class _Helper:
 
     def _finish(self, step: _Running, outcome: Outcome) -> None:
         self._forget(step.channel.fileno())
-        try:
-            step.channel.sendall(frame(pack(outcome)), socket.MSG_NOSIGNAL)
-        except OSError as exc:
-            if exc.errno not in (errno.EPIPE, errno.ECONNRESET):  # else: nobody waits for it any more
-                raise
-        step.channel.close()
+        _send(step.channel, outcome)
         for fd in step.fds:
             os.close(fd)
 
 
-def main(control_fd: int, folder: str, filter_fd: int, *runtime: str) -> NoReturn:
+def _send(channel: socket.socket, outcome: Outcome) -> None:
+    try:
+        channel.sendall(frame(pack(outcome)), socket.MSG_NOSIGNAL)
+    except OSError as exc:
+        if exc.errno not in (errno.EPIPE, errno.ECONNRESET):  # else: nobody waits for it any more
+            raise
+    channel.close()
+
+
+def main(control_fd: int, folder: str, settings_fd: int) -> NoReturn:
     """Serve steps until the client is gone. Called by the boot code of `start.py`.
 
-    filter_fd: a pipe to read the seccomp filter's program from; empty: steps have none.
-    runtime: see Host.
+    settings_fd: a pipe to read the `Settings` from.
     """
     syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     syscalls.name_process(b"llbuild-sandbox")
@@ -241,15 +279,14 @@ def main(control_fd: int, folder: str, filter_fd: int, *runtime: str) -> NoRetur
     except OSError:
         pass
     root = os.path.abspath(os.fsencode(folder))
-    program = _read_all(filter_fd)
+    settings = decode_settings(_read_all(settings_fd))
     stage, stubs = root + b"/stage", root + b"/stubs"
     os.makedirs(stage, exist_ok=True)
     make_stubs(stubs)
     # Nothing here makes cycles; and a collection in a child would touch, and so copy, every page it shares.
     gc.disable()
-    _Helper(
-        socket.socket(fileno=control_fd), Host(stage, stubs, program, [os.fsencode(word) for word in runtime])
-    ).serve()
+    host = Host(stage, stubs, settings["filter"], settings["runtime"])
+    _Helper(socket.socket(fileno=control_fd), host, settings).serve()
 
 
 def _read_all(fd: int) -> bytes:

@@ -1,12 +1,19 @@
-"""/etc/hosts and /etc/resolv.conf as a step sees them: pure text.
+"""/etc/hosts and /etc/resolv.conf as a step sees them.
 
 Facts: BuildKit executor/oci/hosts.go, resolvconf.go and util/resolvconf.
 """
 
 from __future__ import annotations
 
-__all__ = ["hosts", "resolv_conf"]
+import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .wire import Network
+
+__all__ = ["FORWARDER", "hosts", "machine_resolv_conf", "resolv_conf"]
+
+FORWARDER = b"10.0.2.3"  # where the program that connects the steps' network answers as a resolver: slirp4netns(1)
 # What BuildKit falls back to: Google's public resolvers.
 _FALLBACK = (b"8.8.8.8", b"8.8.4.4", b"2001:4860:4860::8888", b"2001:4860:4860::8844")
 
@@ -18,17 +25,31 @@ def hosts(hostname: bytes, extra: list[tuple[bytes, bytes]]) -> bytes:
     return b"\n".join(lines) + b"\n"
 
 
-def resolv_conf(machine: bytes, *, own_network: bool) -> bytes:
+def machine_resolv_conf() -> bytes:
+    try:
+        fd = os.open(b"/etc/resolv.conf", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, 1 << 16)
+    finally:
+        os.close(fd)
+
+
+def resolv_conf(machine: bytes, network: Network) -> bytes:
     """The machine's resolver settings, fit for a step.
 
-    A resolver on loopback is reachable only in the network namespace it runs in: with a network of its own, a
-    step does without those. With none left, public ones.
+    A resolver on loopback is reachable only in the network namespace it runs in. In the shared network, the program
+    that connects it asks such a one for the step, under an address of its own; in none, there is nobody to ask. With
+    none left, public ones.
     """
     lines = machine.splitlines()
-    kept = [line for line in lines if not (own_network and _is_loopback(_nameserver(line)))]
+    kept = [line for line in lines if network == "machine" or not _is_loopback(_nameserver(line))]
+    if network == "shared" and len(kept) < len(lines):
+        kept.insert(0, b"nameserver " + FORWARDER)
     if not any(_nameserver(line) for line in kept):
         kept += [b"nameserver " + address for address in _FALLBACK]
-    elif len(kept) == len(lines):
+    elif kept == lines:
         return machine
     return b"\n".join(kept) + b"\n"
 

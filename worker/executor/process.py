@@ -85,8 +85,16 @@ def check_user(step: Step, host: Host) -> None:
         )
 
 
-def become_user(step: Step, host: Host) -> None:
+def become_user(step: Step, host: Host, namespace: int) -> None:
+    """namespace: the user namespace to be in; -1: the one this process is in."""
     uid, gid = step["uid"], step["gid"]
+    if namespace >= 0:
+        try:
+            syscalls.setns(namespace, syscalls.CLONE_NEWUSER)
+        except OSError as exc:
+            raise explained("cannot enter the user namespace of the emulators", exc) from exc
+        if not step["insecure"]:  # what was given up before is back there
+            limit_privileges(host)
     if step["insecure"]:
         syscalls.prctl(_PR_SET_KEEPCAPS, 1)
     else:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .spec import ExecSpec, ExtraMount
-    from .wire import Mount, Step
+    from .wire import Mount, Network, Step
 
 __all__ = ["encode_step", "lent_mounts"]
 
@@ -25,8 +25,11 @@ def lent_mounts(spec: ExecSpec) -> list[int]:
     return [mount for mount in found if mount >= 0]
 
 
-def encode_step(spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
-    """Everything as the kernel will see it; mounts in an order in which each one's parent comes first."""
+def encode_step(spec: ExecSpec, cgroups: Sequence[str] = (), *, shared_network: bool = False) -> Step:
+    """Everything as the kernel will see it; mounts in an order in which each one's parent comes first.
+
+    shared_network: whether the helper has a network for its steps; without, they use the machine's.
+    """
     _check(spec)
     root = spec.root
     lent = lent_mounts(spec)
@@ -50,8 +53,8 @@ def encode_step(spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
         ],
         "hostname": os.fsencode(spec.hostname),
         "extra_hosts": [(os.fsencode(entry.host), os.fsencode(entry.ip)) for entry in spec.extra_hosts],
-        # SANDBOX is the machine's network for now: one of its own needs a helper like pasta to reach out.
-        "own_network": spec.network is NetMode.NONE,
+        "emulator": os.fsencode(spec.emulator),
+        "network": _network(spec.network, shared=shared_network),
         "insecure": spec.insecure,
         "shm_size": spec.shm_size_bytes,
         "rlimits": [(limit.name, limit.soft, limit.hard) for limit in spec.ulimits],
@@ -59,6 +62,12 @@ def encode_step(spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
         "lent": len(lent),
         "own_output": spec.stdio is Stdio.PIPES,
     }
+
+
+def _network(mode: NetMode, *, shared: bool) -> Network:
+    if mode is NetMode.SANDBOX and shared:
+        return "shared"
+    return "none" if mode is NetMode.NONE else "machine"
 
 
 def _encode_mount(mount: ExtraMount, lent: Sequence[int]) -> Mount:

@@ -125,7 +125,7 @@ class RootFilesystem:
         """/etc/hosts and /etc/resolv.conf on a tmpfs of the step: it may write them, and no layer gets them."""
         texts = {
             b"hosts": netfiles.hosts(step["hostname"], step["extra_hosts"]),
-            b"resolv.conf": netfiles.resolv_conf(_machine_resolv_conf(), own_network=step["own_network"]),
+            b"resolv.conf": netfiles.resolv_conf(netfiles.machine_resolv_conf(), step["network"]),
         }
         for name, text in texts.items():
             fd = os.open(name, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=self._scratch)
@@ -194,14 +194,3 @@ def _change_mode(tree: int, mode: int) -> None:
     folder = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=tree)
     os.fchmod(folder, mode)
     os.close(folder)
-
-
-def _machine_resolv_conf() -> bytes:
-    try:
-        fd = os.open(b"/etc/resolv.conf", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(fd, 1 << 16)
-    finally:
-        os.close(fd)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ...blocking import run_blocking
+from ...llb import NetMode
 from ...log import log
 from ...values import replace
 from ..seccomp import filter_program
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
     from .start import HelperProcess
     from .wire import Step
 
-__all__ = ["SandboxExecutor"]
+__all__ = ["SandboxExecutor", "ignore_notice"]
 
 _READ_BYTES = 1 << 16
 _CGROUP_WAIT_S = 0.01  # the kernel takes that long to let go of the last process
 _PIPE_BYTES = 1 << 20  # more than a pipe holds unless asked to, pipe(7)
+
+
+def ignore_notice(_text: str) -> None:
+    """For who wants to hear of none."""
 
 
 class SandboxExecutor:
@@ -45,26 +50,34 @@ class SandboxExecutor:
         folder: str | os.PathLike[str],
         *,
         helper: HelperProcess | None = None,
-        seccomp: bool = True,
+        seccomp: str = "",
         runtime: Sequence[str] = (),
+        network: Sequence[str] = (),
+        notice: Callable[[str], None] = ignore_notice,
     ) -> None:
         """helper: one that was started for this folder already, by whoever wanted it to get ready meanwhile.
 
-        seccomp: whether steps are held to the system calls of Docker's default profile.
+        seccomp: which system calls steps may make, see `filter_program`.
         runtime: an OCI runtime and its flags, to which the steps are handed (`OciExecutor`).
+        network: see `start_helper`; the helper that is given must have been started with the same.
+        notice: is told what has to be done otherwise than was wanted.
         """
         self.started = 0
         self._folder = os.fspath(folder)
         self._ready = helper
         self._seccomp = seccomp
         self._runtime = runtime
+        self._network = network
+        self._notice = notice
+        self._has_network: bool | None = None  # None: not asked for yet
+        self._asking = anyio.Lock()
         self._helper: HelperProcess | None = None
 
     async def __aenter__(self) -> Self:
         helper, self._ready = self._ready, None
         if helper is None:
-            program = await run_blocking(filter_program, self._folder) if self._seccomp else b""
-            helper = start_helper(self._folder, program, self._runtime)
+            program = await run_blocking(filter_program, self._folder, self._seccomp)
+            helper = start_helper(self._folder, program, runtime=self._runtime, network=self._network)
         self._helper = helper
         return self
 
@@ -85,6 +98,8 @@ class SandboxExecutor:
             raise AssertionError("run: the executor was not entered")
         self.started += 1
         log.debug("process_started", number=self.started)
+        if spec.network is NetMode.SANDBOX and self._network and self._has_network is None:
+            await self._await_network(self._helper)
         if spec.stdio is Stdio.TERMINAL:
             from .terminal import run_on_terminal
 
@@ -102,7 +117,19 @@ class SandboxExecutor:
             return replace(status, memory_kills=kills, forks_refused=forks)
 
     def _encode(self, spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
-        return encode_step(spec, cgroups)
+        return encode_step(spec, cgroups, shared_network=self._has_network is True)
+
+    async def _await_network(self, helper: HelperProcess) -> None:
+        """The steps' network takes a moment to be connected, once; where it cannot be, they use the machine's."""
+        async with self._asking:
+            if self._has_network is not None:
+                return
+            with StepChannel(helper) as channel:
+                await channel.ask_network()
+                outcome = await channel.wait()
+            self._has_network = "error" not in outcome
+            if not self._has_network:
+                self._notice(f"steps use the network of this machine: {self._network[0]}: {outcome['error']}")
 
 
 @asynccontextmanager

@@ -136,6 +136,7 @@ class ExecSpec:
     shm_size_bytes: int = 64 << 20
     ulimits: tuple[Ulimit, ...] = ()  # none: as llbuild's own
     cgroup: CgroupSpec | None = None  # None: llbuild's own
+    emulator: str = ""  # a line for binfmt_misc, where the step's programs need one
     stdio: Stdio = Stdio.PIPES
 
 
@@ -148,6 +149,8 @@ class ExitStatus:
     user_s: float = 0.0
     system_s: float = 0.0
     max_rss_bytes: int = 0
+    read_bytes: int = 0  # from disks
+    written_bytes: int = 0
     memory_kills: int = 0  # of its processes, because its memory was used up
     forks_refused: int = 0  # because it had as many processes as it may
 

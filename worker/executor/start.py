@@ -12,13 +12,16 @@ import msgpack
 
 from ...errors import SandboxError
 from ..syscalls import MOUNT_ATTR_RDONLY, mount_setattr, open_tree
+from .wire import pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .wire import Settings
+
 __all__ = ["HelperProcess", "start_helper"]
 
-_CONTROL_FD, _FILTER_FD = 3, 4
+_CONTROL_FD, _SETTINGS_FD = 3, 4
 
 # Packages are registered bare, without running their __init__: those import what the helper never needs.
 _BOOT = """\
@@ -33,7 +36,7 @@ package("llbuild.worker", root + "/worker")
 package("llbuild.worker.executor", root + "/worker/executor")
 sys.path.append(sys.argv[2])
 from llbuild.worker.executor.helper import main
-main(int(sys.argv[3]), sys.argv[4], int(sys.argv[5]), *sys.argv[6:])
+main(int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
 """
 
 
@@ -71,21 +74,29 @@ class HelperProcess:
         os.close(self._log)
 
 
-def start_helper(folder: str, program: bytes, runtime: Sequence[str] = ()) -> HelperProcess:
+def start_helper(
+    folder: str, program: bytes, *, runtime: Sequence[str] = (), network: Sequence[str] = ()
+) -> HelperProcess:
     """Start the helper for one client; it keeps its few files in `folder`, on the layers' filesystem.
 
     program: the filter of what steps may call (`seccomp.filter_program`); empty: none.
     runtime: the OCI runtime that is to run steps, and its flags.
+    network: what connects a network of the steps' own (`network_program`); none: they are in the machine's.
     Call it from the thread that will live as long as the client: the helper dies with that thread.
     """
     # The first descriptors that are opened here: so nothing else that is needed below has the number of one of theirs.
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    filter_reader = _pipe_holding(program)
+    settings: Settings = {
+        "filter": program,
+        "runtime": [os.fsencode(word) for word in runtime],
+        "network": [os.fsencode(word) for word in network],
+    }
+    settings_reader = _pipe_holding(pack(settings))
     log, log_writer = os.pipe()
     interpreter = _read_only_interpreter()
     package = str(Path(__file__).parents[2])
     libraries = str(Path(msgpack.__file__).parents[1])
-    arguments = [package, libraries, str(_CONTROL_FD), folder, str(_FILTER_FD), *runtime]
+    arguments = [package, libraries, str(_CONTROL_FD), folder, str(_SETTINGS_FD)]
     null = os.open(os.devnull, os.O_RDWR)
     try:
         pid = os.posix_spawn(
@@ -98,7 +109,7 @@ def start_helper(folder: str, program: bytes, runtime: Sequence[str] = ()) -> He
                 (os.POSIX_SPAWN_DUP2, null, 1),
                 (os.POSIX_SPAWN_DUP2, log_writer, 2),
                 (os.POSIX_SPAWN_DUP2, theirs.fileno(), _CONTROL_FD),
-                (os.POSIX_SPAWN_DUP2, filter_reader, _FILTER_FD),
+                (os.POSIX_SPAWN_DUP2, settings_reader, _SETTINGS_FD),
             ],
         )
     except OSError as exc:
@@ -107,7 +118,7 @@ def start_helper(folder: str, program: bytes, runtime: Sequence[str] = ()) -> He
         raise SandboxError(f"cannot start the sandbox helper with {sys.executable}: {exc.strerror}") from exc
     finally:
         theirs.close()
-        for fd in (log_writer, interpreter, null, filter_reader):
+        for fd in (log_writer, interpreter, null, settings_reader):
             os.close(fd)
     ours.settimeout(0)
     os.set_blocking(log, False)
@@ -115,7 +126,7 @@ def start_helper(folder: str, program: bytes, runtime: Sequence[str] = ()) -> He
 
 
 def _pipe_holding(data: bytes) -> int:
-    """Its reading end. `data` is smaller than a pipe's buffer, as every seccomp filter is (32 KiB at most)."""
+    """Its reading end. `data` is smaller than a pipe's buffer: a seccomp filter has 32 KiB at most."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     os.write(writer, data)

@@ -1,8 +1,10 @@
 """What passes between the client and the helper, and how it is framed.
 
-Control socket (SOCK_SEQPACKET): for each step one 1-byte message that carries descriptors: the step's channel, its
-stdin, stdout and stderr, for a terminal a socket on which its master side comes back, and mounts that the client has
-made itself. Closing it ends the helper.
+Settings: once, on a pipe, when the helper starts.
+Control socket (SOCK_SEQPACKET): for each step one 1-byte message, "s", that carries descriptors: the step's channel,
+its stdin, stdout and stderr, for a terminal a socket on which its master side comes back, and mounts that the client
+has made itself. "n" with a channel alone asks whether the steps' network is there; what comes back is an outcome.
+Closing it ends the helper.
 Channel (SOCK_STREAM), one per step: the client sends one message, the `Step`; the helper one, the `Outcome`. When
 the client shuts down its sending side, that means "kill". End of file without an outcome: the helper is gone.
 A message is its length (4 bytes, little endian) and that many bytes of msgpack. All text is bytes as the kernel
@@ -17,7 +19,16 @@ import msgpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal, NotRequired, TypedDict
+    from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+    Network: TypeAlias = Literal["machine", "none", "shared"]  # shared: that of all steps of this helper
+
+    class Settings(TypedDict):
+        """What holds for all steps of one helper."""
+
+        filter: bytes  # struct sock_filter[]: what steps may call; b"": anything
+        runtime: list[bytes]  # the OCI runtime that is to run steps, and its flags; []: none
+        network: list[bytes]  # the program that connects the steps' network, see network.py; []: they share none
 
     class Root(TypedDict):
         lowers: list[bytes]
@@ -54,7 +65,8 @@ if TYPE_CHECKING:
         mounts: list[Mount]
         hostname: bytes
         extra_hosts: list[tuple[bytes, bytes]]  # name, address
-        own_network: bool
+        network: Network
+        emulator: bytes  # a line for binfmt_misc; b"": none is needed
         insecure: bool
         shm_size: int
         rlimits: list[tuple[str, int, int]]
@@ -69,6 +81,8 @@ if TYPE_CHECKING:
         user_s: float
         system_s: float
         max_rss_bytes: int
+        read_bytes: int
+        written_bytes: int
         error: str  # it never ran; the rest is missing but for `hint`
         hint: str
 
@@ -81,7 +95,16 @@ if TYPE_CHECKING:
         copied: list[tuple[bytes, int]]
 
 
-__all__ = ["MOST_LENT", "FrameReader", "decode_outcome", "decode_report", "decode_step", "frame", "pack"]
+__all__ = [
+    "MOST_LENT",
+    "FrameReader",
+    "decode_outcome",
+    "decode_report",
+    "decode_settings",
+    "decode_step",
+    "frame",
+    "pack",
+]
 
 _LENGTH_BYTES = 4
 MOST_LENT = 64  # mounts; the kernel passes 253 descriptors at once, unix(7)
@@ -94,6 +117,11 @@ def pack(value: object) -> bytes:
 
 def frame(body: bytes) -> bytes:
     return len(body).to_bytes(_LENGTH_BYTES, "little") + body
+
+
+def decode_settings(body: bytes) -> Settings:
+    settings: Settings = msgpack.unpackb(body, raw=False)
+    return settings
 
 
 def decode_step(body: bytes) -> Step:

@@ -6,14 +6,17 @@ import os
 import shutil
 import subprocess
 
-from ...platforms import host_platform
+from ...platforms import host_platform, parse_platform
+from ..emulators import find_emulator, runs_here
+from ..executor import missing_network, network_program
 from .finding import Finding, Level
-from .system import read_text
+from .system import kernel_version, read_text
 
 __all__ = ["binfmt_platforms", "find_git", "find_network", "find_platforms", "find_runtimes"]
 
 _BINFMT = "/proc/sys/fs/binfmt_misc"
 _TIMEOUT_S = 5
+_OWN_BINFMT = (6, 7)  # since then a user namespace has a binfmt_misc of its own
 # qemu's names of machines, and the architecture of a platform
 _QEMU = {
     "x86_64": "amd64",
@@ -37,10 +40,12 @@ def find_runtimes() -> Finding:
 
 
 def find_network() -> Finding:
-    """Steps have the machine's network, or none; a network of their own would need one of these programs."""
-    found = [name for name in ("pasta", "slirp4netns") if shutil.which(name)]
-    value = f"the machine's, or none ({', '.join(found)} found, not used yet)" if found else "the machine's, or none"
-    return Finding(name="network", value=value)
+    """What steps have that ask for no network in particular."""
+    program = network_program()
+    if program:
+        value = f"steps have their own, by {os.path.basename(program[0])} ({program[0]})"
+        return Finding(name="network", value=value)
+    return Finding(name="network", value="steps use the machine's", level=Level.LIMITED, hint=missing_network())
 
 
 def find_git() -> Finding:
@@ -59,10 +64,19 @@ def find_platforms() -> Finding:
         entries = []
     emulated = binfmt_platforms({name: read_text(f"{_BINFMT}/{name}") for name in entries if name.startswith("qemu-")})
     own = str(host_platform())
-    value = ", ".join([own, *(f"{platform} (emulated)" for platform in emulated if platform != own)])
-    if emulated:
+    known = [own, *(f"{platform} (emulated)" for platform in emulated if platform != own)]
+    found = [f"linux/{arch}" for arch in _QEMU.values() if f"linux/{arch}" not in emulated and find_emulator(arch)]
+    foreign = [platform for platform in sorted(set(found)) if not runs_here(parse_platform(platform), host_platform())]
+    private = kernel_version(os.uname().release) >= _OWN_BINFMT
+    if private:
+        known += [f"{platform} (by qemu)" for platform in foreign]
+    value = ", ".join(known)
+    if foreign and not private:
+        hint = "to run steps of others: install binfmt-support, or Linux 6.7, which needs no registration of qemu"
+        return Finding(name="platforms", value=value, level=Level.MISSING, hint=hint)
+    if len(known) > 1:
         return Finding(name="platforms", value=value)
-    hint = "to run steps of others: install qemu-user-static and binfmt-support"
+    hint = "to run steps of others: install qemu-user-static"
     return Finding(name="platforms", value=value, level=Level.MISSING, hint=hint)
 
 

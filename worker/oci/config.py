@@ -13,15 +13,17 @@ from ...llb import NetMode
 from ...values import frozen
 from ..executor.capabilities import DEFAULT
 from ..executor.kernelfs import MASKED, READ_ONLY
-from ..seccomp import ARCHITECTURES, named_rules
+from ..seccomp import ARCHITECTURES, UNCONFINED, named_rules, read_profile, this_machine
+from ..seccomp.own import ACTIONS, ACTIONS_WITH_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
     from ..executor import ExecSpec
+    from ..seccomp.rules import OwnProfile, Rule
 
-__all__ = ["Surroundings", "runtime_config", "seccomp_config"]
+__all__ = ["Surroundings", "default_config", "runtime_config", "seccomp_config"]
 
 _AUDIT_NAMES = {
     "x86_64": ("SCMP_ARCH_X86_64", "SCMP_ARCH_X86"),
@@ -135,8 +137,48 @@ def _names(mask: int) -> list[str]:
     return [f"CAP_{name}" for number, name in enumerate(_CAPABILITIES) if mask >> number & 1]
 
 
-def seccomp_config(machine: str) -> dict[str, Any]:
-    """The default profile for libseccomp, which compiles it anew for each step."""
+def seccomp_config(profile: str = "") -> dict[str, Any] | None:
+    """A profile for libseccomp, which compiles it anew for each step. None: calls are not filtered.
+
+    profile: see `filter_program`. Raises SandboxError as that does.
+    """
+    if profile == UNCONFINED:
+        return None
+    machine = this_machine()
+    return _own(read_profile(profile, machine), machine.name) if profile else default_config(machine.name)
+
+
+def _own(profile: OwnProfile, machine: str) -> dict[str, Any]:
+    names = dict(zip((abi.column for abi in ARCHITECTURES[machine]), _AUDIT_NAMES[machine], strict=True))
+    calls = [{"names": [name], **_rule(rule)} for name, rules in profile.calls.items() for rule in rules]
+    found = {"architectures": [names[abi.column] for abi in profile.abis], "syscalls": calls}
+    default = _action(profile.default)
+    found["defaultAction"] = default["action"]
+    if "errnoRet" in default:
+        found["defaultErrnoRet"] = default["errnoRet"]
+    return found
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    args = [
+        {
+            "index": comparison.argument,
+            "value": comparison.value,
+            "valueTwo": comparison.second,
+            "op": f"SCMP_CMP_{comparison.operator}",
+        }
+        for comparison in rule.comparisons
+    ]
+    return _action(rule.result) | ({"args": args} if args else {})
+
+
+def _action(result: int) -> dict[str, Any]:
+    name = next(name for name, action in ACTIONS.items() if action == result & 0xFFFF_0000)
+    return {"action": name} | ({"errnoRet": result & 0xFFFF} if name in ACTIONS_WITH_DATA else {})
+
+
+def default_config(machine: str) -> dict[str, Any]:
+    """Docker's default profile."""
     (abi, *_) = ARCHITECTURES[machine]
     always, checks = named_rules(abi)
     calls: list[dict[str, Any]] = [{"names": always, "action": "SCMP_ACT_ALLOW"}]

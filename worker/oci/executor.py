@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ...blocking import run_blocking
 from ...errors import SandboxError
-from ..executor import SandboxExecutor, Stdio
+from ..executor import SandboxExecutor, Stdio, ignore_notice
 from ..idmap import id_map, in_user_namespace
-from ..seccomp import ARCHITECTURES
+from ..seccomp import UNCONFINED
 from .config import Surroundings, runtime_config, seccomp_config
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import os
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from ..executor import ExecSpec
@@ -33,14 +32,23 @@ class OciExecutor(SandboxExecutor):
     folder: see `SandboxExecutor`; absolute.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], runtime: Runtime, *, seccomp: bool = True) -> None:
-        super().__init__(folder, seccomp=False, runtime=(runtime.path, *runtime.flags))
-        self._filtered = seccomp
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        runtime: Runtime,
+        *,
+        seccomp: str = "",
+        network: Sequence[str] = (),
+        notice: Callable[[str], None] = ignore_notice,
+    ) -> None:
+        words = (runtime.path, *runtime.flags)
+        super().__init__(folder, seccomp=UNCONFINED, runtime=words, network=network, notice=notice)
+        self._profile = seccomp
         self._runtime_program = runtime
         self._here: Surroundings | None = None
 
     async def __aenter__(self) -> Self:
-        self._here = await run_blocking(partial(_surroundings, seccomp=self._filtered))
+        self._here = await run_blocking(_surroundings, self._profile)
         if self._runtime_program.is_crun and not self._here.in_userns:
             # It mounts the root anew and forgets `nodev`: a device node of an image would open (seen with crun 1.8).
             raise SandboxError(
@@ -66,13 +74,7 @@ class OciExecutor(SandboxExecutor):
         return step
 
 
-def _surroundings(*, seccomp: bool) -> Surroundings:
-    machine = os.uname().machine
-    if seccomp and machine not in ARCHITECTURES:
-        raise SandboxError(
-            f"system calls cannot be filtered on {machine}",
-            hint="--security-opt seccomp=unconfined runs steps without a filter",
-        )
+def _surroundings(profile: str) -> Surroundings:
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  in memory
         permitted = next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm:"))
     groups = id_map("gid")
@@ -81,5 +83,5 @@ def _surroundings(*, seccomp: bool) -> Surroundings:
         maps_tty_group=any(first <= _TTY_GROUP < first + count for first, _, count in groups),
         in_userns=in_user_namespace(),
         may_set_groups=len(groups) > 1 or groups[0][2] > 1,
-        seccomp=seccomp_config(machine) if seccomp else None,
+        seccomp=seccomp_config(profile),
     )

@@ -1,4 +1,4 @@
-"""Which system calls a step may make: Docker's default profile, as a program for the kernel's seccomp filter."""
+"""Which system calls a step may make: Docker's default profile, or a file's, as a program for the kernel's filter."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
+    from .cache import UNCONFINED as UNCONFINED
     from .cache import filter_program as filter_program
     from .compiler import compile_filter as compile_filter
+    from .own import read_profile as read_profile
+    from .own import this_machine as this_machine
     from .profile import ARCHITECTURES as ARCHITECTURES
     from .profile import Profile as Profile
     from .profile import default_profile as default_profile
@@ -16,13 +19,26 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ARCHITECTURES": "profile",
+    "UNCONFINED": "cache",
     "Profile": "profile",
     "compile_filter": "compiler",
     "default_profile": "profile",
     "filter_program": "cache",
     "named_rules": "profile",
+    "read_profile": "own",
+    "this_machine": "own",
 }
 
-__all__ = ["ARCHITECTURES", "Profile", "compile_filter", "default_profile", "filter_program", "named_rules"]
+__all__ = [
+    "ARCHITECTURES",
+    "UNCONFINED",
+    "Profile",
+    "compile_filter",
+    "default_profile",
+    "filter_program",
+    "named_rules",
+    "read_profile",
+    "this_machine",
+]
 
 __getattr__ = lazy_face(__name__, _HOME)

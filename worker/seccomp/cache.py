@@ -7,17 +7,22 @@ from contextlib import suppress
 
 from ...errors import SandboxError
 
-__all__ = ["filter_program"]
+__all__ = ["UNCONFINED", "filter_program"]
+
+UNCONFINED = "unconfined"
 
 VERSION = 1  # goes up with every change of the table, the rules or the compiler
 
 
-def filter_program(folder: str) -> bytes:
-    """The default profile as struct sock_filter[]; kept in `folder`, where that can be written.
+def filter_program(folder: str, profile: str = "") -> bytes:
+    """A profile as struct sock_filter[]. `profile`: the path of a file; "": the default; UNCONFINED: none, so b"".
 
-    The kernel's version has no part in it: the oldest one llbuild works on knows every condition of the profile.
-    Raises SandboxError on an architecture the profile has no numbers for.
+    The default's is kept in `folder`, where that can be written. The kernel's version has no part in it: the oldest
+    one llbuild works on knows every condition of that profile.
+    Raises SandboxError on an architecture there are no numbers for, and saying what is wrong in a file.
     """
+    if profile:
+        return b"" if profile == UNCONFINED else _compile_own(profile)
     machine = os.uname().machine
     path = os.path.join(folder, f"seccomp-{VERSION}-{machine}")
     with suppress(OSError):
@@ -42,6 +47,19 @@ def _compile(machine: str) -> bytes:
             hint="--security-opt seccomp=unconfined runs steps without a filter",
         )
     return encode(compile_filter([default_profile(abi) for abi in ARCHITECTURES[machine]]))
+
+
+def _compile_own(path: str) -> bytes:
+    from .bpf import MAX_INSTRUCTIONS, encode
+    from .own import read_profile, this_machine
+    from .rules import compile_own
+
+    program = compile_own(read_profile(path, this_machine()))
+    if len(program) > MAX_INSTRUCTIONS:
+        raise SandboxError(
+            f"the seccomp profile {path} makes a filter of {len(program)} instructions; Linux takes {MAX_INSTRUCTIONS}"
+        )
+    return encode(program)
 
 
 def _keep(path: str, program: bytes) -> None:

@@ -7,18 +7,20 @@ is installed, to find those: hence a tree and no list.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .bpf import ALLOW, ERRNO, KILL_PROCESS, branch, keep_bits, load, result
 from .profile import Check, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .bpf import Instruction
-    from .profile import Profile
+    from .profile import Abi, Profile
 
-__all__ = ["compile_filter"]
+_Outcome = TypeVar("_Outcome")
+
+__all__ = ["by_abi", "by_number", "compile_filter"]
 
 _NUMBER_AT, _ABI_AT, _ARGUMENTS_AT = 0, 4, 16  # in struct seccomp_data
 _RESULTS = {
@@ -30,45 +32,68 @@ _RESULTS = {
 
 def compile_filter(profiles: Sequence[Profile]) -> list[Instruction]:
     """A process that calls the kernel in none of these ways is killed."""
-    program = [result(KILL_PROCESS)]
-    for profile in reversed(profiles):
-        program = branch("==", profile.abi.audit, [load(_NUMBER_AT), *_by_number(profile)], program)
-    return [load(_ABI_AT), *program]
+    return by_abi([(profile.abi, _of_profile(profile)) for profile in profiles], KILL_PROCESS)
 
 
-def _by_number(profile: Profile) -> list[Instruction]:
-    return _halve(_ranges(profile), profile)
+def by_abi(programs: Sequence[tuple[Abi, list[Instruction]]], otherwise: int) -> list[Instruction]:
+    """One program of several; `otherwise` is the result where none is for the ABI of the call."""
+    whole = [result(otherwise)]
+    for abi, program in reversed(programs):
+        whole = branch("==", abi.audit, [load(_NUMBER_AT), *program], whole)
+    return [load(_ABI_AT), *whole]
 
 
-def _ranges(profile: Profile) -> list[tuple[int, Verdict | Check]]:
+def _of_profile(profile: Profile) -> list[Instruction]:
+    outcomes: Mapping[int, Verdict | Check] = profile.calls
+    return by_number(
+        outcomes, profile.newest, Verdict.REFUSE, Verdict.UNKNOWN, lambda outcome: _program_of(outcome, profile)
+    )
+
+
+def by_number(
+    calls: Mapping[int, _Outcome],
+    newest: int,
+    missing: _Outcome,
+    newer: _Outcome,
+    program_of: Callable[[_Outcome], list[Instruction]],
+) -> list[Instruction]:
+    """A tree to each call's outcome: `missing` for numbers up to `newest` that are not there, `newer` above."""
+    return _halve(_ranges(calls, newest, missing, newer), program_of)
+
+
+def _ranges(
+    calls: Mapping[int, _Outcome], newest: int, missing: _Outcome, newer: _Outcome
+) -> list[tuple[int, _Outcome]]:
     """First number and outcome of each run of numbers with the same outcome, ascending; the first begins at 0."""
-    ranges: list[tuple[int, Verdict | Check]] = []
+    ranges: list[tuple[int, _Outcome]] = []
 
-    def add(start: int, outcome: Verdict | Check) -> None:
+    def add(start: int, outcome: _Outcome) -> None:
         if not ranges or ranges[-1][1] != outcome:
             ranges.append((start, outcome))
 
     expected = 0
-    for number in [*sorted(profile.calls), None]:
+    for number in [*sorted(calls), None]:
         if number is None or number > expected:  # a gap
-            if expected <= profile.newest:
-                add(expected, Verdict.REFUSE)
-            if number is None or number > profile.newest + 1:
-                add(max(expected, profile.newest + 1), Verdict.UNKNOWN)
+            if expected <= newest:
+                add(expected, missing)
+            if number is None or number > newest + 1:
+                add(max(expected, newest + 1), newer)
         if number is not None:
-            add(number, profile.calls[number])
+            add(number, calls[number])
             expected = number + 1
     return ranges
 
 
-def _halve(ranges: Sequence[tuple[int, Verdict | Check]], profile: Profile) -> list[Instruction]:
+def _halve(
+    ranges: Sequence[tuple[int, _Outcome]], program_of: Callable[[_Outcome], list[Instruction]]
+) -> list[Instruction]:
     if len(ranges) == 1:
-        return _outcome(ranges[0][1], profile)
+        return program_of(ranges[0][1])
     middle = len(ranges) // 2
-    return branch(">=", ranges[middle][0], _halve(ranges[middle:], profile), _halve(ranges[:middle], profile))
+    return branch(">=", ranges[middle][0], _halve(ranges[middle:], program_of), _halve(ranges[:middle], program_of))
 
 
-def _outcome(outcome: Verdict | Check, profile: Profile) -> list[Instruction]:
+def _program_of(outcome: Verdict | Check, profile: Profile) -> list[Instruction]:
     if not isinstance(outcome, Check):
         return [result(_RESULTS[outcome])]
     matched, other = (Verdict.REFUSE, Verdict.ALLOW) if outcome.unless else (Verdict.ALLOW, Verdict.REFUSE)

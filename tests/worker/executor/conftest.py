@@ -167,11 +167,11 @@ async def lab(tmp_path: Path, busybox_rootfs: Path, request: pytest.FixtureReque
         yield Lab(executor, tmp_path, busybox_rootfs)
 
 
-def executor_for(folder: Path, request: pytest.FixtureRequest) -> SandboxExecutor:
+def executor_for(folder: Path, request: pytest.FixtureRequest, **options: Any) -> SandboxExecutor:
     """The built-in one, or one of an OCI runtime, which some tests are not for."""
     if RUNTIME is None:
-        return SandboxExecutor(folder)
+        return SandboxExecutor(folder, **options)
     mark = request.node.get_closest_marker("sandbox_only")
     if mark is not None:
         pytest.skip(f"the built-in sandbox's own: {mark.args[0]}")
-    return OciExecutor(folder, RUNTIME)
+    return OciExecutor(folder, RUNTIME, **options)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 from llbuild.errors import SandboxError
-from llbuild.tests.worker.executor.conftest import ONE_ID
+from llbuild.tests.worker.executor.conftest import ONE_ID, of_machine
 from llbuild.worker.executor import ExecSpec, RootMount, SandboxExecutor, Stdio
+from llbuild.worker.machine.storage import filesystem_of
 
 if TYPE_CHECKING:
     from llbuild.tests.worker.executor.conftest import Lab
@@ -280,3 +281,11 @@ async def test_a_folder_that_cannot_be_made_is_a_clear_error() -> None:
         root = RootMount(lowers=("/nonexistent",))
         with pytest.raises(SandboxError, match=r"the sandbox helper ended unexpectedly \(exit code 1: .*/proc/nowhere"):
             await executor.run(ExecSpec(args=("true",), root=root))
+
+
+async def test_what_it_wrote_to_disk_is_told_its_children_included(lab: Lab) -> None:
+    if filesystem_of(str(lab.base), of_machine("/proc/self/mountinfo")) == "tmpfs":
+        pytest.skip("temporary files are in memory here: nothing reaches a disk")
+    outcome = await lab.run("sh -c 'dd if=/dev/zero of=/x bs=1M count=8 2>/dev/null'; true")
+    assert 8 << 20 <= outcome.status.written_bytes < 24 << 20
+    assert (await lab.run("true")).status.written_bytes < 1 << 20

@@ -10,13 +10,17 @@ from llbuild.llb import NetMode, Ulimit
 from llbuild.values import replace
 from llbuild.worker.executor import ExecSpec, RootMount
 from llbuild.worker.oci import find_runtime, runtime_config
-from llbuild.worker.oci.config import Surroundings, seccomp_config
+from llbuild.worker.oci.config import Surroundings, default_config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT = Surroundings(
-    permitted=(1 << 41) - 1, maps_tty_group=True, in_userns=False, may_set_groups=True, seccomp=seccomp_config("x86_64")
+    permitted=(1 << 41) - 1,
+    maps_tty_group=True,
+    in_userns=False,
+    may_set_groups=True,
+    seccomp=default_config("x86_64"),
 )
 USER = replace(ROOT, maps_tty_group=False, in_userns=True, may_set_groups=False)
 SPEC = ExecSpec(
@@ -76,7 +80,7 @@ def test_a_user_namespace_gets_what_it_may_have() -> None:
 
 
 def test_the_filter_is_the_same_profile_in_the_runtimes_words() -> None:
-    found = seccomp_config("x86_64")
+    found = default_config("x86_64")
     assert found["architectures"] == ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]
     first, *ruled = found["syscalls"]
     assert {"read", "execve", "chroot"} <= set(first["names"])
