@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT / ".typing"))  # so that any interpreter with the de
 
 from llbuild.cli.state import open_state  # noqa: E402  after the line above
 from llbuild.llb import ExecOp, FileCopy, FileOp, FileStep, Mount, make_vertex  # noqa: E402
+from llbuild.worker import SILENT  # noqa: E402
 from llbuild.worker.client import NoClient  # noqa: E402
 from llbuild.worker.execop import ExecTools, run_exec_op  # noqa: E402
 from llbuild.worker.executor import CgroupSpec, ExecSpec, SandboxExecutor  # noqa: E402
@@ -46,12 +47,6 @@ if TYPE_CHECKING:
 _DEPTHS = (1, 10, 100)
 _COMMAND = ("/bin/true",)
 _FILES = 20_000
-
-
-class Silent:
-    def log(self, stream: int, data: bytes) -> None: ...
-    def progress(self, what: str, current: int, total: int) -> None: ...
-    def usage(self, user_s: float, system_s: float, max_rss_bytes: int) -> None: ...
 
 
 def main() -> None:
@@ -114,7 +109,7 @@ async def steps(state: State, layers: tuple[LayerId, ...], snapshotter: str, rou
             for depth in _DEPTHS:
                 start = time.perf_counter()
                 await run_exec_op(
-                    vertex, [Snapshot(layers[:depth])], {}, tools=tools, reporter=Silent(), committed=lambda _: None
+                    vertex, [Snapshot(layers[:depth])], {}, tools=tools, reporter=SILENT, committed=lambda _: None
                 )
                 taken[depth].append(time.perf_counter() - start)
         tools.snapshotter.close()
@@ -140,7 +135,7 @@ async def runtime(state: State, layers: tuple[LayerId, ...], folder: Path, round
             alone.append(timed(partial(subprocess.run, [*words, f"bare{number}"], check=True)))
             start = time.perf_counter()
             await run_exec_op(
-                vertex, [Snapshot(layers[:10])], {}, tools=tools, reporter=Silent(), committed=lambda _: None
+                vertex, [Snapshot(layers[:10])], {}, tools=tools, reporter=SILENT, committed=lambda _: None
             )
             by_step.append(time.perf_counter() - start)
     more = (decile(by_step) - decile(alone)) * 1e3
