@@ -43,10 +43,7 @@ class Host:
         self.notify_calls: dict[int, dict[int, str]] = {}
         self.proc = -1  # with `notify`: a /proc of the helper's pid namespace, which nobody else sees
         if id_calls:
-            unpacked = decode_id_calls(id_calls)
-            self.notify = syscalls.seccomp_filter(unpacked["program"])
-            self.notify_calls = unpacked["calls"]
-            self.proc = filesystem(b"proc", (), QUIET)
+            self._answer_for(id_calls)
         self.runtime = runtime or []
         self.seccomp = syscalls.seccomp_filter(filter_program) if filter_program else None
         self.stage = stage
@@ -60,6 +57,15 @@ class Host:
         self.last_capability = int(_read(b"/proc/sys/kernel/cap_last_cap"))
         # The unified hierarchy only: with the old ones BuildKit makes no cgroup namespace either (moby/buildkit#4108).
         self.cgroup2 = os.path.exists(b"/sys/fs/cgroup/cgroup.controllers")
+
+    def _answer_for(self, id_calls: bytes) -> None:
+        try:
+            self.proc = filesystem(b"proc", (), QUIET)
+        except OSError:
+            return  # then no step gets a /proc either, and says so
+        unpacked = decode_id_calls(id_calls)
+        self.notify = syscalls.seccomp_filter(unpacked["program"])
+        self.notify_calls = unpacked["calls"]
 
     def maps(self, uid: int, gid: int) -> bool:
         """Whether these ids exist here."""
