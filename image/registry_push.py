@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["RegistryPusher"]
 
 _CHUNK_BYTES = 64 << 20  # a registry syncs its disk after each
+_READ_BYTES = 4 << 20  # at once: going to another thread and back takes its time on a machine that is busy
 _PIECE_BYTES = 1 << 20
 _BYTES = "application/octet-stream"
 _EMPTY = {"Content-Length": "0"}
@@ -277,11 +278,13 @@ def _pieces(open_blob: OpenBlob, blob: Descriptor, offset: int, size: int, repor
     async def body() -> AsyncIterator[bytes]:
         sent = 0
         while sent < size:
-            piece = await run_blocking(read, offset + sent, min(_PIECE_BYTES, size - sent))
-            if not piece:
+            data = await run_blocking(read, offset + sent, min(_READ_BYTES, size - sent))
+            if not data:
                 raise SourceError(f"blob {blob.digest} is shorter than {blob.size_bytes} bytes", ref=blob.digest)
-            yield piece
-            sent += len(piece)
-            report(f"pushing {blob.digest.short}", offset + sent, blob.size_bytes)
+            for start in range(0, len(data), _PIECE_BYTES):
+                piece = data[start : start + _PIECE_BYTES]
+                yield piece
+                sent += len(piece)
+                report(f"pushing {blob.digest.short}", offset + sent, blob.size_bytes)
 
     return body
