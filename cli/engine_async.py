@@ -113,7 +113,8 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         plan = plan or await _plan(job, compiled, worker)
         if plan.runs_processes:
             await stack.enter_async_context(executor)
-            if plan.runs_on_the_default_network and not network:
+            isolated = job.options.confinement.isolation != "chroot"  # else more is said already
+            if plan.runs_on_the_default_network and not network and isolated:
                 _note(job, f"steps use the network of this machine; {missing_network()}")
         return await _perform(job, compiled, plan, worker, flights)
 
