@@ -58,7 +58,7 @@ def parse_digest(text: str) -> Digest:
     Spec: OCI image-spec 1.1, descriptor.md, "Digests" (blake3 is ours, never written to an image).
     """
     if not _FORM.fullmatch(text):
-        raise ValueError(f"expected algorithm:hex (sha256, sha512 or blake3), found {text!r}")
+        raise ValueError(f"expected algorithm:hex (sha256, sha512 or blake3), found {text[:100]!r}")
     return Digest(text)
 
 

@@ -139,11 +139,12 @@ class SourceError(LlbuildError):
 class LostLayerError(SourceError):
     """A layer of a stored result is not here and cannot be fetched: what made it must be done again."""
 
-    def __init__(
-        self, message: str, *, ref: str, layer: str, transient: bool = False, retry_after_s: float | None = None
-    ) -> None:
-        super().__init__(message, ref=ref, transient=transient, retry_after_s=retry_after_s)
+    def __init__(self, message: str, *, ref: str, layer: str, cause: SourceError | None = None) -> None:
+        """cause: why it cannot be fetched, which may pass."""
+        super().__init__(message, ref=ref)
         self.layer = layer
+        if cause is not None:
+            self.hint, self.transient, self.retry_after_s = cause.hint, cause.transient, cause.retry_after_s
 
 
 class FrontendError(LlbuildError):

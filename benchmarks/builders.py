@@ -13,8 +13,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from llbuild.benchmarks.registries import serve_registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +78,9 @@ class Llbuild:
     def __init__(self, program: str | None) -> None:
         beside = Path(sys.executable).parent / "llbuild"
         found = program or (str(beside) if beside.exists() else None)
-        self._program = [found] if found else [sys.executable, "-c", _ENTRY]
+        self.program = [found] if found else [sys.executable, "-c", _ENTRY]
         self._pythonpath = {} if found else {"PYTHONPATH": str(ROOT / ".typing")}
-        self.version = call([*self._program, "--version"], self._pythonpath).split()[-1]
+        self.version = call([*self.program, "--version"], self._pythonpath).split()[-1]
         self.remark = "OCI archive" + ("" if found else "; run from the source tree")
 
     def open(self, work: Path, rootfs: Path) -> None:
@@ -87,15 +90,18 @@ class Llbuild:
 
     def reset(self) -> None:
         shutil.rmtree(self._work / "state", ignore_errors=True)
-        call([*self._program, "import", self._rootfs, "busybox"], self.environment())
+        call([*self.program, "import", self._rootfs, "busybox"], self.environment())
 
     def command(self, context: Path, *, no_cache: bool = False) -> list[str]:
         output = f"type=oci,dest={self._work / 'out.tar'}"
-        return [*self._program, "build", "--progress=quiet", *_flag(no_cache), "-o", output, str(context)]
+        return [*self.program, "build", "--progress=quiet", *_flag(no_cache), "-o", output, str(context)]
 
     def environment(self) -> dict[str, str]:
+        return self.environment_at(self._work / "state")
+
+    def environment_at(self, root: Path) -> dict[str, str]:
         # Compiled modules are part of any installation: measure that, even where the environment forbids to write them.
-        return {**self._pythonpath, "LLBUILD_ROOT": str(self._work / "state"), "PYTHONDONTWRITEBYTECODE": ""}
+        return {**self._pythonpath, "LLBUILD_ROOT": str(root), "PYTHONDONTWRITEBYTECODE": ""}
 
     def close(self) -> None:
         shutil.rmtree(self._work / "state", ignore_errors=True)
@@ -166,13 +172,14 @@ class Buildkit:
         self.version = next(word for word in call(["buildkitd", "--version"]).split() if word.startswith("v"))
         self.remark = "warm daemon; OCI archive"
         self._servers: list[subprocess.Popen[bytes]] = []
+        self._registry = ExitStack()
 
     def open(self, work: Path, rootfs: Path) -> None:
         self._work = work
-        port = self._start_registry()
-        self._base = f"127.0.0.1:{port}/library/busybox:latest"
+        registry = self._registry.enter_context(serve_registry(work))
+        self._base = f"{registry}/library/busybox:latest"
         config = work / "buildkitd.toml"
-        config.write_text(f'[registry."127.0.0.1:{port}"]\n  http = true\n')
+        config.write_text(f'[registry."{registry}"]\n  http = true\n')
         self._address = f"unix://{work}/buildkitd.sock"
         options = [f"--addr={self._address}", f"--root={work / 'root'}", f"--config={config}", "--oci-worker-gc=false"]
         with (work / "buildkitd.log").open("wb") as log:
@@ -190,27 +197,6 @@ class Buildkit:
         folder.mkdir()
         (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
         return folder
-
-    def _start_registry(self) -> int:
-        config = self._work / "registry.yml"
-        config.write_text(
-            "version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\n"
-            f'storage: {{filesystem: {{rootdirectory: "{self._work}/registry"}}}}\n'
-            'http: {addr: "127.0.0.1:0", secret: "for benchmarks"}\n'
-        )
-        server = subprocess.Popen(
-            ["docker-registry", "serve", str(config)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        self._servers.append(server)
-        assert server.stdout is not None
-        for line in server.stdout:
-            _, found, rest = line.decode(errors="replace").partition("listening on 127.0.0.1:")
-            if found:
-                return int(rest.split('"')[0])
-        raise SystemExit("docker-registry did not start")
 
     def _wait(self, daemon: subprocess.Popen[bytes]) -> None:
         for _ in range(300):
@@ -246,8 +232,7 @@ class Buildkit:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
-            if server.stdout is not None:
-                server.stdout.close()
+        self._registry.close()
 
 
 def find_builders(program: str | None, *, only_llbuild: bool = False) -> tuple[list[Builder], list[str]]:

@@ -22,6 +22,7 @@ __all__ = ["Sample", "Series", "collect", "phases", "time_command"]
 @dataclass(frozen=True, slots=True)
 class Sample:
     seconds: float
+    cpu_seconds: float  # of the client and what it started
     peak_bytes: int  # of the client's largest process; a daemon's memory is not in it
 
 
@@ -58,7 +59,7 @@ def time_command(command: Sequence[str], environment: dict[str, str]) -> Sample:
     process.stdout.close()
     if process.returncode:
         raise SystemExit(f"exit code {process.returncode} from: {' '.join(command)}\n{said.decode(errors='replace')}")
-    return Sample(seconds, usage.ru_maxrss * 1024)
+    return Sample(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def collect(workload: Workload, builders: Sequence[Builder], rounds: int, work: Path) -> Iterator[Series]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["start_registry"]
+__all__ = ["serve_registry"]
+
+_LISTENING = "listening on 127.0.0.1:"
 
 
-def start_registry(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """A registry that keeps its data below `folder`, and its port. Whoever starts it stops it."""
+@contextmanager
+def serve_registry(folder: Path) -> Iterator[str]:
+    """The address of a registry that keeps its data below `folder`, until the end of the `with` block."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "registry.yml"
     config.write_text(
@@ -20,24 +27,24 @@ def start_registry(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
         f'storage: {{filesystem: {{rootdirectory: "{folder}/data"}}}}\n'
         'http: {addr: "127.0.0.1:0", secret: "for benchmarks"}\n'
     )
-    log = (folder / "registry.log").open("w+b")
     server = subprocess.Popen(
-        ["docker-registry", "serve", str(config)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+        ["docker-registry", "serve", str(config)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
-    log.close()
+    try:
+        yield f"127.0.0.1:{_port(server)}"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=20)
+
+
+def _port(server: subprocess.Popen[bytes]) -> int:
     assert server.stdout is not None
-    return server, _port(server, folder)
-
-
-def _port(server: subprocess.Popen[bytes], folder: Path) -> int:
-    import time
-
-    for _ in range(300):
-        for line in (folder / "registry.log").read_text(errors="replace").splitlines():
-            _, found, rest = line.partition("listening on 127.0.0.1:")
-            if found:
-                return int(rest.split('"')[0])
-        if server.poll() is not None:
-            break
-        time.sleep(0.1)
+    for line in server.stdout:
+        _, found, rest = line.decode(errors="replace").partition(_LISTENING)
+        if found:
+            threading.Thread(target=server.stdout.read, daemon=True).start()  # what nobody reads would stop it
+            return int(rest.split('"')[0])
     raise SystemExit("docker-registry did not start")

@@ -70,6 +70,7 @@ def as_json(facts: dict[str, str], builders: Sequence[Builder], series: Sequence
                 "builder": one.builder,
                 "median_s": round(one.seconds, 4),
                 "samples_s": [round(sample.seconds, 4) for sample in one.samples],
+                "client_cpu_s": [round(sample.cpu_seconds, 4) for sample in one.samples],
                 "peak_bytes": one.peak_bytes,
             }
             for one in series

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
+from ..errors import SourceError, UsageError
 from ..values import frozen
 from .csv_specs import csv_attributes, csv_boolean, split_csv
 from .parser import suggestion
@@ -34,6 +34,11 @@ class SbomForm:
 
     generator: str = ""
 
+    @property
+    def image(self) -> str:
+        """The generator where it is an image: told from an installed scanner by its tag, digest or folder."""
+        return self.generator if any(mark in self.generator for mark in ":@/") else ""
+
 
 @frozen
 class Attestations:
@@ -42,6 +47,11 @@ class Attestations:
     provenance: ProvenanceForm | None = None
     sbom: SbomForm | None = None
     complete_materials: bool = False
+
+    @property
+    def scanner_image(self) -> str:
+        """The image that is to scan results; "" where no process is needed for that."""
+        return "" if self.sbom is None else self.sbom.image
 
     def __bool__(self) -> bool:
         return self.provenance is not None or self.sbom is not None
@@ -78,7 +88,7 @@ def read_attestations(found: Namespace) -> Attestations:
         flag, text = origins["provenance"]
         provenance = _provenance(flag, text, asked["provenance"])
         complete = _is_set(flag, text, asked["provenance"], "complete-materials")
-    sbom = SbomForm(generator=asked["sbom"].get("generator", "")) if "sbom" in asked else None
+    sbom = _sbom(*origins["sbom"], asked["sbom"]) if "sbom" in asked else None
     return Attestations(provenance=provenance, sbom=sbom, complete_materials=complete)
 
 
@@ -126,6 +136,18 @@ def _provenance(flag: str, text: str, found: Mapping[str, str]) -> ProvenanceFor
         inline_only=_is_set(flag, text, found, "inline-only"),
         filename=filename,
     )
+
+
+def _sbom(flag: str, text: str, found: Mapping[str, str]) -> SbomForm:
+    form = SbomForm(generator=found.get("generator", ""))
+    if form.image:
+        from ..image import parse_reference
+
+        try:
+            parse_reference(form.image)
+        except SourceError as error:
+            raise UsageError(f"{flag} {text!r}: generator= is no image: {error.message}") from None
+    return form
 
 
 def _is_set(flag: str, text: str, found: Mapping[str, str], key: str) -> bool:

@@ -14,11 +14,13 @@ from ..worker.source import materials_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ..digest import Digest
     from ..exporter.attest import Predicate
     from ..frontend import Compiled
     from ..image import Descriptor, LayerBlob
     from ..llb import Definition, Vertex
     from ..solver import Plan, Ref
+    from ..worker import LocalWorker
     from ..worker.snapshot import Tree
     from ..worker.source import Material
     from .job import Build
@@ -37,7 +39,11 @@ class Witness:
         self._job = job
         self._compiled = compiled
         self._plan = plan
-        self._records = None if job.options.attestations.provenance is None else _all_refs(job, plan)
+        self._vcs: dict[str, str] = {}
+        self._records: dict[Digest, tuple[Ref, ...]] = {}
+        if job.options.attestations.provenance is not None:
+            self._records = _all_refs(job, plan)
+            self._vcs = _told_by_git(job)
         self._packages = None if job.options.attestations.sbom is None else _package_lists(job, layers)
 
     @property
@@ -51,9 +57,18 @@ class Witness:
         assert self._packages is not None, "only who lists packages looks"
         self._packages.look(number, tree)
 
+    async def ask_image(self, number: int, title: str, worker: LocalWorker) -> None:
+        """Have the scanner that is an image look at one of them. Raises LlbuildError."""
+        from .scanner_image import scan_by_image
+
+        assert self._packages is not None, "only who lists packages looks"
+        definition = self._compiled.results[number].definition
+        said = await scan_by_image(self._job, self._packages.image, definition, title, worker)
+        self._packages.tell(number, said)
+
     def say(self, number: int, blobs: Mapping[str, LayerBlob]) -> tuple[Predicate, ...]:
         """What was asked for, of the platform of that number. `blobs`: of layers of the result, by name."""
-        said = [] if self._packages is None else [self._packages.say(number, self._compiled.results[number].epoch_s)]
+        said = () if self._packages is None else self._packages.say(number, self._compiled.results[number].epoch_s)
         return (*said, *self._provenance(number, blobs))
 
     def _provenance(self, number: int, blobs: Mapping[str, LayerBlob]) -> tuple[Predicate, ...]:
@@ -64,7 +79,8 @@ class Witness:
         layers = {}
         if form.mode is Mode.MAX:
             layers = self._layers(definition, {name: blob.descriptor for name, blob in blobs.items()})
-        return (make_provenance(_facts(self._job, definition, self._definitions, layers), form),)
+        facts = replace(_facts(self._job, definition, self._definitions, layers), vcs=self._vcs)
+        return (make_provenance(facts, form),)
 
     @property
     def _definitions(self) -> list[Definition]:
@@ -72,7 +88,6 @@ class Witness:
 
     def _layers(self, definition: Definition, known: Mapping[str, Descriptor]) -> dict[Edge, tuple[Descriptor, ...]]:
         """The blobs of every result that is made of layers of the image."""
-        assert self._records is not None, "nobody asks without provenance"
         found = {}
         for vertex in definition.vertices:
             for output, ref in enumerate(self._records.get(vertex.digest, ())):
@@ -151,7 +166,14 @@ def _sources(definition: Definition) -> Iterable[Vertex]:
     return (vertex for vertex in definition.vertices if isinstance(vertex.op, SourceOp))
 
 
-def _all_refs(job: Build, plan: Plan) -> dict[Any, tuple[tuple[str, ...], ...]]:
+def _told_by_git(job: Build) -> dict[str, str]:
+    from .vcs import told_by_git  # starts processes
+
+    given = job.compiling.given
+    return {} if given.frontend.name == "definition" else told_by_git(given.folders)
+
+
+def _all_refs(job: Build, plan: Plan) -> dict[Digest, tuple[Ref, ...]]:
     """The stored results of all vertices that have one, those that nobody had to look up included."""
     keys = {digest: key for digest, key in plan.keys.items() if digest not in plan.hits}
     found = job.state.cache.find(set(keys.values()))

@@ -13,6 +13,7 @@ from ..solver import RETRY_DELAYS_S, portable_records, retrying
 from ..worker import LayerForm, cache_ids
 from ..worker.layer import Compression
 from .cache_specs import CacheKind
+from .exports import registries_of
 from .phases import phase
 from .pushing import registry_origin, supply_layers
 
@@ -146,8 +147,7 @@ class _Export:
                     await self._attempt(blob.fetch)
             await run_blocking(export_cache_folder, cache, content, self._target.place, self._target.tag)
             return
-        config = self._job.options.globals.config
-        async with RegistryPusher(config.registries) as registry:
+        async with RegistryPusher(registries_of(self._job.options)) as registry:
             await push_image(
                 registry,
                 self._reference,

@@ -41,6 +41,7 @@ class CacheTarget:
     force: bool = False
     ignore_error: bool = False
     mounts: bool = False
+    insecure: bool = False  # the registry need prove nothing, nor speak TLS
 
     @property
     def inline(self) -> bool:
@@ -56,17 +57,21 @@ class CacheSource:
     place: str
     name: str = "latest"
     mounts: bool = True
+    insecure: bool = False  # as of a target
 
 
 _COMPRESSION = ("compression", "compression-level", "force-compression", "image-manifest", "oci-mediatypes")
 _TO_KEYS = {
-    CacheKind.REGISTRY: ("ref", "mode", "ignore-error", "mounts", *_COMPRESSION),
+    CacheKind.REGISTRY: ("ref", "mode", "ignore-error", "mounts", "registry.insecure", *_COMPRESSION),
     CacheKind.LOCAL: ("dest", "tag", "mode", "ignore-error", "mounts", *_COMPRESSION),
     CacheKind.INLINE: ("mode",),
 }
-_FROM_KEYS = {CacheKind.REGISTRY: ("ref", "mounts"), CacheKind.LOCAL: ("src", "tag", "digest", "mounts")}
+_FROM_KEYS = {
+    CacheKind.REGISTRY: ("ref", "mounts", "registry.insecure"),
+    CacheKind.LOCAL: ("src", "tag", "digest", "mounts"),
+}
 _TYPES_NOT_YET = ("azblob", "gha", "s3")
-_KEYS_NOT_YET = ("registry.insecure", "reset", "touch_refresh")
+_KEYS_NOT_YET = ("reset", "touch_refresh")
 
 
 def parse_cache_targets(texts: Sequence[str]) -> tuple[CacheTarget, ...]:
@@ -95,7 +100,7 @@ def _target(text: str) -> CacheTarget:
     for key, other in (("image-manifest", "an index"), ("oci-mediatypes", "Docker's media types")):
         if not csv_boolean(text, key, found.get(key, "true"), flag=flag):
             raise UsageError(f"{flag} {text!r}: {key}=false is not supported: caches are not written with {other}")
-    layers = csv_layer_options(text, found, flag=flag)
+    layers = csv_layer_options(text, found, flag=flag, for_cache=True)
     place = _reference(text, flag, found) if kind is CacheKind.REGISTRY else _needed(text, flag, found, "dest", "DIR")
     return CacheTarget(
         kind=kind,
@@ -107,6 +112,7 @@ def _target(text: str) -> CacheTarget:
         force=layers.force,
         ignore_error=csv_boolean(text, "ignore-error", found.get("ignore-error", "false"), flag=flag),
         mounts=csv_boolean(text, "mounts", found.get("mounts", "false"), flag=flag),
+        insecure=_insecure(text, found, flag),
     )
 
 
@@ -115,9 +121,14 @@ def _source(text: str) -> CacheSource:
     kind, found = _fields(text, flag, _FROM_KEYS)
     mounts = csv_boolean(text, "mounts", found.get("mounts", "true"), flag=flag)
     if kind is CacheKind.REGISTRY:
-        return CacheSource(kind=kind, place=_reference(text, flag, found, digest=True), name="", mounts=mounts)
+        place, insecure = _reference(text, flag, found, digest=True), _insecure(text, found, flag)
+        return CacheSource(kind=kind, place=place, name="", mounts=mounts, insecure=insecure)
     place = _needed(text, flag, found, "src", "DIR")
     return CacheSource(kind=kind, place=place, name=found.get("digest") or found.get("tag") or "latest", mounts=mounts)
+
+
+def _insecure(text: str, found: Mapping[str, str], flag: str) -> bool:
+    return csv_boolean(text, "registry.insecure", found.get("registry.insecure", "false"), flag=flag)
 
 
 def _fields(text: str, flag: str, known: Mapping[CacheKind, Sequence[str]]) -> tuple[CacheKind, dict[str, str]]:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["LayerOptions", "csv_attributes", "csv_boolean", "csv_choice", "csv_layer_options", "split_csv"]
 
 _TRUE, _FALSE = {"1", "t", "true"}, {"0", "f", "false"}
-_COMPRESSIONS = {"gzip": "gzip", "zstd": "zstd", "uncompressed": "none"}
-_LEVELS = {"gzip": (0, 9), "zstd": (1, 22)}
+_COMPRESSIONS = {"gzip": "gzip", "zstd": "zstd", "uncompressed": "none", "estargz": "estargz"}
+_LEVELS = {"gzip": (0, 9), "zstd": (1, 22), "estargz": (0, 9)}
 
 
 @frozen
@@ -57,17 +57,24 @@ def csv_choice(text: str, key: str, found: Mapping[str, str], words: Sequence[st
     """The value of a key that is one of these; the first when it is not given. Raises UsageError."""
     value = found.get(key, words[0])
     if value not in words:
-        if value == "estargz":
-            raise UsageError(f"{flag} {text!r}: {key}={value} is not supported yet")
         raise UsageError(
             f"{flag} {text!r}: {key}= expects {', '.join(words)}; found {value!r}{suggestion(value, words)}"
         )
     return value
 
 
-def csv_layer_options(text: str, found: Mapping[str, str], *, flag: str) -> LayerOptions:
-    """`compression`, `compression-level` and `force-compression`. Raises UsageError."""
-    compression = csv_choice(text, "compression", found, tuple(_COMPRESSIONS), flag=flag)
+def csv_layer_options(text: str, found: Mapping[str, str], *, flag: str, for_cache: bool = False) -> LayerOptions:
+    """`compression`, `compression-level` and `force-compression`. Raises UsageError.
+
+    for_cache: layers stay what they are, so that the forms that change them are no choice.
+    """
+    if for_cache and found.get("compression") == "estargz":
+        raise UsageError(
+            f"{flag} {text!r}: compression=estargz is for images",
+            hint="it adds files to layers, which would turn up in builds from the cache",
+        )
+    words = tuple(word for word in _COMPRESSIONS if word != "estargz" or not for_cache)
+    compression = csv_choice(text, "compression", found, words, flag=flag)
     return LayerOptions(
         compression=_COMPRESSIONS[compression],
         level=_level(text, found, compression, flag),

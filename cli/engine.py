@@ -141,7 +141,7 @@ def _run(job: Build) -> BuildResult:
             plan.announce(job.display.display, time.time())
             return _export(job, parts)
     helper = _start_early(job, plan)
-    if plan is None or plan.runs_processes:
+    if plan is None or plan.runs_processes or job.options.attestations.scanner_image:
         job = _with_snapshotter(job)
     from .engine_async import run_build
 
@@ -187,7 +187,7 @@ def _plan(job: Build, compiled: Compiled) -> Plan | None:
 
 def _ready_parts(job: Build, compiled: Compiled, plan: Plan) -> list[PlatformLayers] | None:
     """The results with their layers as blobs, if all are packed, and nothing but images in files is wanted of them."""
-    if not all(_is_quick(output) for output in outputs_of(job.options)):
+    if job.options.attestations.scanner_image or not all(_is_quick(output) for output in outputs_of(job.options)):
         return None
     parts = []
     for result, ref in zip(compiled.results, result_refs(compiled, plan, plan.ref), strict=True):
@@ -208,7 +208,8 @@ def _attested(
     refs = result_refs(compiled, plan, plan.ref)
     witness = Witness(job, compiled, plan, refs)
     for number, title in witness.unseen:
-        tree = job.prober.stored_tree(refs[number])
+        # files of other users can be read once this process is root in a namespace of its own
+        tree = job.prober.stored_tree(refs[number]) if os.geteuid() == 0 else None
         if tree is None:
             return None
         with phase(title, job.display.display):
@@ -224,7 +225,7 @@ def _is_quick(output: Output) -> bool:
     if output.kind is OutputKind.NOTHING:
         return True
     plain = output.is_image and output.image.plain_layers
-    return plain and not output.push and output.kind is not OutputKind.ENGINE
+    return plain and not output.push and not output.unpack and output.kind is not OutputKind.ENGINE
 
 
 def result_refs(compiled: Compiled, plan: Plan, ref_of: Callable[[Edge], Ref]) -> list[Ref]:

@@ -14,7 +14,9 @@ from ..llb import redacted
 from ..solver import (
     Flights,
     Limits,
+    Slots,
     check_entitlements,
+    default_slots,
     execute,
     make_plan,
     resolve_sources,
@@ -31,7 +33,7 @@ from .context import is_ssh
 from .engine import check_attestations, result_refs
 from .executors import make_executor
 from .exporting import export_result
-from .exports import check_outputs, image_outputs
+from .exports import check_outputs, image_outputs, registries_of
 from .given import AgentSource
 from .job import BuildResult
 from .phases import phase
@@ -76,8 +78,7 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
 
 async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
     async with AsyncExitStack() as stack:
-        config = job.options.globals.config
-        images = await stack.enter_async_context(ImageSource(job.state.content, registries=config.registries))
+        images = await stack.enter_async_context(ImageSource(job.state.content, registries=registries_of(job.options)))
         await run_blocking(_sweep, job.state)
         network = await run_blocking(network_program)
         executor = make_executor(
@@ -111,12 +112,16 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
         plan = plan or await _plan(job, compiled, worker)
-        if plan.runs_processes:
+        slots = None
+        if plan.runs_processes or job.options.attestations.scanner_image:
+            slots = await run_blocking(_slots, job)
+            if slots is not None:
+                stack.callback(slots.close)
             await stack.enter_async_context(executor)
             isolated = job.options.confinement.isolation != "chroot"  # else more is said already
             if plan.runs_on_the_default_network and not network and isolated:
                 _note(job, f"steps use the network of this machine; {missing_network()}")
-        return await _perform(job, compiled, plan, worker, flights)
+        return await _perform(job, compiled, plan, worker, flights, replace(_limits(job), shared=slots))
 
 
 def _note(job: Build, text: str) -> None:
@@ -125,14 +130,16 @@ def _note(job: Build, text: str) -> None:
         pass
 
 
-async def _perform(job: Build, compiled: Compiled, plan: Plan, worker: LocalWorker, flights: Flights) -> BuildResult:
+async def _perform(
+    job: Build, compiled: Compiled, plan: Plan, worker: LocalWorker, flights: Flights, limits: Limits
+) -> BuildResult:
     """Everything after the plan. Raises an error that has LostLayerError in it when a stored result is none."""
     refs = await execute(
         plan,
         worker,
         job.state.cache,
         job.display.display,
-        _limits(job),
+        limits,
         flights=flights,
         explain=job.display.explains,
     )
@@ -197,6 +204,14 @@ def _agents(job: Build) -> tuple[AgentSource, ...]:
 
 def _resolving(job: Build, op: SourceOp) -> AbstractContextManager[EventReporter]:
     return phase(f"[internal] resolve {redacted(op.identifier)}", job.display.display)
+
+
+def _slots(job: Build) -> Slots | None:
+    """For the steps of all builds of the state folder; None: they are not counted."""
+    limit = job.options.shared_parallelism
+    if limit == 0:
+        return None
+    return Slots(job.state.root / "locks" / "steps", default_slots() if limit is None else limit)
 
 
 def _limits(job: Build) -> Limits:

@@ -90,7 +90,7 @@ class _Export:
                     part = replace(part, predicates=predicates)
                 parts.append(part)
                 supply.update(zip(names, part.layers, strict=True))
-            if tree_outputs(self._job.options):
+            if tree_outputs(self._job.options) or any(output.unpack for output in outputs):
                 for ref in self._refs:
                     await self._worker.tree(ref, reporter)  # what is lost must be found before anything is written
             image = await run_blocking(put_together, parts, options, all_names(self._job.options))
@@ -117,6 +117,9 @@ class _Export:
             layers = [await self._worker.layered(ref) for ref in self._refs]
             witness = await run_blocking(Witness, self._job, self._compiled, self._plan, layers)
             for number, title in witness.unseen:
+                if self._job.options.attestations.scanner_image:
+                    await witness.ask_image(number, title, self._worker)
+                    continue
                 with phase(title, self._emit) as reporter:
                     tree = await self._worker.tree(self._refs[number], reporter)
                     await run_blocking(witness.look, number, tree)
@@ -138,7 +141,9 @@ class _Export:
             result = replace(result, image=replace(result.image, history=history))
             return PlatformLayers(result=result, layers=(*blobs, squashed)), (*base, new[-1])
         blobs = await self._blobs(layers, base, options, result.epoch_s, is_local, reporter)
-        inline = await run_blocking(self._job.inline_cache, self._plan, layers, blobs)
+        inline = b""
+        if options.layers.compression != "estargz":  # whose layers are others: they hold a table of contents too
+            inline = await run_blocking(self._job.inline_cache, self._plan, layers, blobs)
         return PlatformLayers(result=result, layers=blobs, inline_cache=inline), layers
 
     async def _blobs(

@@ -16,7 +16,7 @@ from ..exporter import (
     export_store,
     stream_archive,
 )
-from ..image import parse_reference
+from ..image import parse_reference, with_insecure
 from ..values import frozen, replace
 from .image_options import AnnotationLevel
 from .job import BuildResult
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
+    from ..digest import Digest
     from ..exporter import AssembledImage, AssembledIndex
     from ..exporter.attest import AssembledAttestation, Predicate
     from ..frontend import Compiled, PlatformResult
-    from ..image import LayerBlob, Reference
+    from ..image import LayerBlob, Reference, RegistryConfig
     from ..platforms import Platform
     from ..worker import ContentStore
     from ..worker.snapshot import Tree
@@ -48,6 +49,7 @@ __all__ = [
     "names_of",
     "outputs_of",
     "put_together",
+    "registries_of",
     "tree_outputs",
     "write_image",
 ]
@@ -152,13 +154,23 @@ def write_image(image: Assembled, output: Output, options: SolveOptions, content
     docker = output.kind is OutputKind.DOCKER_TAR
     match output.kind:
         case OutputKind.IMAGE:
-            export_store(image, content, [] if output.by_digest else names)
+            export_store(image, content, _store_names(output, names, image.target.digest))
         case OutputKind.OCI_FOLDER:
             export_oci_folder(image, content, names, output.dest)
         case _ if output.dest == STDOUT:
             stream_archive(image, content, names, sys.stdout.fileno(), docker=docker)
         case _:
             export_archive(image, content, names, output.dest, docker=docker)
+
+
+def _store_names(output: Output, names: Sequence[Reference], digest: Digest) -> list[Reference]:
+    """The names under which the store keeps the image."""
+    found = [] if output.by_digest else list(names)
+    if output.canonical:
+        found += [replace(name, digest=digest) for name in names]
+    if output.dangling_prefix and not (names and output.dangling_empty_only):
+        found.append(parse_reference(f"{output.dangling_prefix}@{digest}"))
+    return found
 
 
 def image_result(image: Assembled, options: SolveOptions) -> BuildResult:
@@ -205,6 +217,17 @@ def _make_folder(path: str) -> None:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror}") from error
+
+
+def registries_of(options: SolveOptions) -> tuple[RegistryConfig, ...]:
+    """What the config file says of registries, and `registry.insecure=true` of outputs and caches."""
+    told = options.globals.config.registries
+    trusted = [name.domain for output in options.outputs if output.insecure for name in names_of(options, output)]
+    caches = [cache.place for cache in options.cache_to if cache.insecure]
+    caches += [cache.place for cache in options.cache_from if cache.insecure]
+    for host in dict.fromkeys([*trusted, *(parse_reference(place).domain for place in caches)]):
+        told = with_insecure(told, host)
+    return told
 
 
 def names_of(options: SolveOptions, output: Output) -> list[Reference]:

@@ -96,14 +96,14 @@ def is_annotation(key: str) -> bool:
 def csv_image_options(text: str, found: Mapping[str, str], *, flag: str, docker: bool = False) -> ImageOptions:
     """The part of an `--output` that is about images. `docker`: whether Docker's media types are the default.
 
-    As with BuildKit, zstd and annotations are OCI's, and Docker's types give way to them. Raises UsageError.
+    As with BuildKit, zstd, eStargz and annotations are OCI's, and Docker's types give way to them. Raises UsageError.
     """
     annotations = tuple(_annotation(text, key, value, flag) for key, value in found.items() if is_annotation(key))
     layers = csv_layer_options(text, found, flag=flag)
     oci = csv_boolean(text, "oci-mediatypes", found.get("oci-mediatypes", str(not docker)), flag=flag)
     return ImageOptions(
         layers=layers,
-        docker=not (oci or annotations or layers.compression == "zstd"),
+        docker=not (oci or annotations or layers.compression in {"zstd", "estargz"}),
         annotations=annotations,
         artifact=csv_boolean(text, "oci-artifact", found.get("oci-artifact", "true"), flag=flag),
         rewrite_timestamp=csv_boolean(text, "rewrite-timestamp", found.get("rewrite-timestamp", "false"), flag=flag),

@@ -1,4 +1,4 @@
-"""`llbuild inspect`: an image's digest, config, layers and history as JSON."""
+"""`llbuild inspect`: an image's digest, config, layers and history as JSON; or what is said of it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from .catalogue import find_image, open_content
-from .listing import render_json
+from ..errors import UsageError
+from .catalogue import find_image, find_name, open_content
+from .listing import FORMATS, render_json, wants_json
 from .parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..worker import ContentStore
     from .catalogue import LocalImage
 
 __all__ = ["describe_image", "run"]
@@ -22,10 +24,29 @@ def run(argv: Sequence[str]) -> int:
     """Print it."""
     parser = CommandParser("inspect", "Show an image as JSON.", usage="llbuild inspect [flags] IMAGE")
     parser.add_argument("image", metavar="IMAGE", help="name, or first digits of the digest")
+    parser.add_flag("--attestations", help="show what is said of the image: provenance and package lists")
+    parser.add_value("--format", metavar="|".join(FORMATS), help="of attestations (default: table, for people)")
     found, options = parser.begin(argv)
-    image = find_image(open_content(options.root), found.image)
-    sys.stdout.write(render_json(describe_image(image)))
+    if found.format and not found.attestations:
+        raise UsageError("--format is for --attestations; an image is always shown as JSON")
+    as_json = wants_json(found)
+    content = open_content(options.root)
+    if found.attestations:
+        sys.stdout.write(_attestations(content, found.image, as_json=as_json))
+    else:
+        sys.stdout.write(render_json(describe_image(find_image(content, found.image))))
     return 0
+
+
+def _attestations(content: ContentStore, text: str, *, as_json: bool) -> str:
+    from .attested import describe_attestations, find_attestations
+    from .attested_text import render_attestations
+
+    name, target = find_name(content, text)
+    images = find_attestations(content, target, name=name)
+    if as_json:
+        return describe_attestations(name, target, images)
+    return render_attestations(name, target, images)
 
 
 def describe_image(image: LocalImage) -> dict[str, object]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .parser import CommandParser
 
-__all__ = ["add_format", "created_ago", "render_json", "wants_json"]
+__all__ = ["FORMATS", "add_format", "created_ago", "render_json", "wants_json"]
 
 FORMATS = ("table", "json")
 

@@ -1,4 +1,8 @@
-"""`--load`: an image handed to the docker or podman of this machine."""
+"""`--load`: an image handed to the docker or podman of this machine.
+
+docker is sent the whole archive every time: it has no other way in. podman reads a folder, and of that only the layers
+that it lacks; one that is far away, and so cannot, gets the archive.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..blocking import run_blocking
@@ -25,6 +30,7 @@ __all__ = ["find_engine", "load_into_engine"]
 
 _ENGINES = ("docker", "podman")
 _LONGEST_REASON = 2000
+_DIR_VERSION = "Directory Transport Version: 1.1\n"
 
 
 def find_engine() -> str:
@@ -41,10 +47,43 @@ def find_engine() -> str:
 async def load_into_engine(
     image: AssembledImage | AssembledIndex, names: Sequence[Reference], content: ContentStore, emit: Emit
 ) -> None:
-    """Stream the image into the engine. Raises ExportError with what it says when it refuses."""
+    """Give the image to the engine. Raises ExportError with what it says when it refuses."""
     engine = find_engine()
     with phase(f"loading into {os.path.basename(engine)}", emit):
+        if os.path.basename(engine) == "podman" and await run_blocking(_pull, engine, image, names, content):
+            return
         await run_blocking(_load, engine, image, names, content)
+
+
+def _pull(
+    engine: str, image: AssembledImage | AssembledIndex, names: Sequence[Reference], content: ContentStore
+) -> bool:
+    """Have podman fetch the image from a folder; False when it cannot.
+
+    containers-transports(5), "dir": the manifest, and the blobs by their digits. Links will do.
+    """
+    (only,) = image.images
+    with tempfile.TemporaryDirectory(prefix="llbuild-load-") as folder:
+        Path(folder, "version").write_text(_DIR_VERSION)
+        Path(folder, "manifest.json").write_bytes(only.manifest_blob)
+        Path(folder, only.config_descriptor.digest.hex).write_bytes(only.config_blob)
+        for digest in {layer.digest for layer in only.layers}:
+            Path(folder, digest.hex).symlink_to(os.path.abspath(content.path(digest)))
+        pulled = _run([engine, "pull", "-q", f"dir:{folder}"])
+    if pulled.returncode or not pulled.stdout.split():
+        return False
+    if names:
+        tag = [engine, "tag", pulled.stdout.split()[-1], *map(str, names)]
+        tagged = _run(tag)
+        if tagged.returncode:
+            raise _refused(tag[:2], tagged.stderr, tagged.returncode)
+    return True
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+    )
 
 
 def _load(
@@ -65,5 +104,9 @@ def _load(
             process.wait()
         if process.returncode:
             said.seek(0)
-            reason = said.read(_LONGEST_REASON).decode(errors="replace").strip() or f"exit code {process.returncode}"
-            raise ExportError(f"{' '.join(command)} failed: {reason}")
+            raise _refused(command, said.read(_LONGEST_REASON).decode(errors="replace"), process.returncode)
+
+
+def _refused(command: Sequence[str], said: str, code: int) -> ExportError:
+    reason = said.strip()[-_LONGEST_REASON:] or f"exit code {code}"
+    return ExportError(f"{' '.join(command)} failed: {reason}")

@@ -30,6 +30,7 @@ COMMANDS = {
     "builds": (".builds", "list the builds made here, show one, write a report of it"),
     "graph": (".graph", "draw the graph of a build: SVG, Graphviz, Mermaid or JSON"),
     "images": (".images", "list the images of the local store"),
+    "image": (".image_commands", "the same commands under docker's other names, and image prune"),
     "history": (".history", "show how an image came to be, layer by layer"),
     "inspect": (".inspect", "show an image's digest, config and layers as JSON"),
     "explain": (".explain", "say why the steps of a build ran, or did not have to"),
@@ -148,7 +149,7 @@ def _without_command(arguments: list[str]) -> int:
 
 def help_text() -> str:
     """What `llbuild --help` prints."""
-    commands = "\n".join(f"  {name:9} {summary}" for name, (_, summary) in COMMANDS.items())
+    commands = "\n".join(f"  {name:19} {summary}" for name, (_, summary) in COMMANDS.items())
     return f"""\
 usage: llbuild [--root DIR] [--debug] COMMAND ...
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
+from ..errors import SourceError, UsageError
+from ..image import parse_reference
 from ..values import frozen, replace
 from .csv_specs import csv_attributes, csv_boolean, split_csv
 from .image_options import IMAGE_KEYS, ImageOptions, csv_image_options, is_annotation
@@ -56,6 +57,11 @@ class Output:
     by_digest: bool = False
     platform_split: bool | None = None  # None: if there are several
     attestation_prefix: str = ""
+    insecure: bool = False  # push also to registries that prove nothing, or speak no TLS
+    canonical: bool = False  # each name in the store with the digest too
+    dangling_prefix: str = ""  # name in the store, with the digest behind it
+    dangling_empty_only: bool = False  # only for an image without another name
+    unpack: bool = False  # the image's layers are to be here as folders
 
     @property
     def is_image(self) -> bool:
@@ -71,7 +77,11 @@ class Output:
         return self.is_image and (self.kind is not OutputKind.IMAGE or self.store)
 
 
-_PUSHING = ("name", "push-by-digest", "store")
+_EMPTY_ONLY = "danging-name-empty-only"  # BuildKit's spelling
+_PUSHING = (
+    *("dangling-name-prefix", _EMPTY_ONLY, "name", "name-canonical"),
+    *("push-by-digest", "registry.insecure", "store", "unpack"),
+)
 _KEYS = {
     "cacheonly": (),
     "docker": ("dest", "name", *IMAGE_KEYS),
@@ -82,12 +92,7 @@ _KEYS = {
     "tar": ("dest", "platform-split", "attestation-prefix"),
 }
 # what BuildKit and buildah know beyond that
-_NOT_YET = frozenset(
-    (
-        *("buildinfo", "dangling-name-prefix", "inline", "mode", "name-canonical"),
-        *("registry.insecure", "unpack"),
-    )
-)
+_NOT_YET = frozenset(("buildinfo", "inline", "mode"))
 
 
 def parse_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
@@ -209,7 +214,14 @@ def _image(text: str, kind: str, attributes: dict[str, str]) -> Output:
         store=is_set("store", str(kind == "image")),
         push=kind == "registry" or is_set("push", "false"),
         by_digest=is_set("push-by-digest", "false"),
+        insecure=is_set("registry.insecure", "false"),
+        canonical=is_set("name-canonical", "false"),
+        dangling_prefix=attributes.get("dangling-name-prefix", ""),
+        dangling_empty_only=is_set(_EMPTY_ONLY, "false"),
+        unpack=is_set("unpack", "false"),
     )
+    if output.dangling_prefix:
+        _check_prefix(text, output.dangling_prefix)
     if output.by_digest and not output.push:
         raise UsageError(f"--output {text!r}: push-by-digest=true needs push=true")
     if not output.store and not output.push:
@@ -227,6 +239,13 @@ def _archive(text: str, kind: str, attributes: dict[str, str]) -> Output:
         return Output(kind=OutputKind.OCI_TAR, dest=dest or STDOUT, name=name, image=image)
     _check_folder(text, dest)
     return Output(kind=OutputKind.OCI_FOLDER, dest=dest, name=name, image=image)
+
+
+def _check_prefix(text: str, prefix: str) -> None:
+    try:
+        parse_reference(f"{prefix}@sha256:{64 * '0'}")
+    except SourceError as error:
+        raise UsageError(f"--output {text!r}: dangling-name-prefix= expects a name, found {prefix!r}") from error
 
 
 def _check_folder(text: str, dest: str) -> None:

@@ -11,6 +11,7 @@ from ..exporter import PushedBlob, push_image
 from ..image import RegistryPusher, parse_reference
 from ..solver import RETRY_DELAYS_S, retrying
 from ..values import replace
+from .exports import registries_of
 from .phases import phase
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ async def push_built(
         beside = next((other for other in near if other.domain == name.domain), None)
         if beside is not None:
             supply = {digest: replace(blob, source=beside) for digest, blob in supply.items()}
-        async with RegistryPusher(job.options.globals.config.registries) as registry:
+        async with RegistryPusher(registries_of(job.options)) as registry:
             await push_image(
                 registry,
                 name,

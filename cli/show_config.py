@@ -58,6 +58,7 @@ def effective_values(
 def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
     build, defaults, gc = config.build, config.defaults, config.gc
     yield "build.max-parallelism", str(build.max_parallelism or "as the machine allows")
+    yield "build.shared-parallelism", _limit(build.shared_parallelism)
     yield "build.keep-going", _said(build.keep_going)
     yield "build.snapshotter", build.snapshotter or "auto"
     yield "defaults.platform", defaults.platform or "this machine's"
@@ -91,6 +92,10 @@ def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
         for number, (key, cert) in enumerate(registry.keypair):
             yield f"{at}.keypair.{number}.key", key
             yield f"{at}.keypair.{number}.cert", cert
+
+
+def _limit(number: int | None) -> str:
+    return "as the machine allows" if number is None else str(number or "no limit")
 
 
 def _said(flag: bool) -> str:

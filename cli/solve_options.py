@@ -47,6 +47,7 @@ class SolveOptions:
     iidfile: str = ""
     metadata_file: str = ""
     max_parallelism: int = 0  # 0: as the machine allows
+    shared_parallelism: int | None = None  # of all builds of the state folder; None: as the machine allows; 0: no limit
     lock: str = ""  # a file; "" with `locked`: the one of the context
     locked: bool = False  # nothing may be used that is not in the lock file
     snapshotter: str = ""  # "": the first that works
@@ -92,7 +93,10 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value(
         "--resource", metavar="SPEC", many=True, help="what a step may take: memory=512m,cpus=1.5,pids=200"
     )
-    parser.add_value("--max-parallelism", metavar="N", help="steps that may run at the same time")
+    parser.add_value("--max-parallelism", metavar="N", help="steps of this build that may run at the same time")
+    parser.add_value(
+        "--shared-parallelism", metavar="N", help="steps of all builds of the state folder that may; 0 for no limit"
+    )
     add_security_flag(parser)
     add_isolation_flags(parser)
     add_snapshotter_flag(parser)
@@ -127,7 +131,10 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         progress=_progress(found, environ, config.progress),
         iidfile=found.iidfile or "",
         metadata_file=found.metadata_file or "",
-        max_parallelism=_parallelism(found.max_parallelism) or config.max_parallelism,
+        max_parallelism=_parallelism("--max-parallelism", found.max_parallelism, 1) or config.max_parallelism,
+        shared_parallelism=_first(
+            _parallelism("--shared-parallelism", found.shared_parallelism, 0), config.shared_parallelism
+        ),
         keep_going=config.keep_going if found.keep_going is None else found.keep_going,
         lock=_lock(found.lock),
         locked=found.locked,
@@ -202,12 +209,16 @@ def _lock(path: str | None) -> str:
     return path or ""
 
 
-def _parallelism(text: str | None) -> int:
+def _parallelism(flag: str, text: str | None, least: int) -> int | None:
     if text is None:
-        return 0
-    if not (text.isascii() and text.isdecimal()) or not 0 < int(text) < 1_000_000:
-        raise UsageError(f"--max-parallelism: expected a number from 1 up, found {text!r}")
+        return None
+    if not (text.isascii() and text.isdecimal()) or not least <= int(text) < 1_000_000:
+        raise UsageError(f"{flag}: expected a number from {least} up, found {text!r}")
     return int(text)
+
+
+def _first(given: int | None, configured: int | None) -> int | None:
+    return configured if given is None else given
 
 
 def _entitlements(texts: Sequence[str]) -> tuple[str, ...]:

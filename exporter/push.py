@@ -103,4 +103,5 @@ async def _push(
         return
     if blob.fetch is not None and not await run_blocking(store.has, digest, blob.descriptor.size_bytes):
         await attempt(blob.fetch)
-    await attempt(partial(registry.push_blob, reference, blob.descriptor, partial(store.open, digest), report))
+    send = partial(registry.push_blob, reference, blob.descriptor, partial(store.open, digest), report, missing=True)
+    await attempt(send)

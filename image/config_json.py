@@ -119,7 +119,7 @@ def decode_config(data: bytes, *, ref: str = "") -> ImageConfig:
         raise top.error("rootfs", "expected the list of layers, found none")
     kind = rootfs.text("type")
     if kind not in {"layers", ""}:
-        raise rootfs.error("type", f"expected 'layers', found {kind!r}")
+        raise rootfs.error("type", f"expected 'layers', found {kind[:40]!r}")
     return ImageConfig(
         platform=Platform(
             os=top.text("os"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,8 +14,9 @@ from .strict_json import MAX_DOCUMENT_BYTES
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-__all__ = ["pour", "read_bounded"]
+__all__ = ["drain", "pour", "read_bounded"]
 
+_WORTH_READING_BYTES = 64 << 10  # more takes longer than another connection
 _PIECE_BYTES = 1 << 20  # a hop to another thread costs what hashing some 50 KiB does
 
 
@@ -53,6 +56,17 @@ async def pour(
     if gathered:
         await sink(b"".join(gathered))
     return received
+
+
+async def drain(response: httpx.Response) -> None:
+    """Read what nobody has read, if it is little: only then can the connection be used again, also after a HEAD."""
+    if not response.is_stream_consumed and not response.is_closed:
+        with contextlib.suppress(httpx.HTTPError, ssl.SSLError):  # what was asked for has been answered
+            await pour(response, response.aiter_raw(), _ignore, limit=_WORTH_READING_BYTES)
+
+
+async def _ignore(piece: bytes) -> None:
+    pass
 
 
 async def read_bounded(response: httpx.Response, ref: str, *, limit: int = MAX_DOCUMENT_BYTES) -> bytes:

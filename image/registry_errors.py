@@ -48,8 +48,13 @@ async def check_status(
             hint += ", or log in: who is known may be allowed more"
         words = f"{ref}: {host} limits the rate of requests{await _detail(response)}{spoken_limit(response.headers)}"
         raise SourceError(words, ref=ref, hint=hint, transient=True, retry_after_s=wait_s)
-    words = f"{ref}: {host} answered {status}{await _detail(response)}"
-    raise SourceError(words, ref=ref, transient=status in PASSING, retry_after_s=wait_s)
+    detail = await _detail(response)
+    hint = ""
+    if status == 400 and response.url.scheme == "http":  # what TLS servers answer; to a HEAD, without saying why
+        address = response.url.netloc.decode()
+        hint = f'if it speaks TLS, say http = false in [registry."{address}"] of the config file'
+    words = f"{ref}: {host} answered {status}{detail}"
+    raise SourceError(words, ref=ref, hint=hint, transient=status in PASSING, retry_after_s=wait_s)
 
 
 async def _detail(response: httpx.Response) -> str:

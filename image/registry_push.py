@@ -22,6 +22,7 @@ from ..digest import sha256_digest
 from ..errors import SourceError
 from ..log import log
 from ..values import frozen
+from .attestation import ATTESTATION_ARTIFACT
 from .descriptor import MediaType
 from .failures import PASSING
 from .registry_access import PUSH, Access
@@ -101,14 +102,16 @@ class RegistryPusher(ReferrersClient):
             log.info("mount was refused", blob=digest, source=source.name, error=error.message)
         return False
 
-    async def push_blob(self, reference: Reference, blob: Descriptor, open_blob: OpenBlob, report: Report) -> bool:
+    async def push_blob(
+        self, reference: Reference, blob: Descriptor, open_blob: OpenBlob, report: Report, *, missing: bool = False
+    ) -> bool:
         """See that the repository has the blob; False: it had it before, and nothing was sent.
 
-        open_blob: called in other threads, several times. Raises SourceError; after a transient one the next call
-        goes on where this one stopped, if the registry lets it.
+        open_blob: called in other threads, several times. missing: it was just asked, and has not. Raises
+        SourceError; after a transient one the next call goes on where this one stopped, if the registry lets it.
         """
         place = await self._home(reference)
-        if await self._has_blob(place, blob.digest):
+        if not missing and await self._has_blob(place, blob.digest):
             return False
         upload = await self._resumed(place, blob)
         if upload is None:
@@ -123,7 +126,7 @@ class RegistryPusher(ReferrersClient):
         """Store a manifest, under the reference's tag or digest; its digest. Raises SourceError.
 
         Nothing is sent when it is what the reference stands for already: a registry may forbid to set a tag again.
-        One with a `subject` is listed with what refers to that, by the registry or else by us.
+        One with a `subject` is listed with what refers to that, by the registry or else by us (but for attestations).
         """
         digest, place = sha256_digest(data), await self._home(reference)
         wanted = reference.tag or reference.digest or digest
@@ -131,7 +134,8 @@ class RegistryPusher(ReferrersClient):
         if referrer is None and await self._stands_for(place, wanted, media_type) == digest:
             return digest
         listed = await self._put(place, wanted, media_type, data)
-        if referrer is not None and not listed:
+        # Attestations stand in their image's index. A list of them would grow with every build, and nobody shortens it.
+        if referrer is not None and not listed and referrer[1].artifact_type != ATTESTATION_ARTIFACT:
             await self._list_referrer(place, *referrer)
         return digest
 

@@ -19,6 +19,7 @@ from ..errors import SourceError
 from ..log import log
 from ..values import replace
 from .registry_access import PULL, Access, Admission
+from .registry_body import drain
 from .registry_config import Mirror, RegistryConfig, parse_mirror
 from .registry_errors import check_status, unreachable, with_mirrors
 from .registry_hosts import find_host, is_loopback, trust
@@ -173,6 +174,8 @@ class RegistrySession:
                         if response.status_code not in expected:
                             await check_status(response, repository, admission.credentials(repository))
                         yield response
+                    await drain(response)
+                    if not answered:
                         return
             except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:  # httpx lets some of the last through
                 if place.stands_for and isinstance(error, httpx.ConnectError | httpx.TimeoutException):

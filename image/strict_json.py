@@ -22,6 +22,7 @@ __all__ = ["MAX_DOCUMENT_BYTES", "JsonObject", "decode_json", "encode_json"]
 MAX_DOCUMENT_BYTES = 4 << 20
 _MAX_DEPTH = 64  # an image config needs 5
 _MAX_INTEGER = 2**63 - 1
+_MAX_PATH = 120  # characters of a field's path in an error
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
@@ -90,6 +91,12 @@ def _clean(text: str) -> str:
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
+def _place(path: str) -> str:
+    """A field's path, whose names may be anything, fit for one line of text."""
+    shown = path if path.isprintable() else path.encode("unicode_escape", "backslashreplace").decode()
+    return shown if len(shown) <= _MAX_PATH else f"{shown[:_MAX_PATH]}…"
+
+
 class JsonObject:
     """A JSON object whose fields are read by type. Absent and null are the same, as in Go.
 
@@ -105,7 +112,7 @@ class JsonObject:
         self.path = path
 
     def error(self, key: str, message: str) -> SourceError:
-        return SourceError(f"{self.what}: {self.path}{key}: {message}", ref=self.ref)
+        return SourceError(f"{self.what}: {_place(f'{self.path}{key}')}: {message}", ref=self.ref)
 
     def text(self, key: str) -> str:
         """The string, "" when absent."""

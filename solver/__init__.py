@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .portable import portable_records
     from .reasons import Past
     from .retry import RETRY_DELAYS_S, retrying
+    from .slots import Slots, default_slots
 
 _LAZY = {
     **dict.fromkeys(("BuildLog", "LogChunk", "StepLog"), "buildlog"),
@@ -47,6 +48,7 @@ _LAZY = {
     "portable_records": "portable",
     "Past": "reasons",
     **dict.fromkeys(("RETRY_DELAYS_S", "retrying"), "retry"),
+    **dict.fromkeys(("Slots", "default_slots"), "slots"),
 }
 
 __all__ = [
@@ -80,6 +82,7 @@ __all__ = [
     "Reason",
     "Ref",
     "Reporter",
+    "Slots",
     "Step",
     "StepLog",
     "VertexCached",
@@ -92,6 +95,7 @@ __all__ = [
     "VertexUsage",
     "Worker",
     "check_entitlements",
+    "default_slots",
     "execute",
     "make_plan",
     "portable_records",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .events import Emit
     from .keys import Key
     from .plan import Plan
+    from .slots import Slots
     from .store import CacheStore
     from .worker import Ref, Reporter, Worker
 
@@ -59,6 +60,7 @@ class Limits:
     execs: int = 64
     disk: int = 2 + (os.cpu_count() or 1)
     transfers: int = 8
+    shared: Slots | None = None  # for the processes of all builds of a state folder together
     allowed: tuple[str, ...] = ()  # `ENTITLEMENTS`; `execute` leaves it to whoever made the plan to look
     keep_going: bool = False  # after a failure, go on with what does not need it
     retry_delays_s: tuple[float, ...] = RETRY_DELAYS_S  # before each further try of a source that fails in passing
@@ -146,7 +148,7 @@ async def execute(
                 worker,
                 emit,
                 ledger=ledger,
-                retry_delays_s=limits.retry_delays_s,
+                limits=limits,
                 plan_is_fresh=fresh,
                 explain=explain,
             )

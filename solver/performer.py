@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError, VertexError
+from ..llb import ExecOp
 from ..values import replace
 from .deriving import derive
 from .events import VertexCached, VertexCompleted, VertexMissed, VertexStarted
@@ -18,11 +20,12 @@ from .retry import retrying
 from .store import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from ..digest import Digest
     from ..llb import FileCopy, Vertex
     from .events import Emit
+    from .execution import Limits
     from .keys import Key
     from .ledger import Ledger
     from .plan import Plan
@@ -42,7 +45,7 @@ class Performer:
         emit: Emit,
         *,
         ledger: Ledger,
-        retry_delays_s: Sequence[float],
+        limits: Limits,
         plan_is_fresh: bool,
         explain: bool,
     ) -> None:
@@ -56,7 +59,7 @@ class Performer:
         self._emit = emit
         self._flights = ledger.flights
         self._ledger = ledger
-        self._retry_delays_s = retry_delays_s
+        self._limits = limits
         self._plan_is_fresh = plan_is_fresh
         self._explain = explain
         self._began = time.time()
@@ -93,7 +96,6 @@ class Performer:
             self._flights.release(strong)
             self._emit(VertexCached(vertex.digest, time.time()))
             return found
-        started = time.time()
         entry = Entry(
             claim=strong,
             key=self._plan.keys[vertex.digest],
@@ -103,7 +105,10 @@ class Performer:
             listings=self._listings(vertex),
         )
         try:
-            record = Record(await self._work(vertex, entry), strong)
+            # After the claim: who has a slot never waits for somebody who waits for one.
+            async with self._slot(vertex):
+                started = time.time()
+                record = Record(await self._work(vertex, entry), strong)
         except LlbuildError:
             self._ledger.note(entry)
             raise
@@ -115,6 +120,10 @@ class Performer:
             self._ran.add(vertex.digest)
         self._ledger.note(replace(entry, record=record, duration_s=time.time() - started))
         return record
+
+    def _slot(self, vertex: Vertex) -> AbstractAsyncContextManager[None]:
+        slots = self._limits.shared
+        return nullcontext() if slots is None or not isinstance(vertex.op, ExecOp) else slots.held()
 
     async def _work(self, vertex: Vertex, entry: Entry | None = None) -> tuple[Ref, ...]:
         """Have the worker perform it. `entry`: what is known of it by now; None: nobody wants an explanation."""
@@ -132,7 +141,7 @@ class Performer:
             # A source that failed did so before anything ran: whatever the vertex does, it has not begun.
             refs = await retrying(
                 partial(self._worker.perform, vertex, inputs, reporter, resources),
-                self._retry_delays_s,
+                self._limits.retry_delays_s,
                 lambda words: reporter.log(2, f"{words}\n".encode()),
             )
             error = ""

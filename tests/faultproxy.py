@@ -51,6 +51,7 @@ class FaultProxy:
     upstream: str
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    connections: int = 0
     released: threading.Event = field(default_factory=threading.Event)  # ends what is silent
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -77,6 +78,10 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.proxy.connections += 1
 
     def do_GET(self) -> None:
         try:

@@ -21,6 +21,7 @@ _PACKAGES = {
     "crun": "crun",
     "docker-registry": "docker-registry",
     "faketime": "faketime",
+    "fuse-overlayfs": "fuse-overlayfs",
     "git": "git",
     "mmdebstrap": "mmdebstrap",
     "openssl": "openssl",
@@ -31,6 +32,7 @@ _PACKAGES = {
     "setfattr": "attr",
     "skopeo": "skopeo",
     "sshd": "openssh-server",
+    "strace": "strace",
     "umoci": "umoci",
     "unshare": "util-linux",
 }

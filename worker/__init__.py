@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .client import Client as Client
     from .content import ContentStore as ContentStore
     from .content import StoredImage as StoredImage
-    from .contexts import LOCAL_SOURCE as LOCAL_SOURCE
     from .contexts import Contexts as Contexts
     from .contexts import HandedFile as HandedFile
     from .execcaches import unwanted_caches as unwanted_caches
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from .prober import Prober as Prober
     from .records import SCHEMA as SCHEMA
     from .records import LayerRecords as LayerRecords
+    from .reporter import SILENT as SILENT
     from .stacks import Stacks as Stacks
     from .stacks import note_image_layers as note_image_layers
     from .support import unsupported as unsupported
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from .upkeep import UseFacts as UseFacts
     from .upkeep import disk_bytes as disk_bytes
     from .userns import enter_user_namespace as enter_user_namespace
-    from .uses import CACHE_MOUNT as CACHE_MOUNT
     from .uses import USES_SCHEMA as USES_SCHEMA
     from .uses import UseRecords as UseRecords
     from .views import root_mount as root_mount
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
+    "SILENT": "reporter",
     "CACHE_MOUNT": "uses",
     "CacheMounts": "cache_mounts",
     "CacheHolds": "cacheholds",
@@ -55,7 +55,6 @@ _HOME = {
     "Contexts": "contexts",
     "HandedFile": "contexts",
     "Identity": "identity",
-    "LOCAL_SOURCE": "contexts",
     "LayerFacts": "upkeep",
     "LayerForm": "forms",
     "LayerForms": "forms",
@@ -84,9 +83,8 @@ _HOME = {
     "unwanted_caches": "execcaches",
 }
 __all__ = [
-    "CACHE_MOUNT",
-    "LOCAL_SOURCE",
     "SCHEMA",
+    "SILENT",
     "USES_SCHEMA",
     "CacheHolds",
     "CacheMounts",

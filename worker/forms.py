@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
-    from ..digest import Digest
     from .content import ContentStore
     from .layer import PackedLayer
     from .records import LayerRecords
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["LayerForm", "LayerForms"]
 
 _PACKERS = os.cpu_count() or 1
+_TOC_DIGEST = "containerd.io/snapshot/stargz/toc.digest"
+_TAR_BYTES = "io.containers.estargz.uncompressed-size"
 _OF_MEDIA_TYPE = {"gzip": Compression.GZIP, "zstd": Compression.ZSTD}
 
 
@@ -43,7 +44,7 @@ class LayerForm:
     """How layers are compressed that are not packed yet; with `force`, all of them.
 
     level: of the compression, None for what it does by itself. latest_s: no file is said to be younger, in seconds
-    since 1970; such a layer is another one, with a diff ID of its own.
+    since 1970; such a layer is another one, with a diff ID of its own. So is one in eStargz form.
     """
 
     compression: Compression = Compression.GZIP
@@ -54,6 +55,23 @@ class LayerForm:
     def __str__(self) -> str:
         dated = "" if self.latest_s is None else f"@{self.latest_s}"
         return self.compression.value + ("" if self.level is None else f":{self.level}") + dated
+
+    @property
+    def is_another(self) -> bool:
+        """Whether layers in this form have a diff ID of their own."""
+        return self.latest_s is not None or self.compression is Compression.ESTARGZ
+
+    @property
+    def tar(self) -> str:
+        """What the layer's tar is remembered as, as if that were a blob."""
+        if self.compression is Compression.ESTARGZ:
+            return f"tar of {self}"  # it has a table of contents in it, which has places in the blob
+        return str(LayerForm(compression=Compression.NONE, latest_s=self.latest_s))
+
+    @property
+    def toc(self) -> str:
+        """What the table of contents is remembered as; "" for a form without."""
+        return f"toc of {self}" if self.compression is Compression.ESTARGZ else ""
 
     def fits(self, blob: Descriptor) -> bool:
         """Whether a blob that is there will do."""
@@ -109,11 +127,7 @@ class LayerForms:
         return await run_blocking(self._squash, base, new, form)
 
     def _squashed_there(self, base: Sequence[str], new: Sequence[str], form: LayerForm) -> LayerBlob | None:
-        blob = ready_form(new[-1], _squash_name(base, new, form), self._content, self._records)
-        plain = self._records.form(new[-1], _squash_name(base, new, _uncompressed(form)))
-        if blob is None or plain is None:
-            return None
-        return LayerBlob(diff_id=plain[0].digest, descriptor=blob, created=self._latest(new))
+        return self._remembered(new[-1], form, self._latest(new), _squash_name(base, new))
 
     def _squash(self, base: Sequence[str], new: Sequence[str], form: LayerForm) -> LayerBlob:
         lower = self._layers.folders([LayerId(layer) for layer in base])
@@ -122,10 +136,7 @@ class LayerForms:
         with self._content.ingest(verify=False) as ingest:
             packed = pack_squashed(folders, below, ingest.write, form.compression, form.level, latest_s=form.latest_s)
             ingest.commit(packed.digest)
-        blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
-        self._records.put_form(new[-1], _squash_name(base, new, _uncompressed(form)), _plain_of(packed), "")
-        self._records.put_form(new[-1], _squash_name(base, new, form), blob, self._content.stamp(blob))
-        return LayerBlob(diff_id=packed.diff_id, descriptor=blob, created=self._latest(new))
+        return self._remember(new[-1], form, packed, self._latest(new), _squash_name(base, new))
 
     def _latest(self, layers: Sequence[str]) -> str:
         """When the youngest of them was made."""
@@ -146,23 +157,43 @@ class LayerForms:
             if ready_blob(record, self._content, self._records) is None and not record.origin:
                 record = replace(record, blob=None)  # gone: it is packed again
             blob = self._there(record, form)
-            diff_id = record.diff_id if form.latest_s is None else self._dated_diff_id(record, form)
-            if blob is None or diff_id is None:
+            if blob is None:
                 rest.append(record)
             else:
-                found[layer] = LayerBlob(diff_id=diff_id, descriptor=blob, created=record.created)
+                found[layer] = blob
         return found, rest
 
-    def _there(self, record: LayerRecord, form: LayerForm) -> Descriptor | None:
+    def _there(self, record: LayerRecord, form: LayerForm) -> LayerBlob | None:
         own = record.blob
-        if own is not None and form.fits(own):
-            return own
-        return ready_form(record.id, str(form), self._content, self._records)
+        if own is None or not form.fits(own):
+            if form.is_another:
+                return self._remembered(record.id, form, record.created)
+            own = ready_form(record.id, str(form), self._content, self._records)
+        if own is None or record.diff_id is None:
+            return None
+        return LayerBlob(diff_id=record.diff_id, descriptor=own, created=record.created)
 
-    def _dated_diff_id(self, record: LayerRecord, form: LayerForm) -> Digest | None:
-        """The diff ID of a layer with its times rewritten: the digest of its uncompressed form."""
-        plain = self._records.form(record.id, str(_uncompressed(form)))
-        return None if plain is None else plain[0].digest
+    def _remembered(self, layer: str, form: LayerForm, created: str, what: str = "") -> LayerBlob | None:
+        """A layer that has a diff ID of its own, if it was made before; see `_remember`."""
+        blob = ready_form(layer, f"{what}{form}", self._content, self._records)
+        tar = self._records.form(layer, f"{what}{form.tar}")
+        toc = self._records.form(layer, f"{what}{form.toc}") if form.toc else None
+        if blob is None or tar is None or (form.toc and toc is None):
+            return None
+        blob = _annotated(blob, tar[0], None if toc is None else toc[0])
+        return LayerBlob(diff_id=tar[0].digest, descriptor=blob, created=created)
+
+    def _remember(self, layer: str, form: LayerForm, packed: PackedLayer, created: str, what: str = "") -> LayerBlob:
+        """Note such a layer: its tar, as a blob that need not be here, and its table of contents, in the same way.
+
+        what: before the form's name, for what is not the layer as it is.
+        """
+        blob, tar, toc = _blob_of(packed), _tar_of(packed), _toc_of(packed)
+        self._records.put_form(layer, f"{what}{form.tar}", tar, "")
+        if toc is not None:
+            self._records.put_form(layer, f"{what}{form.toc}", toc, "")
+        self._records.put_form(layer, f"{what}{form}", blob, self._content.stamp(blob))
+        return LayerBlob(diff_id=packed.diff_id, descriptor=_annotated(blob, tar, toc), created=created)
 
     def _make(self, record: LayerRecord, form: LayerForm) -> LayerBlob:
         if (record.blob is None or form.latest_s is not None) and not self._layers.has(LayerId(record.id)):
@@ -173,12 +204,11 @@ class LayerForms:
             except CorruptError as error:
                 raise LostLayerError(error.message, ref=record.origin or record.id, layer=record.id) from error
             ingest.commit(packed.digest)
-        blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+        if form.is_another:
+            return self._remember(record.id, form, packed, record.created)
+        blob = _blob_of(packed)
         stamp = self._content.stamp(blob)
-        if form.latest_s is not None:
-            self._note_dated(record, form, packed)
-            self._records.put_form(record.id, str(form), blob, stamp)
-        elif record.blob is None and form == _PLAIN:
+        if record.blob is None and form == _PLAIN:
             known = replace(record, diff_id=packed.diff_id, unpacked_bytes=packed.unpacked_bytes)
             self._records.put(replace(known, blob=blob, stamp=stamp))
         else:
@@ -186,10 +216,6 @@ class LayerForms:
             if record.diff_id is None:
                 self._records.put(replace(record, diff_id=packed.diff_id, unpacked_bytes=packed.unpacked_bytes))
         return LayerBlob(diff_id=packed.diff_id, descriptor=blob, created=record.created)
-
-    def _note_dated(self, record: LayerRecord, form: LayerForm, packed: PackedLayer) -> None:
-        """Keep the diff ID: as that of a blob that need not be here."""
-        self._records.put_form(record.id, str(_uncompressed(form)), _plain_of(packed), "")
 
     def _packed(self, record: LayerRecord, form: LayerForm, sink: Sink) -> PackedLayer:
         if form.latest_s is not None:
@@ -204,16 +230,30 @@ class LayerForms:
 _PLAIN = LayerForm()  # how layers are packed for images
 
 
-def _plain_of(packed: PackedLayer) -> Descriptor:
+def _blob_of(packed: PackedLayer) -> Descriptor:
+    return Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+
+
+def _tar_of(packed: PackedLayer) -> Descriptor:
     """What the layer's blob would be without compression."""
     return Descriptor(media_type=Compression.NONE.media_type, digest=packed.diff_id, size_bytes=packed.unpacked_bytes)
 
 
-def _squash_name(base: Sequence[str], new: Sequence[str], form: LayerForm) -> str:
-    """What a squashed blob is remembered as: it depends on all of these layers, in their order."""
+def _toc_of(packed: PackedLayer) -> Descriptor | None:
+    """The table of contents of a layer in eStargz form."""
+    if packed.toc_digest is None:
+        return None
+    return Descriptor(media_type="application/json", digest=packed.toc_digest, size_bytes=packed.toc_bytes)
+
+
+def _annotated(blob: Descriptor, tar: Descriptor, toc: Descriptor | None) -> Descriptor:
+    """The blob as a manifest names it. Whoever reads an eStargz layer piece by piece checks its table by that."""
+    if toc is None:
+        return blob
+    return replace(blob, annotations=((_TOC_DIGEST, toc.digest), (_TAR_BYTES, str(tar.size_bytes))))
+
+
+def _squash_name(base: Sequence[str], new: Sequence[str]) -> str:
+    """What a squashed blob is remembered as, before its form: it depends on all of these layers, in their order."""
     stack = "\0".join((*base, "", *new))
-    return f"squashed {blake3_digest(stack.encode()).hex} {form}"
-
-
-def _uncompressed(form: LayerForm) -> LayerForm:
-    return LayerForm(compression=Compression.NONE, latest_s=form.latest_s)
+    return f"squashed {blake3_digest(stack.encode()).hex} "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["Reporter"]
+__all__ = ["SILENT", "Reporter"]
 
 
 class Reporter(Protocol):
@@ -15,3 +15,14 @@ class Reporter(Protocol):
     def usage(
         self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int
     ) -> None: ...
+
+
+class _Silent:
+    def log(self, stream: int, data: bytes) -> None: ...
+    def progress(self, what: str, current: int, total: int) -> None: ...
+    def usage(
+        self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int
+    ) -> None: ...
+
+
+SILENT: Reporter = _Silent()  # for what belongs to no vertex in particular

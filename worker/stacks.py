@@ -206,7 +206,7 @@ class Stacks:
                 async with self._downloads:
                     await self._images.fetch_layer(record.origin, blob, report)
             except SourceError as error:
-                raise _lost(record, error.message, again=error) from error
+                raise _lost(record, error.message, cause=error) from error
             record = replace(record, stamp=await run_blocking(self._content.stamp, blob))
             await run_blocking(self._records.put, record)
         return record, blob
@@ -263,15 +263,8 @@ class Stacks:
             yield
 
 
-def _lost(record: LayerRecord, why: str, *, again: SourceError | None = None) -> LostLayerError:
-    """again: what failed, and whether and when it may go well."""
-    return LostLayerError(
-        why,
-        ref=record.origin or record.id,
-        layer=record.id,
-        transient=again is not None and again.transient,
-        retry_after_s=None if again is None else again.retry_after_s,
-    )
+def _lost(record: LayerRecord, why: str, *, cause: SourceError | None = None) -> LostLayerError:
+    return LostLayerError(why, ref=record.origin or record.id, layer=record.id, cause=cause)
 
 
 async def _all(calls: Sequence[Callable[[], Coroutine[Any, Any, object]]]) -> None:

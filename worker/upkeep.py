@@ -33,7 +33,7 @@ class LayerFacts:
 
 @frozen(kw_only=False)
 class UseFacts:
-    """A cache mount or what is remembered of a context; see `uses.py`."""
+    """A cache mount, a mirror, what is remembered of a context, a source's layer; see `uses.py`."""
 
     name: str
     id: str
@@ -46,7 +46,7 @@ class UseFacts:
 
 
 class Upkeep:
-    """The tables `layers`, `forms` and `uses`, on an open database. Raises StoreError."""
+    """The tables `layers`, `forms`, `uses` and `downloads`, on an open database. Raises StoreError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -88,6 +88,10 @@ class Upkeep:
 
     def forget_forms(self, digests: Iterable[str]) -> None:
         self._database.execute_many("DELETE FROM forms WHERE digest = ?", [(digest,) for digest in digests])
+
+    def forget_downloads(self, layers: Iterable[str]) -> None:
+        """The files that are these layers have to be downloaded again."""
+        self._database.execute_many("DELETE FROM downloads WHERE layer = ?", [(layer,) for layer in layers])
 
     def forget_sizes(self, ids: Iterable[str]) -> None:
         """The unpacked form of these layers is gone; unpacked again, they may take another size."""

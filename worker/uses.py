@@ -1,4 +1,6 @@
-"""What is used that no result names: cache mounts, and what is remembered of build contexts.
+"""What is used that no result names: cache mounts, mirrors of repositories, what is remembered of build contexts.
+
+Layers that sources made are noted as well, which tells them from those of steps.
 
     uses(kind, name, id, created, last_used, uses, lease, disk_bytes, measured)
 
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
 
     from ..database import Database
 
-__all__ = ["CACHE_MOUNT", "USES_SCHEMA", "UseRecords"]
+__all__ = ["CACHE_MOUNT", "GIT_CHECKOUT", "GIT_MIRROR", "HTTP_FILE", "USES_SCHEMA", "UseRecords"]
 
 CACHE_MOUNT: Final = "exec.cachemount"
+GIT_MIRROR: Final = "source.git"
+GIT_CHECKOUT: Final = "source.git.checkout"  # a layer
+HTTP_FILE: Final = "source.http"  # a layer
 
 USES_SCHEMA = Schema(
     "uses",

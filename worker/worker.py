@@ -16,6 +16,7 @@ from .executor import CgroupSpec
 from .fileop import run_file_op
 from .prober import REMOTE_SCHEMES, Prober, image_key
 from .records import LayerRecord, now
+from .reporter import SILENT, Reporter
 from .snapshot import MergedTree, Snapshot, read_contents
 from .snapshotter import OverlaySnapshotter
 from .stacks import Stacks, note_image_layers
@@ -32,10 +33,9 @@ if TYPE_CHECKING:
     from .client import Client
     from .executor import Executor
     from .forms import LayerForms
-    from .reporter import Reporter
     from .snapshot import Contents, FolderTree
     from .snapshotter import Snapshotter
-    from .source import ImageSource, RemoteSources
+    from .source import ImageSource, RemoteSources, ResolvedImage
 
     Ref: TypeAlias = tuple[str, ...]
 
@@ -102,7 +102,7 @@ class LocalWorker(Prober):
         return key
 
     async def read_contents(self, ref: Ref, selection: tuple[FileCopy, ...]) -> Contents:
-        tree = await self._tree(ref, _silent)
+        tree = await self._tree(ref, SILENT)
         return await run_blocking(read_contents, tree, selection)
 
     async def perform(
@@ -138,6 +138,10 @@ class LocalWorker(Prober):
         from .forms import LayerForms  # with what packs layers: only for who exports them
 
         return LayerForms(layers=self.layers, content=self.content, records=self.records, stacks=self._stacks)
+
+    async def image(self, identifier: str, platform: Platform, mode: str) -> ResolvedImage:
+        """What an image is. mode: BuildKit's image.resolvemode. Raises SourceError."""
+        return await self._images.resolve(identifier, platform, mode)
 
     async def layered(self, ref: Ref) -> Ref:
         """The result in layers, which a client's folder is not before it is copied into one."""
@@ -236,19 +240,6 @@ class LocalWorker(Prober):
 
     def _merged_tree(self, snapshot: Snapshot) -> MergedTree:
         return MergedTree(self.layers.folders(snapshot.layers), userxattr=self.layers.userxattr)
-
-
-class _Silent:
-    """For reading that belongs to no vertex in particular."""
-
-    def log(self, stream: int, data: bytes) -> None: ...
-    def progress(self, what: str, current: int, total: int) -> None: ...
-    def usage(
-        self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int
-    ) -> None: ...
-
-
-_silent = _Silent()
 
 
 def _mode(op: SourceOp) -> str:

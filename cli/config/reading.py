@@ -64,9 +64,11 @@ def _leaves(values: dict[str, Any], path: tuple[str | int, ...]) -> list[tuple[s
 
 
 def _build(table: Table) -> BuildConfig:
-    table.check(("max-parallelism", "progress", "keep-going", "snapshotter"))
+    table.check(("max-parallelism", "shared-parallelism", "progress", "keep-going", "snapshotter"))
+    shared = table.number("shared-parallelism", -1, least=0)
     return BuildConfig(
         max_parallelism=table.number("max-parallelism", 0, least=1),
+        shared_parallelism=None if shared < 0 else shared,
         progress=table.parsed("progress", _progress, "auto"),
         keep_going=table.flag("keep-going"),
         snapshotter=table.parsed("snapshotter", snapshotter_name, ""),

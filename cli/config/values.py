@@ -23,6 +23,7 @@ class BuildConfig:
     """`[build]`: what flags of `llbuild build` say otherwise."""
 
     max_parallelism: int = 0  # 0: as the machine allows
+    shared_parallelism: int | None = None  # of all builds together; None: as the machine allows; 0: no limit
     progress: str = "auto"
     keep_going: bool = False
     snapshotter: str = ""  # "": the first that works

@@ -65,6 +65,8 @@ def _output(options: BuildOptions) -> Output:
     if options.compile.context == "-" or options.compile.file == "-":
         raise UsageError("stdin cannot be read twice", hint="save it to a file")
     asked = (("--call", options.call), ("--cache-to", solve.cache_to), ("--cache-from", solve.cache_from))
+    if solve.attestations:
+        raise UsageError("attestations tell when and where a build was, and are never the same twice")
     files = (("--iidfile", solve.iidfile), ("--metadata-file", solve.metadata_file))
     for flag, value in (*asked, *files):
         if value:

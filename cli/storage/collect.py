@@ -12,7 +12,7 @@ from ...errors import StoreError
 from ...log import log
 from ...solver.gc import STALE_AGE_S, EntryType, forget_results, forget_stale_memos
 from ...values import frozen
-from ...worker import CACHE_MOUNT, LOCAL_SOURCE, Upkeep
+from ...worker import Upkeep
 from ...worker.snapshot import remove_tree
 from .inventory import take_inventory
 
@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Collected", "collect"]
 
-_UNPACKED = frozenset({EntryType.REGULAR, EntryType.IMAGE_LAYER})
+_NOTED = frozenset(  # what is known of their use
+    {
+        EntryType.CACHE_MOUNT,
+        EntryType.LOCAL_SOURCE,
+        EntryType.GIT_MIRROR,
+        EntryType.GIT_CHECKOUT,
+        EntryType.HTTP_FILE,
+    }
+)
 
 
 @frozen
@@ -79,7 +87,12 @@ def _bury(state: State, entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
 
 
 def _grave(state: State, entry: Entry) -> str:
-    if entry.type in _UNPACKED or entry.type is EntryType.CACHE_MOUNT or os.path.isdir(entry.place):
+    if entry.type is EntryType.GIT_MIRROR:
+        from ...worker.source import mirror_lock, try_lock  # with an event loop
+
+        with try_lock(mirror_lock(str(state.root), entry.id)) as mine:  # git may be in it, of a build without a lease
+            return state.layers.bury(entry.place) if mine else ""
+    if entry.unpacked or entry.type is EntryType.CACHE_MOUNT or os.path.isdir(entry.place):
         return state.layers.bury(entry.place)
     if entry.inode:
         return state.content.bury(Digest(entry.id), entry.inode)
@@ -90,7 +103,7 @@ def _forget(state: State, inventory: Inventory, gone: Sequence[Entry]) -> None:
     """Drop the rows of what is gone, and the results that cannot be had without it."""
     live, places = inventory.live, {entry.place for entry in gone}
     stay = [entry for entry in inventory.entries if entry.place not in places]
-    unpacked = {entry.id for entry in stay if entry.type in _UNPACKED}
+    unpacked = {entry.id for entry in stay if entry.unpacked}
     blobs = {entry.id for entry in stay if entry.inode}
 
     def here(layer: str) -> bool:
@@ -121,9 +134,10 @@ def _forget(state: State, inventory: Inventory, gone: Sequence[Entry]) -> None:
         if layer not in unpacked | named and known.blob not in blobs and not live.may_use(known.lease)
     )
     upkeep.forget_forms(entry.id for entry in gone if entry.inode)
-    upkeep.forget_sizes(entry.id for entry in gone if entry.type in _UNPACKED)
-    for kind, type_ in ((CACHE_MOUNT, EntryType.CACHE_MOUNT), (LOCAL_SOURCE, EntryType.LOCAL_SOURCE)):
-        upkeep.forget_uses(kind, (os.path.basename(entry.place) for entry in gone if entry.type is type_))
+    upkeep.forget_sizes(entry.id for entry in gone if entry.unpacked)
+    upkeep.forget_downloads(entry.id for entry in gone if entry.type is EntryType.HTTP_FILE)
+    for type_ in _NOTED:
+        upkeep.forget_uses(type_.value, (os.path.basename(entry.place) for entry in gone if entry.type is type_))
     forget_stale_memos(state.database)
 
 

@@ -9,7 +9,7 @@ from ...solver.gc import Entry, EntryType, stored_results
 from ...values import frozen, replace
 from ...worker import Upkeep
 from .layers import blob_entries, layer_entries, layer_uses
-from .others import internal_entries, leftover_entries, mount_entries, receipt_entries, source_entries
+from .others import context_entries, internal_entries, leftover_entries, mirror_entries, mount_entries, receipt_entries
 from .reachable import blobs_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def take_inventory(state: State, live: LiveLeases) -> Inventory:
         *layer_entries(state, facts, uses, live),
         *blobs,
         *mount_entries(state, live),
-        *source_entries(state),
+        *mirror_entries(state, live),
+        *context_entries(state),
         *receipt_entries(state),
         *leftover_entries(state),
         *internal_entries(state),

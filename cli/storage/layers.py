@@ -71,6 +71,11 @@ def layer_entries(
 ) -> Iterator[Entry]:
     """The unpacked layers. Those never measured are, and that is remembered."""
     measured: dict[str, int] = {}
+    made_by = {
+        layer: (kind, noted)
+        for kind in (EntryType.GIT_CHECKOUT, EntryType.HTTP_FILE)
+        for layer, noted in Upkeep(state.database).uses(kind.value).items()
+    }
     for layer in state.layers.names()[0]:
         place = state.layers.path(layer)
         try:
@@ -81,12 +86,13 @@ def layer_entries(
         size = known.disk_bytes if known else -1
         if size < 0:
             size = measured[layer] = disk_bytes(place)
+        kind, noted = made_by.get(layer, (EntryType.REGULAR, None))
         yield Entry(
-            type=EntryType.REGULAR if layer.startswith("run-") else EntryType.IMAGE_LAYER,
+            type=kind if layer.startswith("run-") else EntryType.IMAGE_LAYER,
             id=layer,
             size_bytes=size,
             place=place,
-            description=use.name,
+            description=use.name or (noted.id if noted else ""),
             created=(seconds_since_1970(known.created) if known and known.created else None) or changed_at,
             last_used=use.last_used or changed_at,
             uses=use.uses,

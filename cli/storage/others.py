@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from ...solver.gc import Entry, EntryType
-from ...worker import CACHE_MOUNT, LOCAL_SOURCE, Upkeep, disk_bytes
+from ...values import replace
+from ...worker import Upkeep, disk_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,17 +15,36 @@ if TYPE_CHECKING:
     from ...leases import LiveLeases
     from ..state import State
 
-__all__ = ["internal_entries", "leftover_entries", "mount_entries", "receipt_entries", "source_entries"]
+__all__ = [
+    "context_entries",
+    "internal_entries",
+    "leftover_entries",
+    "mirror_entries",
+    "mount_entries",
+    "receipt_entries",
+]
 
-_LISTED = frozenset({"cache-mounts", "contexts", "exports", "snapshots"})  # entry by entry
+_LISTED = frozenset({"cache-mounts", "contexts", "exports", "git", "snapshots"})  # entry by entry
 _DAMAGED = "state.db.damaged"
 
 
 def mount_entries(state: State, live: LiveLeases) -> Iterator[Entry]:
-    """Cache mounts, under the ids that build files know. One that was not used since it was measured is not again."""
+    """Cache mounts, under the ids that build files know."""
+    for entry in _grown_entries(state, live, "cache-mounts", EntryType.CACHE_MOUNT):
+        # Before the slash is a namespace, mostly none.
+        yield replace(entry, id=entry.description.removeprefix("/") or entry.id, description="cache mount")
+
+
+def mirror_entries(state: State, live: LiveLeases) -> Iterator[Entry]:
+    """Mirrors of git repositories, which their URLs describe."""
+    yield from _grown_entries(state, live, "git", EntryType.GIT_MIRROR)
+
+
+def _grown_entries(state: State, live: LiveLeases, folder: str, kind: EntryType) -> Iterator[Entry]:
+    """Folders that change while they are used. One that was not used since it was measured is not measured again."""
     upkeep = Upkeep(state.database)
-    known = upkeep.uses(CACHE_MOUNT)
-    for entry in _scan(state.root / "cache-mounts"):
+    known = upkeep.uses(kind.value)
+    for entry in _scan(state.root / folder):
         facts = known.get(entry.name)
         changed_at = entry.stat().st_ctime
         in_use = live.may_use(facts.lease) if facts else live.may_have_made(changed_at)
@@ -33,13 +53,13 @@ def mount_entries(state: State, live: LiveLeases) -> Iterator[Entry]:
         else:
             size = disk_bytes(entry.path)
             if facts is not None and not in_use:
-                upkeep.use_measured(CACHE_MOUNT, facts, size)
+                upkeep.use_measured(kind.value, facts, size)
         yield Entry(
-            type=EntryType.CACHE_MOUNT,
-            id=facts.id.removeprefix("/") if facts else entry.name,  # before the slash is a namespace, mostly none
+            type=kind,
+            id=entry.name,
             size_bytes=size,
             place=entry.path,
-            description="cache mount",
+            description=facts.id if facts else "",
             created=facts.created if facts else changed_at,
             last_used=facts.last_used if facts else changed_at,
             uses=facts.uses if facts else 0,
@@ -47,9 +67,9 @@ def mount_entries(state: State, live: LiveLeases) -> Iterator[Entry]:
         )
 
 
-def source_entries(state: State) -> Iterator[Entry]:
+def context_entries(state: State) -> Iterator[Entry]:
     """What is remembered of build contexts. Builds hold it in memory, so it may go at any time."""
-    known = Upkeep(state.database).uses(LOCAL_SOURCE)
+    known = Upkeep(state.database).uses(EntryType.LOCAL_SOURCE.value)
     for entry in _scan(state.root / "contexts"):
         facts, found = known.get(entry.name), entry.stat()
         yield Entry(

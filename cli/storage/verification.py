@@ -90,12 +90,12 @@ def _changed_layers(state: State, inventory: Inventory) -> Iterator[Finding]:
     """Layers that were packed here are packed again, to nowhere. Others were not made from a folder."""
     known = state.records.get(inventory.layers)
     for entry in inventory.entries:
-        if entry.type not in {EntryType.REGULAR, EntryType.IMAGE_LAYER}:
+        if not entry.unpacked:
             continue
         layer, record = LayerId(entry.id), known.get(entry.id)
         if not state.layers.has(layer):
             yield Finding(Kind.LAYER, layer, "its folder holds no files")
-        elif record is not None and record.diff_id is not None and entry.type is EntryType.REGULAR:
+        elif record is not None and record.diff_id is not None and entry.type is not EntryType.IMAGE_LAYER:
             try:
                 packed = pack_layer(state.layers.folder(layer), _nowhere, Compression.NONE)
             except LlbuildError as error:
@@ -119,8 +119,7 @@ def _useless_results(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _layers_to_be_had(inventory: Inventory) -> set[str]:
-    unpacked = {EntryType.REGULAR, EntryType.IMAGE_LAYER}
-    here = {entry.id for entry in inventory.entries if entry.type in unpacked}
+    here = {entry.id for entry in inventory.entries if entry.unpacked}
     blobs = {entry.id for entry in inventory.entries if entry.inode}
     return here | {layer for layer, known in inventory.layers.items() if known.origin or known.blob in blobs}
 

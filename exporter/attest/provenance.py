@@ -60,7 +60,7 @@ class BuildFacts:
 
     options: the frontend's, as asked. build_file: its path in its context, "" for none. folders: names of the client's
     that were read. started, finished: seconds since 1970. invocation: the same for all platforms of a build.
-    layers: blobs of the results that are known, bottom first.
+    layers: blobs of the results that are known, bottom first. vcs: what version control says of the context.
     """
 
     frontend: str
@@ -74,6 +74,7 @@ class BuildFacts:
     finished: float
     invocation: str
     layers: Mapping[Edge, Sequence[Descriptor]]
+    vcs: Mapping[str, str] = {}
 
 
 def make_provenance(facts: BuildFacts, form: ProvenanceForm) -> Predicate:
@@ -223,12 +224,9 @@ def _layer(descriptor: Descriptor) -> dict[str, Any]:
 
 
 def _vcs(facts: BuildFacts) -> dict[str, Any]:
-    """What the caller says of the context's version control; nobody has checked it."""
-    said = {
-        key.removeprefix("vcs:"): redacted(value)
-        for key, value in sorted(facts.options.items())
-        if key.startswith("vcs:") and value
-    }
+    """What is said of the context's version control, the caller's word first; nobody has checked it."""
+    given = {key.removeprefix("vcs:"): value for key, value in facts.options.items() if key.startswith("vcs:")}
+    said = {key: redacted(value) for key, value in sorted({**facts.vcs, **given}.items()) if value}
     return {"vcs": said} if said else {}
 
 

@@ -33,6 +33,7 @@ class ImageFiles:
         self._tree = tree
         self._all: list[FoundFile] | None = None
         self.notes: dict[str, None] = {}
+        self.failed = False  # whether something could not be read that another time perhaps can
 
     def note(self, text: str) -> None:
         """Say what is missing in the list, and why."""
@@ -42,11 +43,14 @@ class ImageFiles:
     def all(self) -> list[FoundFile]:
         """Every regular file, folders before what is beside them; asked twice, it is walked once."""
         if self._all is None:
-            self._all = [
-                FoundFile(visit.path, visit.stat.st_size, stat.S_IMODE(visit.stat.st_mode))
-                for visit in walk(self._tree, "")
-                if stat.S_ISREG(visit.stat.st_mode)
-            ]
+            self._all = []
+            try:
+                for visit in walk(self._tree, ""):
+                    if stat.S_ISREG(visit.stat.st_mode):
+                        mode = stat.S_IMODE(visit.stat.st_mode)
+                        self._all.append(FoundFile(visit.path, visit.stat.st_size, mode))
+            except OSError as error:
+                self._fail("the rest of the files", error)
         return self._all
 
     def names(self, folder: str) -> list[str]:
@@ -67,7 +71,7 @@ class ImageFiles:
             try:
                 return file.read(most_bytes)
             except OSError as error:
-                self.note(f"/{path} cannot be read: {error.strerror}")
+                self._fail(f"/{path}", error)
                 return None
 
     def lines(self, path: str, *, most_bytes: int) -> Iterator[str]:
@@ -98,5 +102,9 @@ class ImageFiles:
         except LlbuildError as error:
             self.note(f"/{path} cannot be read: {error.message}")
         except OSError as error:
-            self.note(f"/{path} cannot be read: {error.strerror}")
+            self._fail(f"/{path}", error)
         return None
+
+    def _fail(self, what: str, error: OSError) -> None:
+        self.failed = True
+        self.note(f"{what} cannot be read: {error.strerror}")

@@ -50,9 +50,9 @@ class ScanMemo:
             return _decode(scanner.name, rows[0][0])
 
     def keep(self, scanner: Scanner, layers: Sequence[str], scan: Scan) -> None:
-        """Remember a scan, unless it is too large. Raises StoreError."""
+        """Remember a scan, unless it is too large, or something could not be read for it. Raises StoreError."""
         data = _encode(scan)
-        if len(data) > _MOST_BYTES:
+        if len(data) > _MOST_BYTES or not scan.lasting:
             return
         with self._database.transaction():
             self._database.execute(

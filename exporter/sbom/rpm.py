@@ -49,6 +49,11 @@ def scan_rpm(files: ImageFiles) -> Iterator[Package]:
         if _DATABASE not in names:
             continue
         path = f"{folder}/{_DATABASE}"
+        log = files.open(f"{path}-wal", most_bytes=_MOST_BYTES)
+        if log is not None:
+            with log:
+                if log.read(1):
+                    files.note(f"/{path}-wal was not read: rpm did not close its database")
         file = files.open(path, most_bytes=_MOST_BYTES)
         if file is None:
             continue

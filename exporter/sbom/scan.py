@@ -26,18 +26,22 @@ if TYPE_CHECKING:
 __all__ = ["GROUP", "Scan", "load_scanner", "scan_files"]
 
 GROUP = "llbuild.scanners"
-_MOST_PACKAGES = 200_000
+_MOST_PACKAGES = 50_000  # each takes 3 KB until it is written
 _LONGEST = 2000  # characters of a field
 
 
 @frozen
 class Scan:
-    """What a scanner found. packages: sorted, each once. notes: what is missing, in words. when: seconds since 1970."""
+    """What a scanner found. packages: sorted, each once. notes: what is missing, in words. when: seconds since 1970.
+
+    lasting: whether it would find the same another time.
+    """
 
     scanner: str
     packages: tuple[Package, ...]
     notes: tuple[str, ...]
     when: float
+    lasting: bool = True
 
 
 def _scan(files: ImageFiles) -> Iterator[Package]:
@@ -82,7 +86,8 @@ def scan_files(tree: Tree, scanner: Scanner) -> Scan:
         if scanner is _BUILT_IN:
             raise
         raise ExportError(f"scanner {scanner.name!r} failed: {type(error).__name__}: {error}") from error
-    return Scan(scanner=scanner.name, packages=packages, notes=tuple(sorted(files.notes)), when=time.time())
+    notes = tuple(sorted(files.notes))
+    return Scan(scanner=scanner.name, packages=packages, notes=notes, when=time.time(), lasting=not files.failed)
 
 
 def _taken(found: Iterable[Package], files: ImageFiles) -> tuple[Package, ...]:

@@ -22,6 +22,9 @@ class EntryType(Enum):
     IMAGE = "image"  # a name of an image; what it needs are blobs
     CACHE_MOUNT = "exec.cachemount"
     LOCAL_SOURCE = "source.local"  # what the files of a build context digest to
+    GIT_MIRROR = "source.git"  # what of a remote repository is here; git's own form
+    GIT_CHECKOUT = "source.git.checkout"  # the files of a commit, a layer
+    HTTP_FILE = "source.http"  # a file that was downloaded, a layer
     RECEIPT = "export.receipt"  # what an archive was written from
     INTERNAL = "internal"  # of the store itself
     LEFTOVER = "leftover"  # what a process that was killed left half-made
@@ -62,7 +65,12 @@ class Entry:
     @property
     def mutable(self) -> bool:
         """Whether it changes after it was made."""
-        return self.type in {EntryType.CACHE_MOUNT, EntryType.INTERNAL}
+        return self.type in {EntryType.CACHE_MOUNT, EntryType.GIT_MIRROR, EntryType.INTERNAL}
+
+    @property
+    def unpacked(self) -> bool:
+        """Whether it is a layer, as a folder."""
+        return self.type in _LAYERS
 
     @property
     def frees_bytes(self) -> int:
@@ -76,6 +84,7 @@ class Entry:
         return f"{head}{dash}{digits[:12]}" if known else self.id
 
 
+_LAYERS = frozenset({EntryType.REGULAR, EntryType.IMAGE_LAYER, EntryType.GIT_CHECKOUT, EntryType.HTTP_FILE})
 NEEDS_ALL = frozenset({EntryType.IMAGE, EntryType.INTERNAL})
 _LONG_DIGITS = 32
 

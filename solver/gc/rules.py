@@ -112,7 +112,8 @@ def default_rules(
     reserved = reserved or Space(min(disk.total_bytes // 10, 10 * _GB))
     max_used = max_used or Space(min(disk.total_bytes * 8 // 10, 100 * _GB))
     min_free = min_free or Space(percent=20)
-    easily_made = tuple(parse_filter(f"type={kind.value}") for kind in (EntryType.LOCAL_SOURCE, EntryType.CACHE_MOUNT))
+    kinds = (EntryType.LOCAL_SOURCE, EntryType.CACHE_MOUNT, EntryType.GIT_CHECKOUT)
+    easily_made = tuple(parse_filter(f"type={kind.value}") for kind in kinds)
     return (
         Rule(filters=easily_made, keep_duration_s=48 * _HOUR, max_used_space=Space(512 * 10**6)),
         Rule(keep_duration_s=60 * _DAY, reserved_space=reserved, max_used_space=max_used, min_free_space=min_free),

@@ -9,6 +9,7 @@ from llbuild.cli.outputs import OutputKind
 from llbuild.errors import UsageError
 from llbuild.exporter.attest import Mode, ProvenanceForm
 
+NO_NAME = "'a/B:1' is not an image reference: a repository name must be lower case"
 MAX, MIN = ProvenanceForm(), ProvenanceForm(mode=Mode.MIN)
 
 
@@ -38,6 +39,7 @@ def read(line: str) -> Attestations:
         ("--provenance=complete-materials=true .", Attestations(provenance=MAX, complete_materials=True)),
         ("--sbom=true .", Attestations(sbom=SbomForm())),
         ("--sbom=generator=mine .", Attestations(sbom=SbomForm(generator="mine"))),
+        ("--sbom=generator=a/b:1 .", Attestations(sbom=SbomForm(generator="a/b:1"))),
         ("--attest type=sbom --provenance=mode=min .", Attestations(provenance=MIN, sbom=SbomForm())),
         ("--sbom=false --attest type=provenance .", Attestations(provenance=MAX)),
     ],
@@ -67,6 +69,10 @@ def test_what_is_asked_for_is_read(line: str, want: Attestations) -> None:
         (
             "--attest type=sbom,mode=min .",
             "--attest 'type=sbom,mode=min': type=sbom takes generator=, disabled=, not mode=",
+        ),
+        (
+            "--sbom=generator=a/B:1 .",
+            "--sbom 'type=sbom,generator=a/B:1': generator= is no image: " + NO_NAME,
         ),
         (
             "--provenance=reproducible=maybe .",

@@ -53,7 +53,7 @@ WRONG_TARGETS = [
     ("type=local,dest=/a,mode=most", "mode= expects min, max; found 'most'"),
     ("type=local,dest=/a,image-manifest=false", "image-manifest=false is not supported"),
     ("type=local,dest=/a,oci-mediatypes=false", "oci-mediatypes=false is not supported"),
-    ("type=local,dest=/a,compression=estargz", "compression=estargz is not supported yet"),
+    ("type=local,dest=/a,compression=estargz", "compression=estargz is for images"),
     ("type=local,dest=/a,compression=bzip2", "compression= expects gzip, zstd, uncompressed; found 'bzip2'"),
     ("type=local,dest=/a,compression-level=10", "compression-level= expects 0 to 9, found '10'"),
     ("type=local,dest=/a,compression=zstd,compression-level=0", "compression-level= expects 1 to 22, found '0'"),
@@ -104,8 +104,8 @@ WRONG_SOURCES = [
     ("type=local,dest=/cache", "type=local takes src=, tag=, digest=, mounts=, not dest="),
     ("type=local", "src=DIR is missing"),
     ("type=inline", "type=inline is for --cache-to"),
-    ("type=registry,ref=a,mode=max", "type=registry takes ref=, mounts=, not mode="),
-    ("type=registry,ref=a,registry.insecure=true", "registry.insecure= is not supported yet"),
+    ("type=registry,ref=a,mode=max", "type=registry takes ref=, mounts=, registry.insecure=, not mode="),
+    ("type=registry,ref=a,touch_refresh=true", "touch_refresh= is not supported yet"),
     ("type=azblob", "type=azblob is not supported yet; there are registry, local"),
 ]
 

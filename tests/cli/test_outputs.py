@@ -93,12 +93,16 @@ def test_an_output_is_read(text: str, want: Output) -> None:
             "--output 'type=image,push-by-digest=true': push-by-digest=true needs push=true",
         ),
         (
+            "type=image,dangling-name-prefix=A:b",
+            "--output 'type=image,dangling-name-prefix=A:b': dangling-name-prefix= expects a name, found 'A:b'",
+        ),
+        (
             "type=image,store=false",
             "--output 'type=image,store=false': with store=false and without push=true, it goes nowhere",
         ),
         (
-            "type=oci,compression=estargz",
-            "--output 'type=oci,compression=estargz': compression=estargz is not supported yet",
+            "type=oci,compression=estargz,compression-level=x",
+            "--output 'type=oci,compression=estargz,compression-level=x': compression-level= expects 0 to 9, found 'x'",
         ),
         (
             "type=oci,compression=zstd,compression-level=23",

@@ -19,6 +19,12 @@ from llbuild.tests.ordinary import python_for
 from llbuild.tests.tools import ROOT
 
 _ENTRY = "from llbuild.cli.main import program; program()"
+_PEAK = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 _TIMEOUT_S = 240
 _INSTRUCTION = re.compile(r"\[[^]]*\d/\d+\] (?!FROM )|(?!\[|exporting|importing|loading|pushing)")
 
@@ -159,6 +165,19 @@ class Llbuild:
             input=printed.stdout,
             check=True,
         )
+
+    def peak_bytes(self, *arguments: str | Path) -> int:
+        """The memory of the largest process of a command at its peak, in a run that must succeed."""
+        # From a process of little memory: what a child had before it became another program counts as the child's.
+        told = subprocess.run(
+            [self.python, "-I", "-S", "-c", _PEAK, self.python, "-c", _ENTRY, *map(str, arguments)],
+            env=self._environment(None),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+        return int(told.stdout.split()[-1]) * 1024
 
     def modules_after(self, *arguments: str | Path) -> set[str]:
         """The modules that a command has loaded by its end."""

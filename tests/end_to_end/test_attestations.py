@@ -6,7 +6,10 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from llbuild.tests.gitserver import serve_git
 from llbuild.tests.tools import ROOT, require_tool, run_tool
+from llbuild.tests.webserver import serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,6 +133,10 @@ def test_skopeo_copies_it_whole_and_a_store_takes_it_back(
 ) -> None:
     skopeo, ref = require_tool("skopeo"), f"{registry.address}/attested/hello:1"
     llbuild.build("--provenance=true", "--push", "-t", ref, context(DOCKERFILE, note="hello"))
+    tags = json.loads(run_tool([skopeo, "list-tags", "--tls-verify=false", f"docker://{ref.rpartition(':')[0]}"]))[
+        "Tags"
+    ]
+    assert tags == ["1"]
     copied, other = tmp_path / "copied", f"{registry.address}/attested/copy:1"
     run_tool([skopeo, "copy", "--all", "--src-tls-verify=false", f"docker://{ref}", f"oci:{copied}:hello"])
     layout = Layout(copied)
@@ -288,7 +295,7 @@ def test_with_source_date_epoch_two_state_folders_make_the_same_list(
     for number, program in enumerate((llbuild, other)):
         dest = tmp_path / f"oci{number}"
         program.build(
-            *("--sbom=true", "-t", "hello", "-o", f"type=oci,tar=false,dest={dest}", folder),
+            *("--sbom=true", "-t", "hello", "-o", f"type=oci,tar=false,dest={dest},rewrite-timestamp=true", folder),
             env={"SOURCE_DATE_EPOCH": "1700000000"},
         )
         digests.add(Layout(dest).entry["digest"])
@@ -320,3 +327,179 @@ def test_a_plugin_scans(
     assert statement["predicate"]["creationInfo"]["creators"][1] == "Tool: versions"
     outcome = llbuild("build", *line, exit_code=1)
     assert "no scanner 'versions' is installed; there are: llbuild" in outcome.stderr
+
+
+def test_inspect_shows_what_is_said(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    llbuild.build(
+        *("--sbom=true", "--provenance=mode=max,builder-id=https://ci.example/7", "--build-arg", "WORD=x"),
+        *("-t", "hello", context(LISTED, status=STATUS)),
+    )
+    shown = llbuild("inspect", "--attestations", "hello").stdout
+    assert "builder       https://ci.example/7, llbuild" in shown
+    assert "argument      build-arg:WORD=x" in shown
+    assert "made of       pkg:docker/busybox@latest" in shown
+    assert "pkg:deb/debian/tool@1.0?arch=amd64" in shown
+    (image,) = llbuild.json("inspect", "--attestations", "--format=json", "hello")["images"]
+    assert [one["statement"]["predicateType"] for one in image["attestations"]] == [SPDX, PROVENANCE]
+    assert llbuild.json("inspect", "hello")["platform"] == "linux/amd64"
+    assert "nothing is said of it" in llbuild("inspect", "--attestations", "busybox").stdout
+    assert "--format is for --attestations" in llbuild("inspect", "--format=json", "hello", exit_code=2).stderr
+
+
+def test_forgotten_attestations_go_and_those_of_images_stay(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    folder = context(LISTED, status=STATUS)
+    for _ in range(2):
+        llbuild.build("--sbom=true", "--provenance=true", "-t", "hello", folder)
+    before = {path.name for path in (llbuild.root / "content/blobs/sha256").iterdir()}
+    llbuild("prune", "--force")
+    after = {path.name for path in (llbuild.root / "content/blobs/sha256").iterdir()}
+    assert len(after) < len(before)
+    assert "as it should be" in llbuild("verify").stdout
+    assert "pkg:deb/debian/tool@1.0" in llbuild("inspect", "--attestations", "hello").stdout
+    assert not llbuild.build("--sbom=true", "-t", "hello", folder).ran()
+
+
+SCANNER = r"""FROM busybox
+COPY scan /scan
+ENV FROM_IMAGE=yes
+WORKDIR /tmp
+ENTRYPOINT ["/scan"]
+CMD ["argument"]
+"""
+SCAN = r"""#!/bin/sh
+set -e
+test "$FROM_IMAGE" = yes && test "$1" = argument && test "$(pwd)" = /tmp && touch /tmp/writable
+out="$BUILDKIT_SCAN_DESTINATION/$(basename $BUILDKIT_SCAN_SOURCE).spdx.json"
+if touch "$BUILDKIT_SCAN_SOURCE/x" 2>/dev/null; then exit 9; fi
+echo "looking at $(ls $BUILDKIT_SCAN_SOURCE)"
+found=$(cat $BUILDKIT_SCAN_SOURCE/note)
+printf '{"_type":"x","predicateType":"https://spdx.dev/Document","predicate":{"name":"%s"}}' "$found" > "$out"
+cp "$out" "$BUILDKIT_SCAN_DESTINATION/another.spdx.json"
+"""
+
+
+def scanner_image(llbuild: Llbuild, folder: Path, script: str) -> None:
+    """An image `scanner:1` that runs the script, in the local store."""
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(SCANNER)
+    (folder / "scan").write_text(script)
+    (folder / "scan").chmod(0o755)
+    llbuild.build("-t", "scanner:1", folder)
+
+
+def test_a_scanner_may_be_an_image_as_with_buildkit(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    scanner_image(llbuild, tmp_path / "scanner", SCAN)
+    folder, dest = context("FROM scratch\nCOPY note /note\n", note="thing"), tmp_path / "oci"
+    line = (
+        "--sbom=generator=scanner:1",
+        "--provenance=mode=min",
+        "-t",
+        "hello",
+        "-o",
+        f"type=oci,tar=false,dest={dest}",
+        folder,
+    )
+    first = llbuild.build(*line)
+    step = first.step("generating sbom using scanner:1")
+    assert step.ran
+    assert b"looking at note" in step.output
+    manifest = Layout(dest).json(Layout(dest).attestations[0])
+    assert [one["annotations"]["in-toto.io/predicate-type"] for one in manifest["layers"]] == [SPDX, SPDX, PROVENANCE]
+    assert Layout(dest).statements()[SPDX]["predicate"] == {"name": "thing"}
+    materials = Layout(dest).statements()[PROVENANCE]["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert [one["uri"].partition("?")[0] for one in materials] == ["pkg:docker/scanner@1"]
+    again = llbuild.build(*line)
+    assert not again.step("generating sbom using scanner:1").ran
+    assert not again.ran()
+    (folder / "note").write_text("other")
+    llbuild.build(*line)
+    assert Layout(dest).statements()[SPDX]["predicate"] == {"name": "other"}
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("#!/bin/sh\nexit 3\n", "exited with code 3"),
+        ("#!/bin/sh\ntrue\n", "the scanner scanner:1 wrote no sbom.spdx.json into /run/out/"),
+        ("#!/bin/sh\necho '{' > /run/out/sbom.spdx.json\n", "wrote sbom.spdx.json, which is unreadable"),
+        ('#!/bin/sh\necho \'{"predicateType":"x"}\' > /run/out/sbom.spdx.json\n', "expected a statement of type"),
+        ("#!/bin/sh\nln -s /etc/passwd /run/out/sbom.spdx.json\n", "wrote no sbom.spdx.json"),
+    ],
+)
+def test_a_scanner_that_does_not_keep_to_the_protocol_is_named(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, script: str, message: str
+) -> None:
+    scanner_image(llbuild, tmp_path / "scanner", script)
+    outcome = llbuild(
+        *("build", "--sbom=generator=scanner:1", "-t", "hello", context("FROM scratch\nCOPY note /\n", note="x")),
+        exit_code=1,
+    )
+    assert message in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert "hello" not in str(llbuild.image_names())
+
+
+def test_a_build_of_a_repository_names_its_commit_and_every_file_it_downloads(llbuild: Llbuild, tmp_path: Path) -> None:
+    (tmp_path / "served").mkdir()
+    with serve_git(tmp_path / "served") as server, serve_pages() as web:
+        repository = server.make("repo.git")
+        url = web.put("/file", b"a page")
+        commit = repository.commit(sub__Dockerfile=f"FROM scratch\nADD {url} /page\nCOPY a /a\n", sub__a="x")
+        dest = tmp_path / "oci"
+        context = repository.url.replace("://", "://me:hunter2@") + "#HEAD:sub"
+        line = ("--provenance=complete-materials=true", "-o", f"type=oci,tar=false,dest={dest}", context)
+        llbuild.build(*line)
+    statement = Layout(dest).statements()[PROVENANCE]
+    assert "hunter2" not in json.dumps(statement)
+    definition = statement["predicate"]["buildDefinition"]
+    assert definition["externalParameters"]["configSource"]["digest"] == {"sha1": commit}
+    assert definition["externalParameters"]["configSource"]["path"] == "Dockerfile"
+    found = {one["uri"]: one["digest"] for one in definition["resolvedDependencies"]}
+    assert found[url] == {"sha256": hashlib.sha256(b"a page").hexdigest()}
+    assert [digest for digest in found.values() if "sha1" in digest] == [{"sha1": commit}]
+    metadata = statement["predicate"]["runDetails"]["metadata"]
+    assert metadata["buildkit_completeness"] == {"request": True, "resolvedDependencies": True}
+    assert metadata["buildkit_hermetic"] is True
+
+
+def test_the_files_of_each_platform_have_statements_of_their_own(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    dest = tmp_path / "out"
+    llbuild.build(
+        *(
+            "--platform=linux/amd64,linux/arm64",
+            "--provenance=mode=min",
+            "--sbom=true",
+            "-o",
+            f"type=local,dest={dest}",
+        ),
+        context("FROM scratch\nARG TARGETARCH\nCOPY note /$TARGETARCH\n", note="hello"),
+    )
+    for platform, arch in (("linux_amd64", "amd64"), ("linux_arm64", "arm64")):
+        for name in ("provenance.json", "sbom.spdx.json"):
+            statement = json.loads((dest / platform / name).read_text())
+            assert [one["name"] for one in statement["subject"]] == [arch]
+
+
+def test_a_definition_that_is_solved_has_provenance_without_a_frontend(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    definition, dest = tmp_path / "definition", tmp_path / "oci"
+    llbuild("compile", "--format=buildkit", "-o", definition, context("FROM busybox\nRUN echo > /made\n"))
+    llbuild("solve", "--provenance=true", "-o", f"type=oci,tar=false,dest={dest}", definition)
+    predicate = Layout(dest).statements()[PROVENANCE]["predicate"]
+    assert predicate["buildDefinition"]["externalParameters"] == {"configSource": {}, "request": {}}
+    assert len(predicate["buildDefinition"]["internalParameters"]["buildConfig"]["llbDefinition"]) == 3
+    assert predicate["runDetails"]["metadata"]["buildkit_completeness"]["request"] is False
+
+
+def test_what_docker_loads_has_no_attestations(llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path) -> None:
+    archive = tmp_path / "docker.tar"
+    folder = context("FROM scratch\nCOPY note /\n", note="x")
+    llbuild.build("--provenance=true", "--sbom=true", "-o", f"type=docker,dest={archive}", "-t", "hello", folder)
+    skopeo = require_tool("skopeo")
+    seen = json.loads(run_tool([skopeo, "inspect", "--raw", f"docker-archive:{archive}"]))
+    assert seen["mediaType"].endswith("manifest.v2+json")

@@ -26,7 +26,7 @@ FROM busybox
 COPY --from=tools /tool /tool
 RUN cat /tool /tool > /twice
 """
-_STORED = ("snapshots", "content", "cache-mounts", "contexts", "exports")
+_STORED = ("snapshots", "content", "cache-mounts", "contexts", "exports", "git")
 
 
 def disk_bytes(root: Path) -> int:

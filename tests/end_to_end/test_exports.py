@@ -61,6 +61,38 @@ def test_an_image_can_be_kept_and_pushed(llbuild: Llbuild, context: Callable[...
     assert llbuild("run", ref).stdout == "hello\n"
 
 
+def test_names_in_the_store_can_have_the_digest(llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path) -> None:
+    iid, folder = tmp_path / "iid", context(DOCKERFILE)
+    llbuild.build("-t", "kept:1", "-o", "type=image,name-canonical=true", "--iidfile", iid, folder)
+    digest = iid.read_text()
+    llbuild.build("-o", "type=image,dangling-name-prefix=dangling", folder)
+    options = "dangling-name-prefix=unused,danging-name-empty-only=true"
+    llbuild.build("-t", "kept:1", "-o", f"type=image,{options}", folder)
+    names = {image["name"] for image in llbuild.json("images", "--format=json") if image["digest"] == digest}
+    assert names == {
+        "docker.io/library/kept:1",
+        f"docker.io/library/kept:1@{digest}",
+        f"docker.io/library/dangling@{digest}",
+    }
+    assert llbuild("run", f"dangling@{digest}").stdout == "hello\n"
+
+
+def test_an_image_can_be_unpacked_ahead_of_its_use(
+    llbuild: Llbuild, context: Callable[..., Path], registry: Registry, tmp_path: Path
+) -> None:
+    ref = f"{registry.address}/unpack/base:1"
+    llbuild.build("--push", "-t", ref, context(DOCKERFILE))
+    other, folder = Llbuild(root=tmp_path / "other"), context(f"FROM {ref}\nCMD x\n")
+
+    def unpacked() -> int:
+        return sum(entry["type"] == "image.layer" for entry in other.json("du", "--format=json")["entries"])
+
+    other.build("-t", "x", folder)
+    assert unpacked() == 0
+    other.build("-t", "x", "-o", "type=image,unpack=true", folder)
+    assert unpacked() == 2
+
+
 def test_push_by_digest_leaves_no_tag(
     llbuild: Llbuild, context: Callable[..., Path], registry: Registry, tmp_path: Path
 ) -> None:
@@ -218,6 +250,49 @@ def test_load_hands_the_image_to_the_engine_on_the_path(
     llbuild.build("--load", "-t", "example.org/loaded:1", context(DOCKERFILE), env={"PATH": path})
     (image,) = json.loads(run_tool([*podman, "inspect", "--type=image", "example.org/loaded:1"]))
     assert image["Config"]["Cmd"] == ["cat", "/greeting"]
+
+
+def test_podman_reads_only_the_layers_that_it_lacks(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, podman: list[str]
+) -> None:
+    programs, kept = tmp_path / "bin", tmp_path / "kept"
+    programs.mkdir()
+    # Takes away what podman must not need: the blobs of all layers but the newest.
+    (programs / "podman").write_text(
+        "#!/bin/sh\n"
+        'case "$1 $3" in "pull dir:"*)\n'
+        f'  for blob in $(find "${{3#dir:}}" -type l ! -lname "*/$(cat {kept})"); do rm "$blob"; done\n'
+        f'esac\nexec {" ".join(podman)} "$@"\n'
+    )
+    (programs / "podman").chmod(0o755)
+    path = f"{programs}:/usr/bin:/bin"
+    if shutil.which("docker", path=path):
+        pytest.skip("docker comes before podman, and is on the path")
+    kept.write_text("*")  # nothing is taken away
+    llbuild.build("--load", "-t", "example.org/loaded:1", context(DOCKERFILE), env={"PATH": path})
+    text, layout = f"{DOCKERFILE}RUN echo more > /more\n", tmp_path / "layout"
+    llbuild.build("-o", f"type=oci,tar=false,dest={layout}", context(text))
+    *_, newest = read_image(layout).manifest["layers"]
+    kept.write_text(newest["digest"].removeprefix("sha256:"))
+    llbuild.build(*("--load", "-t", "example.org/loaded:2", "-t", "other:3"), context(text), env={"PATH": path})
+    images = [json.loads(run_tool([*podman, "inspect", "--type=image", f"example.org/loaded:{n}"])) for n in (1, 2)]
+    assert len(images[1][0]["RootFS"]["Layers"]) == len(images[0][0]["RootFS"]["Layers"]) + 1
+    assert "docker.io/library/other:3" in images[1][0]["RepoTags"]
+
+
+def test_a_podman_that_reads_no_folders_is_sent_the_archive(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, podman: list[str]
+) -> None:
+    (tmp_path / "podman").write_text(
+        '#!/bin/sh\n[ "$1" = pull ] && { echo "not a supported transport" >&2; exit 125; }\n'
+        f'exec {" ".join(podman)} "$@"\n'
+    )
+    (tmp_path / "podman").chmod(0o755)
+    path = f"{tmp_path}:/usr/bin:/bin"
+    if shutil.which("docker", path=path):
+        pytest.skip("docker comes before podman, and is on the path")
+    llbuild.build("--load", "-t", "example.org/sent:1", context(DOCKERFILE), env={"PATH": path})
+    assert json.loads(run_tool([*podman, "inspect", "--type=image", "example.org/sent:1"]))
 
 
 def test_what_the_engine_says_is_the_reason_of_the_failure(

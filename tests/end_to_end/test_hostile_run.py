@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,26 +59,9 @@ def test_a_step_that_daemonizes_ends_with_its_build(llbuild: Llbuild, context: C
     assert processes_of(llbuild.root) == []
 
 
-PEAK = """
-import resource, subprocess, sys
-code = subprocess.call(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(code)
-"""
-
-
 @pytest.mark.slow
 def test_a_gigabyte_of_output_takes_little_memory(llbuild: Llbuild, context: Callable[..., Path]) -> None:
     folder = context(f"FROM busybox\nRUN head -c {GIB} /dev/zero; echo; echo the end\n")
-    build = [sys.executable, "-c", "from llbuild.cli.main import program; program()", "build", "--progress=plain"]
-    # From a process of little memory: what a child had before it became another program counts as the child's.
-    told = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", PEAK, *build, str(folder)],
-        env=llbuild._environment(None),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        check=True,
-    )
-    assert int(told.stdout) * 1024 < MOST_BYTES
+    assert llbuild.peak_bytes("build", "--progress=plain", folder) < MOST_BYTES
     log = llbuild("builds", "logs").stdout
     assert len(log) < 64 << 20

@@ -214,3 +214,15 @@ def test_an_ordinary_user_adds_what_is_elsewhere(nobodys: Llbuild, home: Path, t
             nobodys.build("-o", f"type=local,dest={home / 'out'}", repo.url.removesuffix("/.git"))
     assert (home / "out/src/a").read_text() == "first\n"
     assert (home / "out/p").read_text() == "page"
+
+
+def test_an_ordinary_user_says_what_is_in_an_image(nobodys: Llbuild, home: Path) -> None:
+    (home / "context").mkdir()
+    (home / "context/status").write_text("Package: tool\nStatus: install ok installed\nVersion: 1\n")
+    (home / "context/Dockerfile").write_text(
+        "FROM busybox\nCOPY status /var/lib/dpkg/status\nRUN mkdir -m 700 /closed && chmod 600 /var/lib/dpkg/status\n"
+    )
+    for _ in range(2):  # the second time everything is cached, and nobody is root in a namespace
+        outcome = nobodys.build("--sbom=true", "--provenance=true", "-t", "listed", home / "context")
+        assert "pkg:deb/debian/tool@1" in nobodys("inspect", "--attestations", "listed").stdout
+    assert not outcome.named("generating sbom")

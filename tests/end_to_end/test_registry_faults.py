@@ -133,6 +133,9 @@ def test_a_rate_limit_is_told_as_the_registry_tells_it(here: Llbuild, proxy: Fau
 def test_a_build_outlives_a_broken_base_image(
     llbuild: Llbuild, proxy: FaultProxy, name: str, context: Callable[..., Path]
 ) -> None:
+    proxy.add("HEAD .*manifests", status=503)
+    proxy.add("GET .*manifests", status=429, headers={"Retry-After": "1"})
+    proxy.add("GET .*blobs", cut=0)
     proxy.add("GET .*blobs", cut=1 << 20, times=3)
     folder = context(
         f"FROM {proxy.address}/{name} AS base\nFROM busybox\nCOPY --from=base /noise /\nRUN wc -c /noise\n"
@@ -153,18 +156,22 @@ def test_a_build_takes_no_damaged_base_image(
 
 @pytest.fixture(name="own")
 def _own(here: Llbuild, tmp_path: Path) -> Llbuild:
-    """With an image `own` that no registry has, of 20 MiB: more than goes in one piece."""
-    (tmp_path / "files").mkdir()
-    (tmp_path / "files/noise").write_bytes(os.urandom(20 << 20))
-    here("import", tmp_path / "files", "own")
+    """With an image `own` that no registry has."""
+    return with_image(here, tmp_path, 4 << 20)
+
+
+def with_image(here: Llbuild, folder: Path, size_bytes: int) -> Llbuild:
+    (folder / "files").mkdir()
+    (folder / "files/noise").write_bytes(os.urandom(size_bytes))
+    here("import", folder / "files", "own")
     return here
 
 
 PUSHED = [
     pytest.param("POST .*uploads", {"status": 503}, "trying again in 1 s", id="a busy registry"),
     pytest.param("POST .*uploads", {"cut": 0}, "trying again in 1 s", id="a registry that hangs up"),
-    pytest.param("PATCH .*uploads", {"cut_request": 5 << 20}, "trying again in 1 s", id="half a chunk"),
-    pytest.param("PATCH .*uploads", {"cut": 0}, "trying again in 1 s", id="a chunk without an answer"),
+    pytest.param("PUT .*uploads", {"cut_request": 1 << 20}, "trying again in 1 s", id="half an upload"),
+    pytest.param("PUT .*uploads", {"cut": 0}, "trying again in 1 s", id="an upload without an answer"),
     pytest.param("PUT .*uploads", {"status": 500}, "trying again in 1 s", id="an end that fails"),
     pytest.param("PUT .*manifests", {"status": 502}, "trying again in 1 s", id="a manifest that fails"),
     pytest.param("PUT .*manifests", {"status": 429, "headers": {"Retry-After": "1"}}, "limits the rate", id="too many"),
@@ -184,14 +191,16 @@ def test_a_push_outlives(
     assert is_whole(there, image)
 
 
-def test_chunks_that_arrived_are_not_sent_again(own: Llbuild, proxy: FaultProxy) -> None:
+@pytest.mark.slow
+def test_chunks_that_arrived_are_not_sent_again(here: Llbuild, proxy: FaultProxy, tmp_path: Path) -> None:
+    own = with_image(here, tmp_path, 130 << 20)
     proxy.add("PATCH .*uploads")  # the first goes well
     proxy.add("PATCH .*uploads", status=503)
     image = f"{proxy.address}/pushed/half:1"
     own("tag", "own", image)
     own("push", image)
     starts = [request.rpartition(" ")[2].partition("-")[0] for request in proxy.seen("^PATCH")]
-    assert starts == ["0", "16777216", "16777216"]
+    assert starts == ["0", "67108864", "67108864", "134217728"]
 
 
 def test_a_push_that_is_refused_is_one_error(own: Llbuild, proxy: FaultProxy) -> None:

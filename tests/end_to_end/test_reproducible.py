@@ -15,6 +15,7 @@ from llbuild.platforms import host_platform
 from llbuild.tests.end_to_end.driver import Llbuild, as_user
 from llbuild.tests.end_to_end.oci import read_image
 from llbuild.tests.gitserver import serve_git
+from llbuild.tests.ordinary import NOBODY, folder_of
 from llbuild.tests.tools import require_tool
 from llbuild.tests.webserver import serve_pages
 
@@ -193,14 +194,14 @@ def test_who_builds_leaves_no_trace(base: Path, elsewhere: str, tmp_path: Path) 
             env={},
         )
     ]
-    for uid in (65534, 12345):
-        with tempfile.TemporaryDirectory(prefix="llbuild-") as home:
-            folder = a_context(Path(home) / "context", elsewhere, "cadb", uid)
-            shutil.copytree(base, Path(home) / "base")
-            for path in [Path(home), *Path(home).rglob("*")]:
-                os.chown(path, uid, uid)
-            archives.append(made(as_user(uid, Path(home)), Path(home) / "base", folder, Path(home) / "out.tar", env={}))
-    assert archives[0] == archives[1] == archives[2]
+    for uid, ids in ((NOBODY, "one"), (12345, "one"), (NOBODY, "ranges")):
+        with tempfile.TemporaryDirectory(prefix="llbuild-") as folder:
+            home = Path(folder)
+            context = a_context(home / "context", elsewhere, "cadb", uid)
+            shutil.copytree(base, home / "base")
+            program = as_user(uid, home, ids)
+            archives.append(made(program, folder_of(home, uid) / "base", context, home / "out.tar", env={}))
+    assert len(set(archives)) == 1
 
 
 def test_the_base_images_layers_stay_what_they_are(base: Path, tmp_path: Path) -> None:

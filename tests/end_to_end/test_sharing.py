@@ -58,4 +58,4 @@ def test_eight_builds_at_once_run_every_shared_step_once(llbuild: Llbuild, tmp_p
 def test_the_lock_files_stay_small_and_nothing_else_is_left(llbuild: Llbuild, context: Callable[..., Path]) -> None:
     llbuild.build(context(f"FROM busybox\n{_noted('once')}"))
     left = sorted((entry.name, entry.stat().st_size) for entry in os.scandir(llbuild.root / "locks"))
-    assert left == [("cache-mounts", 0), ("gc", 0), ("leases", 0), ("results", 16)]  # the mark of who opened it last
+    assert left == [("cache-mounts", 0), ("gc", 0), ("leases", 0), ("results", 16), ("steps", 8192)]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
+
+from llbuild.solver import Slots
+from llbuild.tests.end_to_end.driver import wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,3 +66,52 @@ def test_only_the_stages_that_are_named_run_again(llbuild: Llbuild, context: Cal
     assert not any("echo two" in name for name in again.ran())
     both = llbuild.build("-t", "x", "--no-cache-filter", "one,TWO", folder)
     assert sum("echo" in name for name in both.ran()) == 2
+
+
+def test_a_build_of_two_steps_that_comes_later_is_not_starved_by_one_of_forty(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Steps write down that they start, and wait until both builds are there."""
+
+    def stages(letter: str, count: int) -> str:
+        step = f"echo {letter} >> /o/log; until [ -e /o/go ]; do sleep 0.05; done"
+        run = "RUN --mount=type=cache,id=order,target=/o"
+        made = "".join(f"FROM busybox AS {letter}{n}\n{run} {step}; echo {n} > /n\n" for n in range(count))
+        return f"{made}FROM scratch\n" + "".join(f"COPY --from={letter}{n} /n /{n}\n" for n in range(count))
+
+    def started() -> str:
+        found = (path.read_text() for path in (llbuild.root / "cache-mounts").glob("*/log"))
+        return "".join(next(found, "").split())
+
+    folder = context(stages("l", 40))
+    (folder / "small").write_text(stages("s", 2))
+    common = ("build", "--shared-parallelism=2", "-o", "type=cacheonly")
+    large = llbuild.start(*common, folder)
+    small = None
+    watching = Slots(tmp_path / "state/locks/steps", 1)
+    try:
+        _wait_until(lambda: started() == "ll")
+        small = llbuild.start(*common, "-f", folder / "small", folder)
+        _wait_until(lambda: sum(build.waiting > 0 for build in watching.builds()) == 2)
+        assert started() == "ll"
+        next((llbuild.root / "cache-mounts").glob("*/")).joinpath("go").touch()
+        for process in (small, large):
+            wait_for_end(process, 240)
+            assert process.returncode == 0
+    finally:
+        watching.close()
+        for process in filter(None, (large, small)):
+            process.kill()
+            process.communicate()
+    order = started()
+    assert (order.count("l"), order.count("s")) == (40, 2)
+    assert (
+        order.rindex("s") < 8
+    )  # one after the other gets a slot; steps that start together may be written as they like
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -18,10 +18,12 @@ from llbuild.frontend.dockerfile.reader import read_stages
 from llbuild.frontend.dockerfile.subrequests import lint_request
 from llbuild.frontend.dockerfile.words import expand, split_fields
 from llbuild.frontend.syntax import frontend_named
+from llbuild.image import decode_config, decode_manifest
 from llbuild.llb import decode_definition
 from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit
 from llbuild.tests.frontend.dockerfile.kit import MemoryLookup, compile_one, request
+from llbuild.tests.fuzz.targets import packages as read_packages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["EXPENSIVE"]
 
 SIZE = 1 << 20
-MEMORY = {"compile": 320 << 20, "check": 320 << 20}  # bytes, where it is more than what reading alone may take
+MEMORY = {
+    "compile": 320 << 20,
+    "check": 320 << 20,
+    "packages": 256 << 20,
+}  # bytes, where it is more than what reading alone may take
 USUAL_MEMORY = 64 << 20
 CPU_S = 60  # a hundred times what the most expensive piece takes
 
@@ -222,6 +228,44 @@ def syntaxes() -> dict[str, bytes]:
     return {f"{unit!r}": fill(unit) for unit in units} | {"json": fill(b"{},", b'{"a":[', b"1]}")}
 
 
+def package_lists() -> dict[str, bytes]:
+    lines = [
+        b"Package: a%d\nStatus: install ok installed\nVersion: 1\n\n",
+        b"P:a%d\nV:1\n\n",
+        b"Name: a%d\nVersion: 1\n",
+        b"ID=a%d\n",
+        b'{"name": "a%d"',
+    ]
+    found = {f"lines {line!r}": counted(line) for line in lines}
+    found |= {f"only {unit!r}": fill(unit) for unit in (b"a", b"\n", b":", b"[", b'{"a":', b"\xff")}
+    go = b"\xff Go buildinf:\x08\x02".ljust(32, b"\0") + b"\x00\xff\xff\x3f"
+    head = b"\x7fELF\x02\x01".ljust(32, b"\0") + (64).to_bytes(8, "little") * 2 + bytes(6)
+    elf = head + b"\x38\0\xff\xff\x40\0\xff\xff\0\0"
+    return found | {"go": fill(b"dep\ta\tv1\n", go), "elf": fill(b"\x01\0\0\0\x06\0\0\0", elf.ljust(64, b"\0"))}
+
+
+def image_documents() -> dict[str, bytes]:
+    descriptor = b'{"mediaType":"m","digest":"sha256:' + b"0" * 64 + b'","size":1},'
+    head, tail = b'{"schemaVersion":2,"rootfs":{"type":"layers"},"config":{"Env":', b"}}"
+    units = [b"[", b'{"a":', b'"a",', b"1,", b"{},", b"[],", b"9", b"\\ud800"]
+    found = {f"{unit!r}": fill(unit) for unit in units}
+    found |= {f"a list of {unit!r}": fill(unit, head + b"[", b'""]' + tail) for unit in (b'"a",', b"1,", b"{},")}
+    for key in (b"manifests", b"layers"):
+        found[f"{key!r}"] = fill(descriptor, b'{"schemaVersion":2,"' + key + b'":[', descriptor[:-1] + b"]}")
+    return found | {
+        "history": fill(b'{"created_by":"x"},', b'{"rootfs":{},"history":[', b"{}]}"),
+        "names": counted(b'"%d":{},', b'{"rootfs":{},"config":{"Volumes":{') + b'"":{}}}}',
+    }
+
+
+def read_image_document(data: bytes) -> None:
+    for read in (decode_manifest, decode_config):
+        try:
+            read(data)
+        except LlbuildError:
+            continue
+
+
 EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], object]]] = {
     "dockerfile": (dockerfiles, lambda data: read_stages(parse(data, "D"))),
     "compile": (compiled, lambda data: compile_one(data, everything=True)),
@@ -230,7 +274,9 @@ EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], obj
     "ignorefile": (ignore_files, read_ignore_file),
     "definition": (definitions, decode_definition),
     "buildkit": (wire, decode_buildkit),
+    "packages": (package_lists, read_packages),
     "syntax": (syntaxes, lambda data: frontend_named(data, "D")),
+    "manifest": (image_documents, read_image_document),
 }
 
 

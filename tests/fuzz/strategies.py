@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
+import struct
+import tempfile
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
+from llbuild.exporter.attest import VERSIONS, BuildFacts, ProvenanceForm, encode_statement, make_provenance
+from llbuild.exporter.sbom import Package, Scan, spdx_predicate
 from llbuild.llb import encode_definition, image, local, merge, scratch
+from llbuild.platforms import Platform
 from llbuild.proto import encode_buildkit
+from llbuild.tests.exporter.sbom.kit import go_program
+from llbuild.tests.image.malformed import wrong_documents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +68,42 @@ def samples() -> list[Definition]:
     return [scratch().marshal(), base.marshal(), merge([base, scratch().copy(built, "a", "b")]).marshal()]
 
 
+def statements() -> list[bytes]:
+    """One of each kind that is shown."""
+    scan = Scan(
+        scanner="x", packages=(Package(name="a", version="1", purl="pkg:x/a@1", found_in="f"),), notes=(), when=0
+    )
+    facts = BuildFacts(
+        frontend="dockerfile",
+        options={"build-arg:A": "b", "context": "https://h/a.git#b"},
+        build_file="Dockerfile",
+        materials=(),
+        folders=("context",),
+        definition=samples()[1],
+        builder=Platform(os="linux", architecture="amd64"),
+        started=0.0,
+        finished=1.0,
+        invocation="i",
+        layers={},
+    )
+    predicates = [spdx_predicate(scan, name="x")]
+    predicates += [make_provenance(facts, ProvenanceForm(version=version)) for version in VERSIONS]
+    return [encode_statement(predicate, []) for predicate in predicates]
+
+
+def records() -> list[bytes]:
+    """What package managers leave, in binary: a program of Go, and rpm's database."""
+    with tempfile.TemporaryDirectory(prefix="llbuild-fuzz-") as folder:
+        path = Path(folder, "rpmdb.sqlite")
+        with closing(sqlite3.connect(path)) as connection:
+            entries = struct.pack(">8I", 1000, 6, 0, 1, 1001, 6, 2, 1)
+            header = struct.pack(">II", 2, 4) + entries + b"a\0" + b"1\0"
+            connection.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)")
+            connection.execute("INSERT INTO Packages VALUES (1, ?)", (header,))
+            connection.commit()
+        return [go_program("go1.21", "path\ta\nmod\ta\tv1\t\ndep\tb\tv2\t\n"), path.read_bytes()]
+
+
 @st.composite
 def damaged(draw: st.DrawFn, wholes: Sequence[bytes]) -> bytes:
     """Bytes that were in order, with some of them changed, cut out or repeated."""
@@ -66,6 +112,16 @@ def damaged(draw: st.DrawFn, wholes: Sequence[bytes]) -> bytes:
         at, end = sorted(draw(st.lists(st.integers(0, len(data)), min_size=2, max_size=2)))
         data[at:end] = draw(st.just(data[at:end] * 2) | st.binary(max_size=3))
     return bytes(data)
+
+
+JSON = [
+    *("{", "}", "[", "]", ",", ":", '"_type"', '"predicateType"', '"https://spdx.dev/Document"', '"predicate"', "1"),
+    *('"https://slsa.dev/provenance/v1"', '"name"', '"version"', '"\\ud800"', "null", '"packages"', '"subject"'),
+]
+RECORDS = [
+    *("Package: a", "Status: install ok installed", "Version: 1", "Architecture: é", "P:b", "V:\x1b[1m", "A:x", ""),
+    *("Name: c", "ID=debian", 'VERSION_ID="1"', " continued", "\0", "o:d", "Source: e (2)", "Maintainer: \u202e"),
+]
 
 
 INPUTS: dict[str, st.SearchStrategy[bytes]] = {
@@ -78,5 +134,9 @@ INPUTS: dict[str, st.SearchStrategy[bytes]] = {
     "definition": st.binary(max_size=200) | damaged([encode_definition(sample) for sample in samples()]),
     "buildkit": st.binary(max_size=200) | damaged([encode_buildkit(sample) for sample in samples()]),
     "syntax": st.binary(max_size=100) | joined(HEADS, "", 12),
+    "statement": st.binary(max_size=100) | joined(JSON, "", 20) | damaged(statements()),
+    "packages": st.binary(max_size=200) | joined(RECORDS, "\n", 12) | joined(JSON, "", 12) | damaged(records()),
+    "manifest": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
+    "imageconfig": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
     "lock": st.binary(max_size=100) | damaged([LOCK.encode()]) | joined(LOCK.splitlines(), "\n", 12),
 }

@@ -6,12 +6,20 @@ Anything else that escapes is a crash.
 
 from __future__ import annotations
 
+import json
 import re
+import tempfile
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llbuild.cli.attested import AttestedImage, FoundStatement, describe_attestations
+from llbuild.cli.attested_text import render_attestations
 from llbuild.cli.lock.text import encode_lock, parse_lock
-from llbuild.errors import ConfigError, DefinitionError, DockerfileError, LlbuildError
+from llbuild.digest import sha256_digest
+from llbuild.errors import ConfigError, DefinitionError, DockerfileError, LlbuildError, SourceError
+from llbuild.exporter.attest import predicate_of
+from llbuild.exporter.sbom import load_scanner, scan_files, spdx_predicate
 from llbuild.frontend.dockerfile.ignorefile import parse_ignore_file
 from llbuild.frontend.dockerfile.parser import Node, parse
 from llbuild.frontend.dockerfile.reader import read_stages
@@ -20,10 +28,20 @@ from llbuild.frontend.dockerfile.subrequests import lint_request, outline_reques
 from llbuild.frontend.dockerfile.words import MAX_WORD, WordError, expand, split_fields
 from llbuild.frontend.subrequests import LintResult
 from llbuild.frontend.syntax import frontend_named
+from llbuild.image import (
+    Descriptor,
+    Index,
+    decode_config,
+    decode_manifest,
+    encode_config,
+    encode_index,
+    encode_manifest,
+)
 from llbuild.llb import decode_definition, encode_definition, validate
 from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit, encode_buildkit
 from llbuild.tests.frontend.dockerfile.kit import MemoryLookup, compile_all, request
+from llbuild.worker.snapshot import MergedTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -222,6 +240,69 @@ def syntax(data: bytes) -> None:
     assert name == frontend_named(data, "D")
 
 
+def statement(data: bytes) -> None:
+    """An attestation that a stranger made is shown or refused; what is shown can do no harm."""
+    digest = sha256_digest(data)
+    try:
+        document, error = predicate_of(data), ""
+    except ValueError as refused:
+        document, error = {}, str(refused)
+    found = FoundStatement(digest=digest, size_bytes=len(data), document=document, error=error)
+    target = Descriptor(media_type="x", digest=digest, size_bytes=0)
+    image = AttestedImage(platform="linux/amd64", digest=digest, statements=(found,))
+    shown = render_attestations("name", target, [image])
+    assert all(line.isprintable() and len(line) <= 160 for line in shown.split("\n"))
+    try:
+        described = describe_attestations("name", target, [image])
+    except LlbuildError:
+        return
+    assert described.isascii()
+    json.loads(described)
+
+
+_PLACES = (
+    *("var/lib/dpkg/status", "var/lib/dpkg/status.d/a", "lib/apk/db/installed", "var/lib/rpm/rpmdb.sqlite"),
+    *("etc/os-release", "a/b-1.dist-info/METADATA", "node_modules/a/package.json", "bin/program"),
+)
+
+
+def packages(data: bytes) -> None:
+    """Whatever a package manager seems to have left: a list of harmless text that can be written down."""
+    with tempfile.TemporaryDirectory(prefix="llbuild-fuzz-") as folder:
+        for place in _PLACES:
+            path = Path(folder, place)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            path.chmod(0o755)
+        scan = scan_files(MergedTree([folder], userxattr=False), load_scanner(""))
+    for package in scan.packages:
+        texts = (package.name, package.version, package.purl, package.licenses, package.maintainer)
+        assert all(text.isprintable() and len(text) <= 2000 for text in texts)
+        assert package.name
+        assert package.purl.startswith("pkg:")
+    json.dumps(spdx_predicate(scan, name="x").document).encode()
+
+
+def manifest(data: bytes) -> None:
+    """What is read says the same when it is written and read again."""
+    try:
+        found = decode_manifest(data, ref="r")
+    except SourceError:
+        return
+    packed = encode_index(found) if isinstance(found, Index) else encode_manifest(found)
+    assert decode_manifest(packed, ref="r") == found
+
+
+def imageconfig(data: bytes) -> None:
+    """The same; what stands empty there is as good as absent."""
+    try:
+        found = decode_config(data, ref="r")
+    except SourceError:
+        return
+    packed = encode_config(found)
+    assert encode_config(decode_config(packed, ref="r")) == packed
+
+
 def _check_lines(at: Span, text: str) -> None:
     assert 1 <= at.line <= len(text.splitlines()) + 1
 
@@ -247,5 +328,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "definition": definition,
     "buildkit": buildkit,
     "syntax": syntax,
+    "statement": statement,
+    "packages": packages,
+    "manifest": manifest,
+    "imageconfig": imageconfig,
     "lock": lock,
 }

@@ -10,6 +10,7 @@ from llbuild.errors import SourceError
 from llbuild.image import Descriptor, MediaType, RegistryClient, parse_reference
 from llbuild.image.registry_auth import parse_challenge, realm_host
 from llbuild.image.registry_hosts import find_host, is_loopback, trust
+from llbuild.tests.faultproxy import serve_fault_proxy
 from llbuild.tests.image.fake_registry import Answer, FakeRegistry, serve_fake_registry
 
 if TYPE_CHECKING:
@@ -221,6 +222,42 @@ async def test_a_blob_of_another_size_is_one_error(server: FakeRegistry, answer:
     want = f"blob {LAYER.digest.short} is broken off: expected {len(BLOB)} bytes, got "
     found = caught.value.message.partition(want)[2].partition(" ")[0]
     assert received <= int(found) <= received + (1 << 20)
+
+
+async def pulled(reference: Reference, *, silence_s: float = 30.0) -> bytes:
+    sink = Sink()
+    async with RegistryClient(silence_s=silence_s) as registry:
+        await registry.blob(reference, LAYER, sink)
+    return sink.data
+
+
+async def test_a_registry_that_falls_silent_is_asked_for_the_rest(server: FakeRegistry) -> None:
+    server.answers[f"/v2/tool/blobs/{LAYER.digest}"] = Answer(body=BLOB)
+    with serve_fault_proxy(server.address) as proxy:
+        proxy.add("GET .*blobs", silent=1 << 20)
+        assert await pulled(parse_reference(f"{proxy.address}/tool"), silence_s=0.5) == BLOB
+        assert len(proxy.requests) == 2
+
+
+async def test_a_registry_that_stays_silent_is_one_error_that_passes(server: FakeRegistry) -> None:
+    server.answers[f"/v2/tool/blobs/{LAYER.digest}"] = Answer(body=BLOB)
+    with serve_fault_proxy(server.address) as proxy:
+        proxy.add("GET .*blobs", silent=0, times=9)
+        with pytest.raises(SourceError, match=r"got 0 \(no answer in time\)") as caught:
+            await pulled(parse_reference(f"{proxy.address}/tool"), silence_s=0.2)
+    assert caught.value.transient
+
+
+async def test_a_download_is_taken_up_by_a_later_call(server: FakeRegistry) -> None:
+    server.answers[f"/v2/tool/blobs/{LAYER.digest}"] = Answer(body=BLOB)
+    sink = Sink()
+    sink.data = BLOB[:1000]
+    async with RegistryClient() as registry:
+        await registry.blob(image_at(server), LAYER, sink, received=1000)  # it knows no ranges, and sends all of it
+        assert sink.data == BLOB
+        await registry.blob(image_at(server), LAYER, sink, received=len(BLOB))
+    assert sink.data == BLOB
+    assert len(server.requests) == 1
 
 
 async def test_a_config_of_other_bytes_is_one_error(server: FakeRegistry) -> None:

@@ -128,6 +128,24 @@ async def test_a_mirror_that_sends_other_bytes_is_not_asked_again(other: FakeReg
     assert await run_blocking(store.has, LAYER.digest, LAYER.size_bytes)
 
 
+async def test_a_mirror_is_told_the_password_for_the_mirror(
+    private_registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(await run_blocking(private_registry.login, tmp_path)))
+    data, hub = os.urandom(100), parse_reference(f"{private_registry.address}/hub/library/tool")
+    own = Descriptor(media_type=MediaType.OCI_LAYER, digest=sha256_digest(data), size_bytes=len(data))
+    received: list[bytes] = []
+
+    async def sink(piece: bytes) -> None:
+        received.append(piece)
+
+    mirror = RegistryConfig(host="docker.io", mirrors=(f"http://{private_registry.address}/hub",))
+    async with RegistryPusher([mirror]) as client:
+        await client.push_blob(hub, own, lambda: io.BytesIO(data), lambda *_: None)
+        await client.blob(parse_reference("tool"), own, sink)
+    assert b"".join(received) == data
+
+
 async def test_pushes_go_to_the_registry(registry: Registry, mirror: FakeRegistry) -> None:
     data = os.urandom(100)
     own = Descriptor(media_type=MediaType.OCI_LAYER, digest=sha256_digest(data), size_bytes=len(data))
@@ -136,3 +154,13 @@ async def test_pushes_go_to_the_registry(registry: Registry, mirror: FakeRegistr
         assert await pusher.push_blob(image, own, lambda: io.BytesIO(data), lambda *_: None)
         assert await pusher.has_blob(image, own.digest)
     assert not mirror.requests
+
+
+async def test_connections_are_kept(other: FakeRegistry) -> None:
+    with serve_fault_proxy(other.address) as proxy:
+        image = parse_reference(f"{proxy.address}/hub/team/tool:1")
+        async with RegistryClient() as client:
+            for _ in range(5):
+                await client.manifest(image)
+                await client.digest(image)
+        assert (len(proxy.requests), proxy.connections) == (10, 1)

@@ -9,6 +9,7 @@ import pytest
 from llbuild.digest import sha256_digest
 from llbuild.errors import SourceError
 from llbuild.image import Descriptor, Manifest, MediaType, RegistryPusher, encode_manifest, parse_reference
+from llbuild.tests.faultproxy import serve_fault_proxy
 from llbuild.tests.image.upload_registry import UploadRegistry, serve_upload_registry
 from llbuild.tests.tools import require_tool, run_tool
 
@@ -201,3 +202,14 @@ async def test_a_busy_registry_may_be_tried_again(server: UploadRegistry) -> Non
             await push(pusher, reference, blob, data)
         assert caught.value.transient
         assert await push(pusher, reference, blob, data)
+
+
+async def test_one_connection_serves_a_push(registry: Registry) -> None:
+    with serve_fault_proxy(registry.address) as proxy:
+        reference = parse_reference(f"{proxy.address}/pushed/kept:1")
+        async with RegistryPusher(chunk_bytes=CHUNK) as pusher:
+            for size_bytes in (10, 2 * CHUNK):
+                await push(pusher, reference, *new_blob(size_bytes))
+        assert proxy.connections == 1
+    methods = [request.partition(" ")[0] for request in proxy.requests]
+    assert methods == ["HEAD", "POST", "PUT", "HEAD", "POST", "PATCH", "PATCH", "PUT"]

@@ -12,7 +12,7 @@ from llbuild.digest import Digest, sha256_digest
 from llbuild.errors import CorruptError, LlbuildError, NotFoundError, SourceError, StoreError
 from llbuild.image import Descriptor, MediaType
 from llbuild.tests.tools import ROOT
-from llbuild.worker.content import ContentStore
+from llbuild.worker.content import ContentStore, same_bytes
 
 HELLO = sha256_digest(b"hello")
 A = Descriptor(media_type=MediaType.OCI_MANIFEST, digest=sha256_digest(b"a"), size_bytes=1)
@@ -273,3 +273,26 @@ def test_while_the_store_is_locked_nobody_names_an_image(store: ContentStore) ->
         assert store.images() == ()
     other.communicate(timeout=60)
     assert [image.name for image in store.images()] == ["x"]
+
+
+def test_a_link_to_a_blob_leaves_it_what_it_was(store: ContentStore, tmp_path: Path) -> None:
+    store.write(b"content")
+    blob = Descriptor(media_type="x", digest=sha256_digest(b"content"), size_bytes=7)
+    before, path = store.stamp(blob), Path(store.path(blob.digest))
+    (tmp_path / "exported").hardlink_to(path)
+    linked = store.stamp(blob)
+    assert before != linked
+    assert same_bytes(before, linked)
+    (tmp_path / "exported").unlink()
+    assert same_bytes(linked, store.stamp(blob))
+
+
+def test_who_writes_to_a_blob_and_hides_it_is_found_out(store: ContentStore) -> None:
+    store.write(b"content")
+    blob = Descriptor(media_type="x", digest=sha256_digest(b"content"), size_bytes=7)
+    before, path = store.stamp(blob), Path(store.path(blob.digest))
+    times = path.stat()
+    path.chmod(0o600)
+    path.write_bytes(b"damaged")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert not same_bytes(before, store.stamp(blob))

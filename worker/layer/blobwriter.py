@@ -48,7 +48,7 @@ class BlobWriter:
         self.tar_bytes = 0
         self.blob_bytes = 0
         self._sink = sink
-        self._compressor = new_compressor(compression, level)
+        self.compressor = new_compressor(compression, level)
         self._tar_hash = hashlib.sha256()
         self._blob_hash = hashlib.sha256()
         self._stages: tuple[Stage[Buffer], Stage[Buffer], Stage[bytes]] | None = None
@@ -71,20 +71,25 @@ class BlobWriter:
             self._start_threads()
         if self._stages is None:
             self._tar_hash.update(data)
-            self._emit(self._compressor.compress(data))
+            self._emit(self.compressor.compress(data))
         else:
             self._stages[0].put(data)
             self._stages[1].put(data)
 
+    def settle(self) -> None:
+        """Wait until everything written so far has been compressed."""
+        if self._stages is not None:
+            self._stages[1].settle()
+
     def finish(self) -> tuple[Digest, Digest]:
         """The diffID and the blob's digest, once everything has gone through."""
         if self._stages is None:
-            self._emit(self._compressor.flush())
+            self._emit(self.compressor.flush())
         else:
             hashing, compressing, emitting = self._stages
             hashing.join()
             compressing.join()
-            emitting.put(self._compressor.flush())
+            emitting.put(self.compressor.flush())
             emitting.join()
         return Digest("sha256:" + self._tar_hash.hexdigest()), Digest("sha256:" + self._blob_hash.hexdigest())
 
@@ -94,7 +99,7 @@ class BlobWriter:
         emitting = Stage(self._emit, name="layer-blob")
 
         def compress(chunk: Buffer) -> None:
-            emitting.put(self._compressor.compress(chunk))
+            emitting.put(self.compressor.compress(chunk))
 
         self._stages = (Stage(self._tar_hash.update, name="layer-hash"), Stage(compress, name="layer-gzip"), emitting)
 

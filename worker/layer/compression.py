@@ -28,6 +28,7 @@ class Compression(Enum):
     NONE = "none"
     GZIP = "gzip"
     ZSTD = "zstd"
+    ESTARGZ = "estargz"  # gzip in which files can be found: another tar, see `stargz`
 
     @property
     def media_type(self) -> str:
@@ -38,6 +39,7 @@ _MEDIA_TYPES = {
     Compression.NONE: MediaType.OCI_LAYER,
     Compression.GZIP: MediaType.OCI_LAYER_GZIP,
     Compression.ZSTD: MediaType.OCI_LAYER_ZSTD,
+    Compression.ESTARGZ: MediaType.OCI_LAYER_GZIP,
 }
 
 
@@ -59,7 +61,7 @@ class _Plain:
 def new_compressor(compression: Compression, level: int | None = None) -> Compressor:
     """A fresh stream. Equal input gives equal bytes: no time, name or thread count gets into them.
 
-    level: 0-9 of gzip, 1-22 of zstd; None: what does well in little time.
+    level: 0-9 of gzip and estargz, 1-22 of zstd; None: what does well in little time.
     """
     match compression:
         case Compression.NONE:
@@ -77,6 +79,10 @@ def new_compressor(compression: Compression, level: int | None = None) -> Compre
             from zstandard import ZstdCompressor
 
             return ZstdCompressor(level=level or _ZSTD_LEVEL).compressobj()
+        case Compression.ESTARGZ:
+            from .stargz import MemberGzip
+
+            return MemberGzip(level)
 
 
 def load_packers() -> None:

@@ -38,8 +38,14 @@ class Stage(Generic[_T]):
             raise self._error
         self._queue.put(item)
 
+    def settle(self) -> None:
+        """Wait until everything put so far has been worked on, and go on."""
+        self._queue.join()
+        if self._error is not None:
+            raise self._error
+
     def join(self) -> None:
-        """Wait until everything put has been worked on."""
+        """Wait until everything put has been worked on, and end."""
         self._queue.put(None)
         self._thread.join()
         if self._error is not None:
@@ -65,6 +71,7 @@ class Stage(Generic[_T]):
                     self._work(item)
                 except BaseException as error:  # noqa: BLE001  raised again in the caller's thread
                     self._error = error
+            self._queue.task_done()
 
 
 class Prefetch(Generic[_T]):

@@ -16,8 +16,7 @@ from ..owners import LayerOwners, remembering
 from . import member as kinds
 from .blobwriter import BlobWriter
 from .member import Member
-from .pack import finish_layer
-from .tarstream import TarStream
+from .pack import finish_layer, new_stream
 from .treewalk import OPAQUE_NAME, WHITEOUT_PREFIX, is_opaque, unfit
 from .xattrs import read_xattrs
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from .blobwriter import Sink
     from .compression import Compression
     from .pack import PackedLayer
+    from .tarstream import TarStream
 
 __all__ = ["pack_squashed"]
 
@@ -54,8 +54,7 @@ def pack_squashed(
     The other arguments are those of `pack_layer`. Raises StoreError when something cannot be read.
     """
     with BlobWriter(sink, compression, level) as blob:
-        tar = TarStream(blob.write, latest_ns=None if latest_s is None else latest_s * 10**9)
-        _Squash(tar, base).write(tuple(reversed(folders)))
+        _Squash(new_stream(blob, compression, latest_s), base).write(tuple(reversed(folders)))
         return finish_layer(blob, compression)
 
 

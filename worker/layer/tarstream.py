@@ -47,7 +47,7 @@ class TarStream:
             chunk = read(_CHUNK_BYTES if remaining > _CHUNK_BYTES else remaining + 1)
             if len(chunk) > remaining:
                 raise _changed(member, "more")
-            self._append(chunk)
+            self._content(chunk)
             remaining -= len(chunk)
             if not remaining:
                 break
@@ -62,9 +62,16 @@ class TarStream:
         self._flush()
 
     def _header(self, member: Member) -> bytes:
-        if self._latest_ns is not None and member.mtime_ns > self._latest_ns:
-            member = member._replace(mtime_ns=self._latest_ns)
-        return encode_member(member)
+        mtime_ns = self._dated(member)
+        return encode_member(member if mtime_ns == member.mtime_ns else member._replace(mtime_ns=mtime_ns))
+
+    def _dated(self, member: Member) -> int:
+        """What the member's time is said to be, in nanoseconds since 1970."""
+        return member.mtime_ns if self._latest_ns is None else min(member.mtime_ns, self._latest_ns)
+
+    def _content(self, data: bytes) -> None:
+        """Part of a file's content."""
+        self._append(data)
 
     def _append(self, data: bytes) -> None:
         self._pieces.append(data)

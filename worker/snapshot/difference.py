@@ -10,6 +10,7 @@ from ...llb import FileCopy
 from .merged import MergedDirectory
 from .transfer import Copying, CopySettings
 from .tree import join
+from .xattrs import own_xattrs
 
 if TYPE_CHECKING:
     from .merged import MergedTree
@@ -98,7 +99,10 @@ class _Comparing:
         ):
             return
         else:
-            self._writer.open_folder(target)
+            self._writer.open_folder(target)  # with the attributes it had
+            place = self._writer.place(target)
+            for attribute in own_xattrs(place).keys() - now.xattrs(name).keys():
+                os.removexattr(place, attribute)
         self._copying.dress(now, name, found, target)
         self._writer.set_times(target, self._copying.times(found))
 

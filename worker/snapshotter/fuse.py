@@ -104,7 +104,8 @@ def _mount(lowers: Sequence[str], upper: tuple[str, str] | None, *, folder: str)
         raise SandboxError(f"cannot open {_DEVICE}: {error.strerror}", hint=hint) from None
     # Relative names, since the program takes a colon, a comma and a backslash for its own
     names = [os.path.relpath(place, folder) for place in reversed(lowers)]
-    options = f"lowerdir={':'.join(names)}"
+    # Nothing is written later than it was: a file's time would be that of the writing
+    options = f"writeback=0,lowerdir={':'.join(names)}"
     if upper:
         changes, work = (os.path.relpath(place, folder) for place in upper)
         options += f",upperdir={changes},workdir={work},volatile"

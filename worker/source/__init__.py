@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .caches import load_folder_cache as load_folder_cache
     from .caches import load_registry_cache as load_registry_cache
     from .docker_archive import read_docker_archive as read_docker_archive
+    from .filelock import try_lock as try_lock
+    from .git_mirror import mirror_lock as mirror_lock
     from .http_records import DOWNLOADS_SCHEMA as DOWNLOADS_SCHEMA
     from .identifier import parse_identifier as parse_identifier
     from .identifier import resolve_local as resolve_local
@@ -41,11 +43,13 @@ _HOME = {
     "load_folder_cache": "caches",
     "load_registry_cache": "caches",
     "materials_of": "materials",
+    "mirror_lock": "git_mirror",
     "parse_identifier": "identifier",
     "pinned_key": "pinned",
     "read_docker_archive": "docker_archive",
     "read_members": "archive",
     "resolve_local": "identifier",
+    "try_lock": "filelock",
 }
 __all__ = [
     "DOWNLOADS_SCHEMA",
@@ -61,11 +65,13 @@ __all__ = [
     "load_folder_cache",
     "load_registry_cache",
     "materials_of",
+    "mirror_lock",
     "parse_identifier",
     "pinned_key",
     "read_docker_archive",
     "read_members",
     "resolve_local",
+    "try_lock",
 ]
 
 __getattr__ = lazy_face(__name__, _HOME)

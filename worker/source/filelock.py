@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from ...blocking import run_blocking, wait_longer
 from ...errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["file_lock"]
+__all__ = ["file_lock", "try_lock"]
 
 
 @asynccontextmanager
@@ -25,6 +25,16 @@ async def file_lock(path: str) -> AsyncIterator[None]:
         while not _take(file, path):
             waited_s = await wait_longer(waited_s)
         yield
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def try_lock(path: str) -> Iterator[bool]:
+    """Whether nobody has it; if so it is held inside the block. Raises StoreError."""
+    file = _open(path)
+    try:
+        yield _take(file, path)
     finally:
         os.close(file)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .git_command import GitCommand
     from .resolved import Report
 
-__all__ = ["GitMirror", "init_words", "open_mirror"]
+__all__ = ["GitMirror", "init_words", "mirror_lock", "open_mirror"]
 
 _NO_SHALLOW = r"shallow capabilit|does not support (--depth|shallow)|dumb http transport does not support"
 _NOT_ADVERTISED = r"not our ref|unadvertised object|couldn't find remote ref|Server does not allow request"
@@ -36,6 +36,7 @@ class GitMirror:
 
     def __init__(self, git: GitCommand, remote: str) -> None:
         self.git = git
+        self.name = os.path.basename(git.git_dir)  # of its folder
         self._remote = remote
 
     async def has(self, commit: str) -> bool:
@@ -111,7 +112,7 @@ async def open_mirror(root: str, git: GitCommand, remote: str, object_format: st
     root: the state folder. object_format: sha1 or sha256, as git names them. Raises SourceError and StoreError.
     """
     name = blake3_digest(f"{object_format} {remote}".encode()).hex[:32]
-    async with file_lock(f"{root}/locks/git-{name}"):
+    async with file_lock(mirror_lock(root, name)):
         folder = f"{root}/git/{name}"
         if not await run_blocking(os.path.exists, f"{folder}/HEAD"):
             await run_blocking(_make_folder, folder)
@@ -119,6 +120,11 @@ async def open_mirror(root: str, git: GitCommand, remote: str, object_format: st
         # Locks of a git that was killed: nobody else is here now.
         await run_blocking(_remove, f"{folder}/shallow.lock", f"{folder}/packed-refs.lock")
         yield GitMirror(git.at(folder), remote)
+
+
+def mirror_lock(root: str, name: str) -> str:
+    """The file that whoever is in a mirror has locked."""
+    return f"{root}/locks/git-{name}"
 
 
 def init_words(object_format: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import anyio
 from ...blocking import run_blocking
 from ...errors import SourceError
 from ...values import frozen, replace
+from ..uses import GIT_CHECKOUT, GIT_MIRROR
 from .git_access import login_settings, ssh_environment
 from .git_checkout import check_out, keep_git_dir, move_folder, set_times
 from .git_command import GitCommand
@@ -60,6 +61,7 @@ class GitSource:
         self._busy: dict[object, anyio.Lock] = {}
         self._found: dict[tuple[str, str], _Found] = {}
         self._layers: dict[SourceOp, str] = {}
+        self._mirrors: set[str] = set()  # used by this build
         self._submodules = 0
 
     async def resolve(self, op: SourceOp, report: Report) -> str:
@@ -146,7 +148,7 @@ class GitSource:
                 async with self._mirror(target, found) as mirror:
                     seconds = await mirror.time_of(found.object)
                 await run_blocking(set_times, active.fs, seconds)
-            return await run_blocking(self._maker.keep, active)
+            return await run_blocking(self._maker.keep, active, GIT_CHECKOUT, f"{target.shown}#{found.commit}")
         finally:
             with anyio.CancelScope(shield=True):
                 await run_blocking(filling.__exit__, None, None, None)
@@ -198,6 +200,9 @@ class GitSource:
             self._git(target) as git,
             open_mirror(self._root, git, target.remote, object_format) as mirror,
         ):
+            if mirror.name not in self._mirrors:  # its use, once a build
+                self._mirrors.add(mirror.name)
+                await run_blocking(self._maker.uses.note, GIT_MIRROR, [(mirror.name, target.shown)])
             yield mirror
 
     @asynccontextmanager

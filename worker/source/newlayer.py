@@ -11,12 +11,14 @@ from ...digest import Digest
 from ...errors import SourceError, StoreError
 from ..records import LayerRecord, now
 from ..snapshot import LayerId, set_owner
+from ..uses import HTTP_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..records import LayerRecords
     from ..snapshot import ActiveLayer, LayerStore
+    from ..uses import UseRecords
     from .http_file import HttpFile
 
 __all__ = ["FileLayer", "LayerMaker"]
@@ -25,7 +27,8 @@ __all__ = ["FileLayer", "LayerMaker"]
 class LayerMaker:
     """Makes layers and writes down that they are there."""
 
-    def __init__(self, layers: LayerStore, records: LayerRecords) -> None:
+    def __init__(self, layers: LayerStore, records: LayerRecords, uses: UseRecords) -> None:
+        self.uses = uses
         self._layers = layers
         self._records = records
 
@@ -47,9 +50,13 @@ class LayerMaker:
         finally:
             self._layers.discard(active)
 
-    def keep(self, active: ActiveLayer) -> LayerId:
-        """Commit the layer as it is now. Raises StoreError."""
+    def keep(self, active: ActiveLayer, kind: str, title: str) -> LayerId:
+        """Commit the layer as it is now. kind: what made it, as `uses.py` says; title: from where, for people.
+
+        Raises StoreError.
+        """
         layer = self._layers.commit(active)
+        self.uses.note(kind, [(layer, title)])
         self._records.put(LayerRecord(id=layer, created=now()))
         return layer
 
@@ -120,4 +127,4 @@ class FileLayer:
         times = (modified * 10**9, modified * 10**9)
         os.utime(self._fd, ns=times)
         os.utime(self._active.fs, ns=times)
-        return digest, self._maker.keep(self._active)
+        return digest, self._maker.keep(self._active, HTTP_FILE, self._file.shown)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from ..client import NoClient
+from ..uses import UseRecords
 from .http_records import DownloadRecords
 from .newlayer import LayerMaker
 
@@ -54,7 +55,7 @@ class RemoteSources:
         pins: what sources are held to. client: is asked for what logs in; None: there is nothing.
         """
         self._root = str(root)
-        self._maker = LayerMaker(layers, records)
+        self._maker = LayerMaker(layers, records, UseRecords(database))
         self._records = DownloadRecords(database)
         self._handed = handed
         self._pins = pins

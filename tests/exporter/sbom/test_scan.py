@@ -115,15 +115,15 @@ def test_the_same_package_is_told_once(tmp_path: Path) -> None:
 
 
 def numbers(files: ImageFiles) -> Iterator[Package]:
-    for count in range(200_002):
+    for count in range(50_002):
         yield Package(name="n", version=str(count), purl=f"pkg:generic/n@{count:06}", found_in="x")
     files.note("never reached")
 
 
 def test_a_scanner_that_never_ends_is_stopped(tmp_path: Path) -> None:
     found = scan_files(tree_of(tmp_path), Scanner(name="n", version="1", scan=numbers))
-    assert len(found.packages) == 200_000
-    assert found.notes == ("there are more than 200000 packages; the rest is left out",)
+    assert len(found.packages) == 50_000
+    assert found.notes == ("there are more than 50000 packages; the rest is left out",)
 
 
 def test_a_scanner_that_fails_is_named(tmp_path: Path) -> None:
@@ -218,3 +218,20 @@ def test_the_spdx_project_s_own_tools_find_it_valid(tmp_path: Path) -> None:
     path = tmp_path / "a.spdx.json"
     path.write_text(json.dumps(document()))
     assert validator.validate_full_spdx_document(parser.parse_file(str(path))) == []
+
+
+def test_what_could_not_be_read_this_time_is_not_remembered(tmp_path: Path) -> None:
+    class Failing:
+        owners = True
+
+        def stat(self, path: str) -> os.stat_result:
+            return os.stat(__file__)
+
+        def directory(self, path: str) -> Any:
+            raise OSError(5, "Input/output error")
+
+    memo, scanner = ScanMemo(open_database(tmp_path / "state.db", [SCANS_SCHEMA])), load_scanner("")
+    found = scan_files(Failing(), scanner)
+    assert "the rest of the files cannot be read: Input/output error" in found.notes
+    memo.keep(scanner, ["a"], found)
+    assert memo.find(scanner, ["a"]) is None

@@ -233,6 +233,12 @@ def test_a_malformed_record_of_rpm_is_nothing(tmp_path: Path, blob: str) -> None
     assert scan(tmp_path).packages == ()
 
 
+def test_records_that_rpm_has_not_put_into_its_database_are_noted(tmp_path: Path) -> None:
+    sqlite(tmp_path / "var/lib/rpm/rpmdb.sqlite", "CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)")
+    write(tmp_path, {"var/lib/rpm/rpmdb.sqlite-wal": b"x"})
+    assert scan(tmp_path).notes == ("/var/lib/rpm/rpmdb.sqlite-wal was not read: rpm did not close its database",)
+
+
 def test_what_is_no_database_is_noted(tmp_path: Path) -> None:
     write(tmp_path, {"var/lib/rpm/rpmdb.sqlite": b"no database at all" * 100})
     (note,) = scan(tmp_path).notes

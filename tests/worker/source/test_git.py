@@ -15,7 +15,7 @@ from llbuild.errors import SourceError
 from llbuild.llb import SourceOp
 from llbuild.tests.gitserver import GitServer, git_daemon, serve_git, ssh_server
 from llbuild.tests.worker.source.clients import client_with
-from llbuild.worker import SCHEMA, LayerRecords
+from llbuild.worker import SCHEMA, USES_SCHEMA, LayerRecords, UseRecords
 from llbuild.worker.client import NoClient
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import Pins, pinned_key
@@ -64,8 +64,8 @@ def _root(tmp_path: Path) -> Path:
 @asynccontextmanager
 async def a_build(root: Path, client: Client | None = None) -> AsyncIterator[GitSource]:
     """The source as one build has it; the next one shares the state folder."""
-    with closing(open_database(root / "state.db", [SCHEMA])) as database:
-        maker = LayerMaker(LayerStore(root, userxattr=os.geteuid() != 0), LayerRecords(database))
+    with closing(open_database(root / "state.db", [SCHEMA, USES_SCHEMA])) as database:
+        maker = LayerMaker(LayerStore(root, userxattr=os.geteuid() != 0), LayerRecords(database), UseRecords(database))
         yield GitSource(str(root), maker, client or NoClient(), Pins())
 
 

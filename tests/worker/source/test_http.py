@@ -14,7 +14,7 @@ from llbuild.errors import SourceError
 from llbuild.llb import SourceOp
 from llbuild.tests.webserver import WebServer, serve_pages
 from llbuild.tests.worker.source.clients import client_with
-from llbuild.worker import SCHEMA, HandedFile, LayerRecords
+from llbuild.worker import SCHEMA, USES_SCHEMA, HandedFile, LayerRecords, UseRecords
 from llbuild.worker.client import NoClient
 from llbuild.worker.snapshot import LayerStore
 from llbuild.worker.source import DOWNLOADS_SCHEMA, Pins, pinned_key
@@ -58,8 +58,8 @@ async def a_build(
     silence_s: float = 30,
 ) -> AsyncIterator[HttpSource]:
     """The source as one build has it; the next one shares the state folder."""
-    database = open_database(root / "state.db", [SCHEMA, DOWNLOADS_SCHEMA])
-    maker = LayerMaker(LayerStore(root, userxattr=os.geteuid() != 0), LayerRecords(database))
+    database = open_database(root / "state.db", [SCHEMA, DOWNLOADS_SCHEMA, USES_SCHEMA])
+    maker = LayerMaker(LayerStore(root, userxattr=os.geteuid() != 0), LayerRecords(database), UseRecords(database))
     records = DownloadRecords(database)
     async with HttpSource(
         maker, records, client or NoClient(), handed=handed or {}, pins=Pins(), silence_s=silence_s

@@ -1,0 +1,7 @@
+"""`llbuild image COMMAND`: docker's names for what is done with the images of the local store, and `image prune`."""
+
+from __future__ import annotations
+
+from .command import run
+
+__all__ = ["run"]
