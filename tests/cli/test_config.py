@@ -104,6 +104,17 @@ def error_of(text: str) -> ConfigError:
         ("[build]\nmax-parallelism = 0\n", "2:1", "expected a whole number from 1 up, found 0"),
         ("[build]\nshared-parallelism = -1\n", "2:1", "expected a whole number from 0 up, found -1"),
         ("\n[build]\n  keep-going = 1\n", "3:3", "keep-going: expected true or false, found 1"),
+        (
+            '[build]\nisolation = "chroot"\n',
+            "2:1",
+            "isolation: chroot isolates little: it must be asked for each time, by --isolation=chroot",
+        ),
+        ('[build]\nisolation = "oki"\n', "2:1", "isolation: unknown isolation 'oki'; there are sandbox, oci"),
+        (
+            '[build]\nseccomp = "x.json"\n',
+            "2:1",
+            "seccomp: expected unconfined or the absolute path of a profile, found 'x.json'",
+        ),
         ('build.progress = "fancy"\n', "1:1", "unknown form 'fancy'"),
         ("build = 3\n", "1:1", "build: expected a table, found 3"),
         ('[gc]\ninterval = "soon"\n', "2:1", "expected a duration"),
@@ -133,7 +144,9 @@ def test_what_is_wrong_is_said_with_its_place(text: str, place: str, words: str)
 def test_a_complaint_shows_the_line_and_points_at_the_key() -> None:
     report = render_error(error_of('[build]\nprogress = "tty"\nmax-paralel = 4\n'))
     assert "   3 | >>> max-paralel = 4\n     |     ^^^^^^^^^^^\n" in report
-    assert report.endswith("hint: known are max-parallelism, shared-parallelism, progress, keep-going, snapshotter\n")
+    assert report.endswith(
+        "hint: known are max-parallelism, shared-parallelism, progress, keep-going, snapshotter, isolation, oci-runtime, seccomp\n"
+    )
 
 
 def test_the_variable_beats_the_users_file_and_that_the_machines(tmp_path: Path) -> None:
