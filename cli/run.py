@@ -14,6 +14,7 @@ from .security import (
     add_isolation_flags,
     add_security_flag,
     add_snapshotter_flag,
+    configured,
     read_confinement,
     read_snapshotter,
 )
@@ -85,7 +86,7 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
         entrypoint=found.entrypoint,
         interactive=found.interactive,
         terminal=found.tty,
-        confinement=read_confinement(found),
+        confinement=read_confinement(found, configured(options.config.build)),
         network=parse_network(found.network or ""),
         snapshotter=read_snapshotter(found.snapshotter, options.config.build.snapshotter),
     )

@@ -15,14 +15,22 @@ from .system import read_text
 __all__ = ["find_seccomp", "find_user_ids", "probe_sandbox", "seccomp_finding"]
 
 _ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
+_CAP_SYS_CHROOT = 18
 
 
 def probe_sandbox() -> Finding:
     """Whether the built-in executor can make its namespaces."""
     refused = probe_namespaces()
     if refused is not None:
-        return Finding(name="executor", value=f"none: {refused.message}", level=Level.BROKEN, hint=refused.hint)
-    return Finding(name="executor", value="sandbox (built in)")
+        hint = f"{refused.hint}; or --isolation=chroot, which isolates little" if has_chroot() else refused.hint
+        return Finding(name="executor", value=f"none: {refused.message}", level=Level.BROKEN, hint=hint)
+    return Finding(name="executor", value="sandbox (built in); oci and chroot by --isolation")
+
+
+def has_chroot() -> bool:
+    """Whether this process may change its root: what `--isolation=chroot` takes."""
+    status = read_text("/proc/self/status")
+    return any(int(line.split()[1], 16) >> _CAP_SYS_CHROOT & 1 for line in status.splitlines() if line[:7] == "CapEff:")
 
 
 def find_user_ids(root: str) -> Finding:
