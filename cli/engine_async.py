@@ -215,5 +215,11 @@ def _slots(job: Build) -> Slots | None:
 
 
 def _limits(job: Build) -> Limits:
-    limits = Limits(keep_going=job.options.keep_going)
-    return replace(limits, execs=job.options.max_parallelism) if job.options.max_parallelism else limits
+    config, limits = job.options.globals.config.build, Limits()
+    return replace(
+        limits,
+        execs=job.options.max_parallelism or limits.execs,
+        disk=config.max_copies or limits.disk,
+        transfers=config.max_transfers or limits.transfers,
+        keep_going=job.options.keep_going,
+    )

@@ -23,11 +23,12 @@ def start_early(root: Path, confinement: Confinement, *, shared_network: bool) -
     """
     if confinement.isolation != "sandbox":
         return None
-    from ..worker.seccomp import filter_program
+    from ..worker.seccomp import filter_program, notify_program
 
     folder = str(root)
     program = filter_program(folder, confinement.seccomp)
-    return start_helper(folder, program, network=network_program() if shared_network else ())
+    network = network_program() if shared_network else ()
+    return start_helper(folder, program, id_calls=notify_program(folder), network=network)
 
 
 def make_executor(

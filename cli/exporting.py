@@ -103,10 +103,10 @@ class _Export:
 
                 await load_into_engine(image, names_of(self._job.options, output), content, self._emit)
             targets = names_of(self._job.options, output) if output.push else []
-            for number, target in enumerate(targets):
+            if targets:
                 from .pushing import push_built
 
-                await push_built(self._job, image, supply, target, self._worker, near=targets[:number])
+                await push_built(self._job, image, supply, targets, self._worker)
         return image
 
     async def _witness(self) -> Witness:

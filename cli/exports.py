@@ -16,7 +16,7 @@ from ..exporter import (
     export_store,
     stream_archive,
 )
-from ..image import parse_reference, with_insecure
+from ..image import parse_reference
 from ..values import frozen, replace
 from .image_options import AnnotationLevel
 from .job import BuildResult
@@ -225,8 +225,11 @@ def registries_of(options: SolveOptions) -> tuple[RegistryConfig, ...]:
     trusted = [name.domain for output in options.outputs if output.insecure for name in names_of(options, output)]
     caches = [cache.place for cache in options.cache_to if cache.insecure]
     caches += [cache.place for cache in options.cache_from if cache.insecure]
-    for host in dict.fromkeys([*trusted, *(parse_reference(place).domain for place in caches)]):
-        told = with_insecure(told, host)
+    if trusted or caches:
+        from ..image import with_insecure
+
+        for host in dict.fromkeys([*trusted, *(parse_reference(place).domain for place in caches)]):
+            told = with_insecure(told, host)
     return told
 
 

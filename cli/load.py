@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
 from ..image import parse_reference
-from ..worker.source import OciLayoutSource, read_docker_archive, read_members
+from ..worker.source import OciLayoutSource
 from .outputs import STDOUT
 from .parser import CommandParser
 from .solve_options import image_name
@@ -60,15 +58,6 @@ def run(argv: Sequence[str]) -> int:
 
 def _load(path: str, content: ContentStore) -> list[tuple[Descriptor, list[str]]]:
     """Every image with its names; its blobs are in the store. Raises SourceError."""
-    if not os.path.isdir(path):
-        try:
-            with Path(path).open("rb") as file:
-                members = read_members(file, ref=path)
-                if "index.json" not in members and "manifest.json" in members:
-                    found = read_docker_archive(file, content, ref=path)
-                    return [(target, [str(name) for name in names]) for target, names in found]
-        except OSError as error:
-            raise SourceError(f"cannot read {path}: {error.strerror}", ref=path) from error
     layout = OciLayoutSource(path, content)
     images: dict[Descriptor, list[str]] = {}
     for entry in layout.entries():

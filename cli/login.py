@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 
 if TYPE_CHECKING:
     import argparse
@@ -30,11 +30,9 @@ def run(argv: Sequence[str]) -> int:
     parser.add_value("-p", "--password", metavar="PASSWORD", help="password or token; shows in the process list")
     parser.add_flag("--password-stdin", help="take the password from stdin")
     add_registry(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     registry = registry_host(found.registry)
     _check(found)
-    start_log(options)
     if not (found.username or found.password or found.password_stdin) and _logged_in(registry, options.config):
         print("Login Succeeded")
         return 0

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .login import add_registry, registry_host
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +19,8 @@ def run(argv: Sequence[str]) -> int:
     """Log out, and say what is still known."""
     parser = CommandParser("logout", "Forget the login at a registry.", usage="llbuild logout [flags] [REGISTRY]")
     add_registry(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, _ = parser.begin(argv)
     registry = registry_host(found.registry)
-    start_log(options)
     from ..image import Reference, erase_credentials, find_credentials
 
     places = erase_credentials(registry, os.environ)

@@ -38,8 +38,8 @@ def run(argv: Sequence[str]) -> int:
     ]
 
     async def work(emit: Emit) -> None:
-        for name, image in zip(names, images, strict=True):
-            await push_stored(image, name, state.content, emit, registries=options.config.registries)
+        pairs = zip(images, names, strict=True)
+        await push_stored(pairs, state.content, emit, registries=options.config.registries)
 
     with state.leases.take():
         watched(work, quiet=found.quiet)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..digest import Digest
     from ..exporter import AssembledImage, AssembledIndex
     from ..image import LayerBlob, Reference, RegistryConfig
-    from ..solver import Emit
+    from ..solver import Emit, EventReporter
     from ..worker import ContentStore, LayerForms, LayerRecords, LocalWorker
     from .job import Build
 
@@ -33,61 +33,51 @@ async def push_built(
     job: Build,
     image: AssembledImage | AssembledIndex,
     layers: Mapping[str, LayerBlob],
-    name: Reference,
+    names: Sequence[Reference],
     worker: LocalWorker,
-    *,
-    near: Sequence[Reference] = (),
 ) -> None:
-    """Push an image that was just put together.
-
-    layers: its layers as blobs, by name. near: where it was pushed before. Raises SourceError.
-    """
-    with phase(f"pushing {name}", job.display.display) as reporter:
-
-        async def attempt(call: Callable[[], Awaitable[_T]]) -> _T:
-            return await retrying(call, RETRY_DELAYS_S, lambda words: reporter.log(2, f"{words}\n".encode()))
-
-        forms = worker.forms()
-        supply = await run_blocking(supply_layers, layers, job.state.records, forms, reporter.progress)
-        beside = next((other for other in near if other.domain == name.domain), None)
-        if beside is not None:
-            supply = {digest: replace(blob, source=beside) for digest, blob in supply.items()}
-        async with RegistryPusher(registries_of(job.options)) as registry:
-            await push_image(
-                registry,
-                name,
-                [supply[digest] for digest in dict.fromkeys(layer.digest for layer in image.layers)],
-                tuple(image.small_blobs()),
-                store=job.state.content,
-                report=reporter.progress,
-                attempt=attempt,
-            )
+    """Push an image that was just put together. layers: its layers as blobs, by name. Raises SourceError."""
+    forms = worker.forms()
+    async with RegistryPusher(registries_of(job.options)) as registry:
+        for number, name in enumerate(names):
+            with phase(f"pushing {name}", job.display.display) as reporter:
+                supply = await run_blocking(supply_layers, layers, job.state.records, forms, reporter.progress)
+                beside = next((other for other in names[:number] if other.domain == name.domain), None)
+                if beside is not None:
+                    supply = {digest: replace(blob, source=beside) for digest, blob in supply.items()}
+                blobs = [supply[digest] for digest in dict.fromkeys(layer.digest for layer in image.layers)]
+                await _push(registry, image, name, blobs, job.state.content, reporter)
 
 
 async def push_stored(
-    image: AssembledImage | AssembledIndex,
-    name: Reference,
+    images: Iterable[tuple[AssembledImage | AssembledIndex, Reference]],
     content: ContentStore,
     emit: Emit,
     *,
     registries: Iterable[RegistryConfig],
 ) -> None:
-    """Push an image that is in the store, whole. Raises SourceError."""
-    with phase(f"pushing {name}", emit) as reporter:
+    """Push images that are in the store, whole, each by its name. Raises SourceError."""
+    async with RegistryPusher(registries) as registry:
+        for image, name in images:
+            with phase(f"pushing {name}", emit) as reporter:
+                layers = {layer.digest: layer for layer in image.layers}.values()
+                blobs = [PushedBlob(descriptor=layer) for layer in layers]
+                await _push(registry, image, name, blobs, content, reporter)
 
-        async def attempt(call: Callable[[], Awaitable[_T]]) -> _T:
-            return await retrying(call, RETRY_DELAYS_S, lambda words: reporter.log(2, f"{words}\n".encode()))
 
-        async with RegistryPusher(registries) as registry:
-            await push_image(
-                registry,
-                name,
-                [PushedBlob(descriptor=layer) for layer in {layer.digest: layer for layer in image.layers}.values()],
-                tuple(image.small_blobs()),
-                store=content,
-                report=reporter.progress,
-                attempt=attempt,
-            )
+async def _push(
+    registry: RegistryPusher,
+    image: AssembledImage | AssembledIndex,
+    name: Reference,
+    blobs: Iterable[PushedBlob],
+    content: ContentStore,
+    reporter: EventReporter,
+) -> None:
+    async def attempt(call: Callable[[], Awaitable[_T]]) -> _T:
+        return await retrying(call, RETRY_DELAYS_S, lambda words: reporter.log(2, f"{words}\n".encode()))
+
+    documents = tuple(image.small_blobs())
+    await push_image(registry, name, blobs, documents, store=content, report=reporter.progress, attempt=attempt)
 
 
 def supply_layers(

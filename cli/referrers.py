@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from .listing import add_format, render_json, wants_json
-from .parser import CommandParser, read_globals, start_log
+from .parser import CommandParser
 from .tables import render_table
 from .units import human_size
 
@@ -30,10 +29,8 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("name", metavar="NAME", help="image in a registry; of an index, the index is meant")
     parser.add_value("--artifact-type", metavar="TYPE", help="only those of this type")
     add_format(parser)
-    found = parser.parse(argv)
-    options = read_globals(found, os.environ)
+    found, options = parser.begin(argv)
     as_json = wants_json(found)
-    start_log(options)
     import anyio
 
     from ..image import parse_reference

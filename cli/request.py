@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..worker import HandedFile
     from .compile_options import CompileOptions
 
+_ARCHIVES = ("oci-layout", "oci-archive", "docker-archive")  # which of them it is shows when it is read
+
 __all__ = ["BuildInput", "build_input", "check_syntax"]
 
 
@@ -122,8 +124,9 @@ def _frontend(name: str) -> CompilingFrontend:
 
 def _named_context(name: str, source: str, folders: dict[str, Path]) -> str:
     """The option's value: folders are handed over under the context's own name."""
-    if source.startswith("oci-layout://"):
-        return "oci-layout://" + os.path.abspath(source.removeprefix("oci-layout://"))
+    scheme, mark, place = source.partition("://")
+    if mark and scheme in _ARCHIVES:
+        return "oci-layout://" + os.path.abspath(place)
     if source.startswith("docker-image://"):
         return source
     if is_remote(source):
@@ -132,7 +135,8 @@ def _named_context(name: str, source: str, folders: dict[str, Path]) -> str:
         raise SourceError(
             f"build context {name}={source} is of no known kind",
             ref=source,
-            hint="expected a folder, docker-image://REF, oci-layout://PATH, a URL or a git repository",
+            hint="expected a folder, docker-image://REF, oci-layout://PATH, docker-archive://FILE, a URL or a git"
+            " repository",
         )
     path = Path(source)
     check_folder(path, f"build context {name}={source}")

@@ -59,6 +59,8 @@ def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
     build, defaults, gc = config.build, config.defaults, config.gc
     yield "build.max-parallelism", str(build.max_parallelism or "as the machine allows")
     yield "build.shared-parallelism", _limit(build.shared_parallelism)
+    yield "build.max-copies", str(build.max_copies or "as the machine allows")
+    yield "build.max-transfers", str(build.max_transfers or "as the machine allows")
     yield "build.keep-going", _said(build.keep_going)
     yield "build.snapshotter", build.snapshotter or "auto"
     yield "build.isolation", build.isolation

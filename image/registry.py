@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Document", "RegistryClient"]
 
 _ACCEPT = ", ".join(MANIFEST_TYPES)
+_NO_HEAD = frozenset({405, 501})  # from registries that only know GET
 _WORTH_GOING_ON_BYTES = 64 << 10  # what broke off after less is not asked for again at once
 
 
@@ -61,7 +62,7 @@ class RegistryClient(RegistrySession):
 
         async def ask(place: Place) -> Digest | None:
             target = f"manifests/{_wanted(reference)}"
-            async with self._request("HEAD", place, target, headers={"Accept": _ACCEPT}) as response:
+            async with self._request("HEAD", place, target, headers={"Accept": _ACCEPT}, expected=_NO_HEAD) as response:
                 return _claimed(response.headers.get("docker-content-digest", ""))
 
         return await self._read(reference, ask)

@@ -101,7 +101,7 @@ class Admission:
                     return await self._token(host, challenge, repository, access)
                 if asks_for_password(header):
                     credentials = await self._known_credentials(repository)
-                    if credentials is not None and credentials.basic != shown:
+                    if credentials is not None and credentials.username and credentials.basic != shown:
                         self._passwords[repository.name] = credentials.basic
                         return credentials.basic
             return ""

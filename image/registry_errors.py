@@ -49,7 +49,7 @@ async def check_status(
         words = f"{ref}: {host} limits the rate of requests{await _detail(response)}{spoken_limit(response.headers)}"
         raise SourceError(words, ref=ref, hint=hint, transient=True, retry_after_s=wait_s)
     detail = await _detail(response)
-    hint = ""
+    hint = "" if wait_s is None else f"try again in {spoken_duration(wait_s)}"
     if status == 400 and response.url.scheme == "http":  # what TLS servers answer; to a HEAD, without saying why
         address = response.url.netloc.decode()
         hint = f'if it speaks TLS, say http = false in [registry."{address}"] of the config file'

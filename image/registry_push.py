@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["RegistryPusher"]
 
 _CHUNK_BYTES = 64 << 20  # a registry syncs its disk after each
+_READ_BYTES = 4 << 20  # at once: going to another thread and back takes its time on a machine that is busy
 _PIECE_BYTES = 1 << 20
 _BYTES = "application/octet-stream"
 _EMPTY = {"Content-Length": "0"}
@@ -68,6 +69,7 @@ class RegistryPusher(ReferrersClient):
         super().__init__(registries)
         self._chunk_bytes = chunk_bytes
         self._uploads: dict[tuple[str, Digest], _Upload] = {}  # those that broke off
+        self._there: set[tuple[str, Digest]] = set()  # blobs that repositories are known to have
         self._without_chunks: set[str] = set()  # registries
         self._listing: dict[tuple[str, Digest], anyio.Lock] = {}  # of referrers, by repository and subject
 
@@ -76,10 +78,15 @@ class RegistryPusher(ReferrersClient):
         return await self._has_blob(await self._home(reference), digest)
 
     async def _has_blob(self, place: Place, digest: Digest) -> bool:
+        known = (place.repository.name, digest)
+        if known in self._there:
+            return True
         async with self._request(
             "HEAD", place, f"blobs/{digest}", headers={}, access=PUSH, expected=_MISSING
         ) as response:
-            return response.status_code != 404
+            if response.status_code != 404:
+                self._there.add(known)
+        return known in self._there
 
     async def mount_blob(self, reference: Reference, digest: Digest, source: Reference) -> bool:
         """Have the registry take the blob over from another of its repositories; False: it does not, whatever for.
@@ -93,6 +100,7 @@ class RegistryPusher(ReferrersClient):
         try:
             async with self._request("POST", place, target, headers=_EMPTY, access=access) as response:
                 if response.status_code == 201:
+                    self._there.add((reference.name, digest))
                     return True
                 # The registry has begun an upload instead.
                 self._uploads[reference.name, digest] = self._begun(place, response)
@@ -120,6 +128,7 @@ class RegistryPusher(ReferrersClient):
         if upload.offset or (large and reference.domain not in self._without_chunks):
             upload = await self._send_chunks(place, blob, upload, open_blob, report)
         await self._finish(place, blob, upload, open_blob, report)
+        self._there.add((reference.name, blob.digest))
         return True
 
     async def push_manifest(self, reference: Reference, media_type: str, data: bytes) -> Digest:
@@ -269,11 +278,13 @@ def _pieces(open_blob: OpenBlob, blob: Descriptor, offset: int, size: int, repor
     async def body() -> AsyncIterator[bytes]:
         sent = 0
         while sent < size:
-            piece = await run_blocking(read, offset + sent, min(_PIECE_BYTES, size - sent))
-            if not piece:
+            data = await run_blocking(read, offset + sent, min(_READ_BYTES, size - sent))
+            if not data:
                 raise SourceError(f"blob {blob.digest} is shorter than {blob.size_bytes} bytes", ref=blob.digest)
-            yield piece
-            sent += len(piece)
-            report(f"pushing {blob.digest.short}", offset + sent, blob.size_bytes)
+            for start in range(0, len(data), _PIECE_BYTES):
+                piece = data[start : start + _PIECE_BYTES]
+                yield piece
+                sent += len(piece)
+                report(f"pushing {blob.digest.short}", offset + sent, blob.size_bytes)
 
     return body

@@ -217,11 +217,17 @@ def image(ref: str, *, platform: Platform | None = None) -> State:
     return source(f"docker-image://{ref}", platform=platform)
 
 
-def local(name: str, *, follow: Sequence[str] = (), exclude: Sequence[str] = ()) -> State:
-    """A folder the caller hands to the build under `name`."""
+def local(name: str, *, follow: Sequence[str] = (), include: Sequence[str] = (), exclude: Sequence[str] = ()) -> State:
+    """A folder the caller hands to the build under `name`.
+
+    follow: paths that are read of it, with what links on the way point at. include, exclude: patterns as in a
+    .dockerignore; without `include`, everything.
+    """
     attrs = {}
     if follow:
         attrs["local.followpaths"] = json.dumps(list(follow))
+    if include:
+        attrs["local.includepattern"] = json.dumps(list(include))
     if exclude:
         attrs["local.excludepatterns"] = json.dumps(list(exclude))
     return source(f"local://{name}", attrs)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..llb import Metadata, check_links, merge_metadata, vertex_name
 from ..values import frozen
-from .keys import is_local
+from .keys import is_local, selections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,14 +31,25 @@ class Graph:
         """What people call the vertex."""
         return vertex_name(self.vertices[vertex], self.metadata.get(vertex))
 
-    def ignoring_cache(self) -> set[Digest]:
-        """Vertices that must run although a result may be known: those told so, and whatever is built on them."""
+    def ignoring_cache(self) -> tuple[set[Digest], set[Digest]]:
+        """Vertices that must run although a result may be known: those told so, and what is built on them.
+
+        And all that has one of these anywhere below: what only reads files of them need not run when these came out
+        the same, which nobody knows before.
+        """
         ignoring: set[Digest] = set()
+        unsure: set[Digest] = set()
         for digest, vertex in self.vertices.items():
-            told = self.metadata.get(digest, _SILENT).ignore_cache and not is_local(vertex)
-            if told or any(edge.vertex in ignoring for edge in vertex.inputs):
+            if self.metadata.get(digest, _SILENT).ignore_cache and not is_local(vertex):
                 ignoring.add(digest)
-        return ignoring
+                unsure.add(digest)
+                continue
+            if any(edge.vertex in unsure for edge in vertex.inputs):
+                unsure.add(digest)
+                read = selections(vertex)
+                if any(edge.vertex in ignoring for index, edge in enumerate(vertex.inputs) if index not in read):
+                    ignoring.add(digest)
+        return ignoring, unsure
 
 
 def load(definitions: Iterable[Definition]) -> Graph:

@@ -134,11 +134,11 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
                 key = selected_key(key, read[index])
             inputs.append((key, edge.output))
         keys[digest] = combine(op_keys[digest], inputs)
-    ignoring = frozenset(graph.ignoring_cache())
+    ignoring, unsure = graph.ignoring_cache()
     version = store.version()
-    hits, todo = _probe(graph, keys, ignoring, worker, store)
+    hits, todo = _probe(graph, keys, unsure, worker, store)
     while not store.use(hits.values()):  # somebody cleaned up meanwhile
-        hits, todo = _probe(graph, keys, ignoring, worker, store)
+        hits, todo = _probe(graph, keys, unsure, worker, store)
     missed = frozenset(todo)
     spared = (key for digest, key in keys.items() if digest not in hits and digest not in missed)
     store.keep_below(hits.values(), spared)
@@ -151,7 +151,7 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
         contents=contents,
         hits=hits,
         todo=todo,
-        ignoring=ignoring,
+        ignoring=frozenset(ignoring),
         store_version=version,
     )
 
@@ -169,14 +169,14 @@ def _local_contents(
 
 
 def _probe(
-    graph: Graph, keys: Mapping[Digest, Key], ignoring: frozenset[Digest], worker: Prober, store: CacheStore
+    graph: Graph, keys: Mapping[Digest, Key], unsure: set[Digest], worker: Prober, store: CacheStore
 ) -> tuple[dict[Digest, Record], tuple[Digest, ...]]:
-    """From the targets down, a level at a time: one look-up per level."""
+    """From the targets down, a level at a time: one look-up per level. unsure: not to be looked up by these keys."""
     hits: dict[Digest, Record] = {}
     missed: set[Digest] = set()
     level = {edge.vertex for edge in graph.roots}
     while level:
-        askable = {d for d in level if d not in ignoring and not is_local(graph.vertices[d])}
+        askable = {d for d in level if d not in unsure and not is_local(graph.vertices[d])}
         found = store.find({keys[digest] for digest in askable})
         below: set[Digest] = set()
         for digest in level:

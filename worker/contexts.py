@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import SourceError
 from ..values import frozen
+from .selected import including, with_links
 from .snapshot import FileDigests, FolderTree
 
 if TYPE_CHECKING:
@@ -63,22 +64,27 @@ class Contexts:
         self._store = digests
         self._uses = uses
         self._digests: dict[Path, FileDigests] = {}
-        self._trees: dict[SourceOp, FolderTree] = {}
+        self._trees: dict[tuple[SourceOp, bool], FolderTree] = {}
 
-    def tree(self, op: SourceOp) -> FolderTree:
-        """What a `local://` source shows: its folder, less what it excludes.
+    def tree(self, op: SourceOp, *, whole: bool = False) -> FolderTree:
+        """What a `local://` source shows: its folder, or what it includes of that, less what it excludes.
 
+        whole: for who takes all of it, and not what lies at some path.
         Raises SourceError when no folder of that name was handed over or it cannot be read.
         """
-        tree = self._trees.get(op)
+        whole = whole and op.attr("local.followpaths") is not None
+        tree = self._trees.get((op, whole))
         if tree is None:
             folder = self._folders.get(op.ref)
             if folder is None:
                 known = ", ".join(sorted(self._folders)) or "none"
                 raise SourceError(f"no build context named {op.ref!r} was given; there are: {known}", ref=op.ref)
-            excludes = (*_patterns(op, "local.excludepatterns"), *self._own(folder))
+            wanted = list(_patterns(op, "local.includepattern"))
+            if whole:
+                wanted += with_links(str(folder), _patterns(op, "local.followpaths"))
+            excludes = including(wanted, (*_patterns(op, "local.excludepatterns"), *self._own(folder)))
             tree = FolderTree(str(folder), excludes=excludes, digests=self._digests_of(folder))
-            self._trees[op] = tree
+            self._trees[op, whole] = tree
         return tree
 
     def remember(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import SourceError
 from ..platforms import host_platform
 from .records import ready_blob
+from .selected import takes_all
 from .snapshot import LayerId, MergedTree, read_contents
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from .snapshot import Contents, LayerStore
     from .source import Pins
 
-__all__ = ["REMOTE_SCHEMES", "Prober", "image_key"]
+__all__ = ["REMOTE_SCHEMES", "Prober", "image_key", "layer_limit"]
+
+_DIGITS = 9  # of a number of layers
 
 REMOTE_SCHEMES = frozenset({"git", "http", "https"})
 
@@ -56,8 +59,8 @@ class Prober:
 
     def _pinned(self, op: SourceOp, platform: Platform | None) -> str | None:
         if op.scheme in {"docker-image", "oci-layout"}:
-            _, at, digest = self.pins.image(op.identifier).rpartition("@")
-            return image_key(digest, platform) if at else None
+            _, at, digest = self.pins.image(op.identifier, platform or host_platform()).rpartition("@")
+            return image_key(digest, platform, layer_limit(op)) if at else None
         if op.scheme in REMOTE_SCHEMES:
             from .source import pinned_key
 
@@ -67,7 +70,9 @@ class Prober:
     def local_contents(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Contents:
         found = self._read.get((op, selection))
         if found is None:
-            found = self._read[op, selection] = read_contents(self.contexts.tree(op), selection)
+            found = self._read[op, selection] = read_contents(
+                self.contexts.tree(op, whole=takes_all(selection)), selection
+            )
         return found
 
     def available(self, ref: tuple[str, ...]) -> bool:
@@ -97,6 +102,18 @@ class Prober:
         return bool(record.origin) or (record.blob is not None and self.content.has(record.blob.digest))
 
 
-def image_key(digest: str, platform: Platform | None) -> str:
-    """What an image source stands for: the digest may be an index's, in which each platform has its own image."""
-    return f"image@{digest} for {platform or host_platform()}"
+def image_key(digest: str, platform: Platform | None, limit: int = 0) -> str:
+    """What an image source stands for: the digest may be an index's, in which each platform has its own image.
+
+    limit: how many of its layers count, from the bottom; 0: all.
+    """
+    key = f"image@{digest} for {platform or host_platform()}"
+    return f"{key}, {limit} layers" if limit else key
+
+
+def layer_limit(op: SourceOp) -> int:
+    """How many layers an image source wants, from the bottom; 0: all. Raises SourceError."""
+    text = op.attr("image.layerlimit") or op.attr("oci.layerlimit") or "0"
+    if not (text.isascii() and text.isdecimal()) or len(text) > _DIGITS:
+        raise SourceError(f"image.layerlimit of {op.identifier} is {text!r}; expected a number", ref=op.identifier)
+    return int(text)

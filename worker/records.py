@@ -1,12 +1,13 @@
 """What is known about each layer: its diffID, its blob, where it can be had again.
 
-    layers(id, created, diff_id, unpacked_bytes, digest, media_type, size_bytes, origin, stamp, last_used, uses, lease,
-           disk_bytes)
+    layers(id, created, diff_id, unpacked_bytes, digest, media_type, size_bytes, origin, stamp, annotations, last_used,
+           uses, lease, disk_bytes)
     forms(layer, form, digest, media_type, size_bytes, stamp)      the layer's blobs in other compressions
 
 `id` is the layer's name in refs and in the layer store; `created` RFC 3339; `diff_id` and the blob's columns are empty
 until the layer was packed; `origin` is the identifier of an image (or a cache) that its blob can be fetched from, ""
-for layers made here; `stamp` is what the blob's file looked like when its digest was last known to be right. The rest
+for layers made here; `annotations` are those of the blob's descriptor by which others read it piece by piece, as JSON;
+`stamp` is what the blob's file looked like when its digest was last known to be right. The rest
 is for cleaning up: use by other ways than results (see `leases.py`), and what the unpacked layer takes on the disk, -1
 while unknown.
 """
@@ -35,14 +36,15 @@ __all__ = ["SCHEMA", "LayerRecord", "LayerRecords", "now", "ready_blob", "ready_
 
 SCHEMA = Schema(
     "layers",
-    2,
+    3,
     (
         LEASE_TABLE,
         """CREATE TABLE IF NOT EXISTS layers (
             id TEXT PRIMARY KEY, created TEXT NOT NULL, diff_id TEXT NOT NULL, unpacked_bytes INTEGER NOT NULL,
             digest TEXT NOT NULL, media_type TEXT NOT NULL, size_bytes INTEGER NOT NULL, origin TEXT NOT NULL,
             stamp TEXT NOT NULL DEFAULT '', last_used REAL NOT NULL DEFAULT 0, uses INTEGER NOT NULL DEFAULT 0,
-            lease INTEGER NOT NULL DEFAULT 0, disk_bytes INTEGER NOT NULL DEFAULT -1
+            lease INTEGER NOT NULL DEFAULT 0, disk_bytes INTEGER NOT NULL DEFAULT -1,
+            annotations TEXT NOT NULL DEFAULT ''
         ) WITHOUT ROWID""",
         "CREATE INDEX IF NOT EXISTS layers_by_diff_id ON layers (diff_id)",
         """CREATE TABLE IF NOT EXISTS forms (
@@ -56,9 +58,15 @@ SCHEMA = Schema(
         (2, "ALTER TABLE layers ADD COLUMN uses INTEGER NOT NULL DEFAULT 0"),
         (2, "ALTER TABLE layers ADD COLUMN lease INTEGER NOT NULL DEFAULT 0"),
         (2, "ALTER TABLE layers ADD COLUMN disk_bytes INTEGER NOT NULL DEFAULT -1"),
+        (3, "ALTER TABLE layers ADD COLUMN annotations TEXT NOT NULL DEFAULT ''"),
     ),
 )
-_COLUMNS = "id, created, diff_id, unpacked_bytes, digest, media_type, size_bytes, origin, stamp"
+_COLUMNS = "id, created, diff_id, unpacked_bytes, digest, media_type, size_bytes, origin, stamp, annotations"
+# eStargz's, and those of podman's zstd:chunked
+_KEPT_ANNOTATIONS = (
+    *("containerd.io/snapshot/stargz/", "io.containers.estargz."),
+    *("io.github.containers.zstd-chunked.", "io.containers.zstd-chunked."),
+)
 
 
 @frozen
@@ -127,10 +135,11 @@ class LayerRecords:
         now_s = time.time()
         self._database.execute(
             f"INSERT INTO layers ({_COLUMNS}, last_used, uses, lease)"  # noqa: S608  constants
-            f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, {LATEST})"
+            f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, {LATEST})"
             " ON CONFLICT (id) DO UPDATE SET created = excluded.created, diff_id = excluded.diff_id,"
             " unpacked_bytes = excluded.unpacked_bytes, digest = excluded.digest, media_type = excluded.media_type,"
             " size_bytes = excluded.size_bytes, origin = excluded.origin, stamp = excluded.stamp,"
+            " annotations = excluded.annotations,"
             " last_used = excluded.last_used, lease = excluded.lease",
             (
                 record.id,
@@ -142,6 +151,7 @@ class LayerRecords:
                 blob.size_bytes if blob else 0,
                 record.origin,
                 record.stamp,
+                _encoded(blob.annotations) if blob else "",
                 now_s,
             ),
         )
@@ -214,9 +224,34 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _read(row: tuple[str, str, str, int, str, str, int, str, str]) -> LayerRecord:
-    layer, created, diff_id, unpacked, digest, media_type, size, origin, stamp = row
-    blob = Descriptor(media_type=media_type, digest=parse_digest(digest), size_bytes=size) if digest else None
+def _encoded(annotations: tuple[tuple[str, str], ...]) -> str:
+    """Those that are kept, as JSON; "" when there are none."""
+    kept = [pair for pair in annotations if pair[0].startswith(_KEPT_ANNOTATIONS)]
+    if not kept:
+        return ""
+    import json
+
+    return json.dumps(kept)
+
+
+def _decoded(text: str) -> tuple[tuple[str, str], ...]:
+    if not text:
+        return ()
+    import json
+
+    return tuple((str(key), str(value)) for key, value in json.loads(text))
+
+
+def _read(row: tuple[str, str, str, int, str, str, int, str, str, str]) -> LayerRecord:
+    layer, created, diff_id, unpacked, digest, media_type, size, origin, stamp, annotations = row
+    blob = None
+    if digest:
+        blob = Descriptor(
+            media_type=media_type,
+            digest=parse_digest(digest),
+            size_bytes=size,
+            annotations=_decoded(annotations),
+        )
     return LayerRecord(
         id=layer,
         created=created,

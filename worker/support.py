@@ -21,11 +21,11 @@ _GIT = (
 )
 # Attributes of sources that are heeded, or that only tell BuildKit how to do the same faster.
 _KNOWN_ATTRS = {
-    "docker-image": ("image.resolvemode", "image.recordtype"),
-    "oci-layout": ("oci.session", "oci.store"),
+    "docker-image": ("image.resolvemode", "image.recordtype", "image.layerlimit"),
+    "oci-layout": ("oci.session", "oci.store", "oci.layerlimit"),
     "local": (
         *("local.session", "local.unique", "local.sharedkeyhint", "local.differ"),
-        *("local.followpaths", "local.excludepatterns"),
+        *("local.followpaths", "local.excludepatterns", "local.includepattern"),
     ),
     "git": _GIT,
     "http": (*_HTTP, *_HEADERS),

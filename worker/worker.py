@@ -14,9 +14,10 @@ from .client import NoClient
 from .execop import ExecTools, run_exec_op
 from .executor import CgroupSpec
 from .fileop import run_file_op
-from .prober import REMOTE_SCHEMES, Prober, image_key
+from .prober import REMOTE_SCHEMES, Prober, image_key, layer_limit
 from .records import LayerRecord, now
 from .reporter import SILENT, Reporter
+from .selected import takes_all
 from .snapshot import MergedTree, Snapshot, read_contents
 from .snapshotter import OverlaySnapshotter
 from .stacks import Stacks, note_image_layers
@@ -95,9 +96,10 @@ class LocalWorker(Prober):
         if op.scheme in REMOTE_SCHEMES:
             key = await self._remote.resolve(op, reporter.progress)
         else:
-            image = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
-            self.pins.note_image(op.identifier, image.digest)
-            key = image_key(image.digest, platform)
+            wanted = platform or host_platform()
+            image = await self._images.resolve(op.identifier, wanted, _mode(op))
+            self.pins.note_image(op.identifier, image, wanted)
+            key = image_key(image.digest, platform, layer_limit(op))
         self.resolved[op, platform] = key
         return key
 
@@ -160,20 +162,22 @@ class LocalWorker(Prober):
             layer = await self._remote.fetch(op, reporter.progress)
             self._stacks.seen([layer])
             return (layer,)
-        identifier = self.pins.image(op.identifier)
+        wanted = vertex.platform or host_platform()
         try:
-            resolved = await self._images.resolve(identifier, vertex.platform or host_platform(), _mode(op))
+            resolved = await self._images.resolve(self.pins.image(op.identifier, wanted), wanted, _mode(op))
         except SourceError as error:
-            self.pins.explain_image(error, op.identifier)
+            self.pins.explain_image(error, op.identifier, wanted)
             raise
         ref = await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
         self.lost.difference_update(ref)  # there is a place to have them from again
-        return ref
+        return ref[: layer_limit(op) or None]
 
     async def _file(self, op: FileOp, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
         sources: list[Snapshot | FolderTree] = []
-        for ref in inputs:
-            tree = self._local_tree(ref)
+        for number, ref in enumerate(inputs):
+            copies = (step.action for step in op.steps if step.secondary_input == number)
+            whole = takes_all(copy for copy in copies if isinstance(copy, FileCopy))
+            tree = self._local_tree(ref, whole=whole)
             sources.append(await self._unpacked(ref, reporter) if tree is None else tree)
         made = await run_blocking(self._run_file_op, op, sources)
         return tuple(snapshot.layers for snapshot in made)
@@ -217,13 +221,13 @@ class LocalWorker(Prober):
                 self.records.put(LayerRecord(id=layer, created=now()))
         self._stacks.seen(tops)
 
-    def _local_tree(self, ref: Ref) -> FolderTree | None:
+    def _local_tree(self, ref: Ref, *, whole: bool = False) -> FolderTree | None:
         op = self._locals.get(ref[0]) if len(ref) == 1 else None
-        return None if op is None else self.contexts.tree(op)
+        return None if op is None else self.contexts.tree(op, whole=whole)
 
     async def _mounted(self, ref: Ref) -> Ref:
         """The ref in layers: a client's folder is copied into one."""
-        tree = self._local_tree(ref)
+        tree = self._local_tree(ref, whole=True)
         if tree is None:
             return ref
         copy = FileCopy(src="/", dest="/", dir_copy_contents=True)

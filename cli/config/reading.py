@@ -64,12 +64,18 @@ def _leaves(values: dict[str, Any], path: tuple[str | int, ...]) -> list[tuple[s
 
 
 def _build(table: Table) -> BuildConfig:
-    parallelism = ("max-parallelism", "shared-parallelism")
-    table.check((*parallelism, "progress", "keep-going", "snapshotter", "isolation", "oci-runtime", "seccomp"))
+    table.check(
+        (
+            *("max-parallelism", "shared-parallelism", "max-copies", "max-transfers"),
+            *("progress", "keep-going", "snapshotter", "isolation", "oci-runtime", "seccomp"),
+        )
+    )
     shared = table.number("shared-parallelism", -1, least=0)
     return BuildConfig(
         max_parallelism=table.number("max-parallelism", 0, least=1),
         shared_parallelism=None if shared < 0 else shared,
+        max_copies=table.number("max-copies", 0, least=1),
+        max_transfers=table.number("max-transfers", 0, least=1),
         progress=table.parsed("progress", _progress, "auto"),
         keep_going=table.flag("keep-going"),
         snapshotter=table.parsed("snapshotter", snapshotter_name, ""),

@@ -24,6 +24,8 @@ class BuildConfig:
 
     max_parallelism: int = 0  # 0: as the machine allows
     shared_parallelism: int | None = None  # of all builds together; None: as the machine allows; 0: no limit
+    max_copies: int = 0  # of one build; 0: as the machine allows
+    max_transfers: int = 0  # likewise
     progress: str = "auto"
     keep_going: bool = False
     snapshotter: str = ""  # "": the first that works

@@ -11,7 +11,7 @@ import pytest
 from llbuild.cli.compile import parse_compile
 from llbuild.cli.compile_options import CompileOptions
 from llbuild.cli.config.reading import parse_config
-from llbuild.cli.config.values import Config, GcConfig, find_config, load_config
+from llbuild.cli.config.values import BuildConfig, Config, GcConfig, find_config, load_config
 from llbuild.cli.graph import parse_graph
 from llbuild.cli.main import main
 from llbuild.cli.options import parse_build
@@ -65,6 +65,12 @@ http = true
 def test_without_a_file_everything_is_at_its_default() -> None:
     assert load_config({}) == Config()
     assert Config().gc == GcConfig(enabled=True, interval_s=3600.0)
+
+
+def test_limits_are_of_steps_copies_and_transfers_and_of_all_builds_together() -> None:
+    build = parse_config("[build]\nshared-parallelism = 0\nmax-copies = 3\nmax-transfers = 2\n", "c.toml").build
+    assert (build.shared_parallelism, build.max_copies, build.max_transfers) == (0, 3, 2)
+    assert (BuildConfig().shared_parallelism, BuildConfig().max_copies, BuildConfig().max_transfers) == (None, 0, 0)
 
 
 def test_everything_a_file_can_say() -> None:
@@ -142,8 +148,8 @@ def test_what_is_wrong_is_said_with_its_place(text: str, place: str, words: str)
 def test_a_complaint_shows_the_line_and_points_at_the_key() -> None:
     report = render_error(error_of('[build]\nprogress = "tty"\nmax-paralel = 4\n'))
     assert "   3 | >>> max-paralel = 4\n     |     ^^^^^^^^^^^\n" in report
-    known = "max-parallelism, shared-parallelism, progress, keep-going, snapshotter, isolation, oci-runtime, seccomp"
-    assert report.endswith(f"hint: known are {known}\n")
+    known = "max-parallelism, shared-parallelism, max-copies, max-transfers, progress, keep-going, snapshotter"
+    assert report.endswith(f"hint: known are {known}, isolation, oci-runtime, seccomp\n")
 
 
 def test_the_variable_beats_the_users_file_and_that_the_machines(tmp_path: Path) -> None:

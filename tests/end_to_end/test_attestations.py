@@ -153,6 +153,7 @@ def test_skopeo_copies_it_whole_and_a_store_takes_it_back(
     assert "as it should be" in llbuild("verify").stdout
 
 
+@pytest.mark.slow
 def test_pull_keeps_what_is_said_and_runs_the_image(
     llbuild: Llbuild, context: Callable[..., Path], registry: Registry, tmp_path: Path
 ) -> None:
@@ -387,6 +388,7 @@ def scanner_image(llbuild: Llbuild, folder: Path, script: str) -> None:
     llbuild.build("-t", "scanner:1", folder)
 
 
+@pytest.mark.slow
 def test_a_scanner_may_be_an_image_as_with_buildkit(
     llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
 ) -> None:

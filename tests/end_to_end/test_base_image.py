@@ -99,3 +99,20 @@ def test_a_layer_that_says_nothing_of_its_folders_leaves_them_as_they_were(
     assert "/lib64 -> usr/lib64" in seen
     assert seen.endswith("y\n")
     assert (tmp_path / "out/usr/lib64/y").is_file()
+
+
+@pytest.mark.parametrize("form", ["oci-layout", "docker-archive", "oci-archive"])
+def test_an_archive_is_built_on_where_it_lies(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, form: str
+) -> None:
+    """Archives that skopeo wrote, by a word for what they are or by the common one."""
+    layout, archive = tmp_path / "layout", tmp_path / "archive.tar"
+    llbuild("build", "-t", "base:1", "-o", f"type=oci,tar=false,dest={layout}", context("FROM busybox\nRUN echo >/a\n"))
+    kind = "docker-archive" if form == "oci-layout" else form
+    skopeo = [require_tool("skopeo"), "--insecure-policy", "copy", "-q", f"oci:{layout}:1"]
+    run_tool([*skopeo, f"{kind}:{archive}:example.org/base:1"])
+    folder = context("FROM base\nRUN test -e /a\n")
+    for name in ("", ":example.org/base:1"):
+        llbuild("build", "--build-context", f"base={form}://{archive}{name}", folder)
+    outcome = llbuild("build", "--build-context", f"base={form}://{archive}:other:1", folder, exit_code=1)
+    assert "holds no image called 'other:1'" in outcome.stderr

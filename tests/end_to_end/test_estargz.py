@@ -104,6 +104,20 @@ def test_a_pushed_one_is_pulled_and_run(
     assert llbuild("run", ref).stdout == "hello\n"
 
 
+def test_a_base_image_in_that_form_keeps_what_is_said_of_its_layers(
+    llbuild: Llbuild, context: Callable[..., Path], registry: Registry, tmp_path: Path
+) -> None:
+    ref, out = f"{registry.address}/estargz/base:1", tmp_path / "out"
+    llbuild.build("-o", f"type=oci,tar=false,dest={tmp_path / 'base'},{FORCED}", context(DOCKERFILE))
+    registry.push(f"oci:{tmp_path / 'base'}", "estargz/base:1")
+    elsewhere = Llbuild(root=tmp_path / "elsewhere")
+    for _ in range(2):
+        elsewhere.build("-o", f"type=oci,tar=false,dest={out}", context(f"FROM {ref}\nCOPY Dockerfile /\n"))
+    *base, own = read_image(out).manifest["layers"]
+    assert base == read_image(tmp_path / "base").manifest["layers"]
+    assert "annotations" not in own
+
+
 @pytest.mark.needs_root
 def test_umoci_unpacks_it(llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path) -> None:
     umoci, out = require_tool("umoci"), tmp_path / "out"

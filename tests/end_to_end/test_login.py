@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.tests.end_to_end.driver import Llbuild
 from llbuild.tests.fixtures_registry import PASSWORD, USER
+from llbuild.tests.tools import require_tool, run_tool
 
 if TYPE_CHECKING:
     import subprocess
@@ -49,6 +50,26 @@ def test_who_logs_in_may_push_and_pull_until_logging_out(
     assert said == f"removed the login at {private_registry.address} from {path}\n"
     assert here("logout", private_registry.address).stdout == f"not logged in to {private_registry.address}\n"
     assert "access denied" in here("pull", image, exit_code=1).stderr
+
+
+def test_other_tools_are_logged_in_too_and_what_they_wrote_serves(
+    here: Llbuild, private_registry: Registry, tmp_path: Path
+) -> None:
+    skopeo, image = require_tool("skopeo"), f"{private_registry.address}/login/shared:1"
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/hello").touch()
+    here("import", tmp_path / "files", image)
+    log_in(here, private_registry)
+    here("push", image)
+    inspect = [skopeo, "inspect", "--tls-verify=false", f"docker://{image}"]
+    assert json.loads(run_tool(inspect, env={**here.environment, "DOCKER_CONFIG": ""}))["Name"] in image
+    here("logout", private_registry.address)
+    auth = tmp_path / "auth.json"
+    log_in_there: list[str | Path] = ["login", "--tls-verify=false", "--authfile", auth, "-u", USER, "-p", PASSWORD]
+    run_tool([skopeo, *log_in_there, private_registry.address])
+    here("pull", image, env={"REGISTRY_AUTH_FILE": str(auth)})
+    here("logout", private_registry.address, env={"REGISTRY_AUTH_FILE": str(auth)})
+    assert json.loads(auth.read_text())["auths"] == {}
 
 
 def test_a_wrong_password_is_refused_and_not_kept(here: Llbuild, private_registry: Registry, tmp_path: Path) -> None:

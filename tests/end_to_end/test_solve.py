@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from llbuild.llb import State, encode_definition, image, local, scratch
+from llbuild.llb import State, encode_definition, image, local, scratch, source
 from llbuild.proto import encode_buildkit
 from llbuild.tests.end_to_end.oci import read_image
 
@@ -132,3 +132,26 @@ def test_bad_input_is_one_clear_error(llbuild: Llbuild, context: Callable[..., P
         assert "this is a bug" not in outcome.stderr, name
     assert "does not exist" in llbuild("solve", "--local=context=/nowhere", tmp_path / "good", exit_code=1).stderr
     assert "cannot read" in llbuild("solve", tmp_path / "nothing", exit_code=1).stderr
+
+
+def test_a_folder_may_be_restricted_and_an_image_cut_short(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    llbuild("build", "-t", "three", context("FROM busybox\nRUN echo >/one\nRUN echo >/two\n"))
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a", "b", "sub/c"):
+        (folder / name).write_text(name)
+    base = source("docker-image://docker.io/library/three:latest", {"image.layerlimit": "2"})
+    for number, (what, files) in enumerate(
+        {
+            "include": (local("folder", include=["a", "sub"]), ["a", "sub", "sub/c"]),
+            "follow": (local("folder", follow=["b"]), ["b"]),
+        }.values()
+    ):
+        out, state = tmp_path / f"out{number}", base.copy(what, "/", "/in")
+        (tmp_path / "definition").write_bytes(encode_definition(state.marshal()))
+        llbuild("solve", "--local", f"folder={folder}", "-o", f"type=local,dest={out}", tmp_path / "definition")
+        assert sorted(str(path.relative_to(out / "in")) for path in (out / "in").rglob("*")) == files
+        assert (out / "one").exists()
+        assert not (out / "two").exists()

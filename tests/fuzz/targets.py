@@ -7,6 +7,7 @@ Anything else that escapes is a crash.
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from itertools import pairwise
@@ -260,6 +261,7 @@ def statement(data: bytes) -> None:
     json.loads(described)
 
 
+_IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # where removing a folder waits for no disk
 _PLACES = (
     *("var/lib/dpkg/status", "var/lib/dpkg/status.d/a", "lib/apk/db/installed", "var/lib/rpm/rpmdb.sqlite"),
     *("etc/os-release", "a/b-1.dist-info/METADATA", "node_modules/a/package.json", "bin/program"),
@@ -268,7 +270,7 @@ _PLACES = (
 
 def packages(data: bytes) -> None:
     """Whatever a package manager seems to have left: a list of harmless text that can be written down."""
-    with tempfile.TemporaryDirectory(prefix="llbuild-fuzz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="llbuild-fuzz-", dir=_IN_MEMORY) as folder:
         for place in _PLACES:
             path = Path(folder, place)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -73,6 +73,13 @@ async def test_a_registry_that_says_no_digest_is_asked_for_the_manifest(server: 
         assert (await registry.manifest(image_at(server))).data == MANIFEST
 
 
+@pytest.mark.parametrize("status", [405, 501])
+async def test_a_registry_that_knows_no_head_is_asked_for_the_manifest(server: FakeRegistry, status: int) -> None:
+    server.answers["/v2/tool/manifests/1"] = Answer(status=status)
+    async with RegistryClient() as registry:
+        assert await registry.digest(image_at(server)) is None
+
+
 @pytest.mark.parametrize("length", [None, -1])
 async def test_a_blob_streams_in_pieces(server: FakeRegistry, length: int | None) -> None:
     server.answers[f"/v2/tool/blobs/{LAYER.digest}"] = Answer(body=BLOB, length=length)

@@ -213,3 +213,40 @@ async def test_one_connection_serves_a_push(registry: Registry) -> None:
         assert proxy.connections == 1
     methods = [request.partition(" ")[0] for request in proxy.requests]
     assert methods == ["HEAD", "POST", "PUT", "HEAD", "POST", "PATCH", "PATCH", "PUT"]
+
+
+async def push_empty_image(pusher: RegistryPusher, reference: Reference) -> None:
+    data = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
+    config = Descriptor(media_type=MediaType.OCI_CONFIG, digest=sha256_digest(data), size_bytes=len(data))
+    await push(pusher, reference, config, data)
+    await pusher.push_manifest(reference, MediaType.OCI_MANIFEST, encode_manifest(Manifest(config=config, layers=())))
+
+
+async def test_a_tag_that_is_right_already_is_not_set_again(registry: Registry) -> None:
+    """Where tags are immutable, setting one again is an error even if it stays what it is."""
+    with serve_fault_proxy(registry.address) as proxy:
+        proxy.add("PUT .*manifests")  # the first one is let through
+        proxy.add("PUT .*manifests", status=403, times=9)
+        for _ in range(2):
+            async with RegistryPusher() as pusher:
+                await push_empty_image(pusher, parse_reference(f"{proxy.address}/pushed/immutable:{os.getpid()}"))
+
+
+async def test_what_a_repository_is_known_to_have_is_not_asked_for_again(registry: Registry) -> None:
+    with serve_fault_proxy(registry.address) as proxy:
+        async with RegistryPusher() as pusher:
+            for tag in ("1", "2", "3"):
+                await push_empty_image(pusher, parse_reference(f"{proxy.address}/pushed/tags:{tag}"))
+        assert len(proxy.seen("HEAD .*blobs")) == 1
+
+
+async def test_a_mount_that_is_refused_is_an_upload(registry: Registry) -> None:
+    blob, data = new_blob(1000)
+    with serve_fault_proxy(registry.address) as proxy:
+        source, target = (parse_reference(f"{proxy.address}/pushed/{name}") for name in ("source", "elsewhere"))
+        proxy.add("POST .*mount=", status=403)
+        async with RegistryPusher() as pusher:
+            await push(pusher, source, blob, data)
+            assert not await pusher.mount_blob(target, blob.digest, source)
+            assert await push(pusher, target, blob, data)
+            assert await pull(pusher, target, blob) == data

@@ -136,6 +136,18 @@ async def test_ignoring_the_cache_reruns_the_vertex_and_what_is_built_on_it(stor
     assert await build(DIAMOND, worker, store) == {}
 
 
+@pytest.mark.parametrize(("left", "runs"), [("same", {"a": 1}), ("other", {"a": 1, "b": 1, "out": 1})])
+async def test_what_only_reads_files_of_it_runs_when_they_came_out_otherwise(
+    store: CacheStore, left: str, runs: dict[str, int]
+) -> None:
+    text = "base; a <- base; b <- base *a; out <- b"
+    worker = MemoryWorker(contents={"a": "same"})
+    await build(text, worker, store)
+    worker.contents["a"] = left
+    assert await build(text, worker, store, ignore=frozenset({"a"})) == runs
+    assert await build(text, worker, store) == {}
+
+
 async def test_a_result_whose_layers_are_gone_is_a_miss(store: CacheStore) -> None:
     worker = MemoryWorker(contents={"a": "layer-a", "out": "layer-out"})
     await build("base; a <- base; out <- a", worker, store)

@@ -39,8 +39,8 @@ LOCKED = Mount(dest="/c", input=1, mount_type=MountType.CACHE, cache=CacheOption
         (SourceOp(identifier="git://h/x.git", attrs=(("git.bundle", "x"),)), "git.bundle=x of a source"),
         (SourceOp(identifier="https://h/x", attrs=(("http.sig.pubkey", "x"),)), "http.sig.pubkey=x of a source"),
         (
-            SourceOp(identifier="local://context", attrs=(("local.includepattern", '["a"]'),)),
-            'local.includepattern=["a"] of a source',
+            SourceOp(identifier="local://context", attrs=(("local.metadatatransfer", '["a"]'),)),
+            'local.metadatatransfer=["a"] of a source',
         ),
         (BuildOp(builder=-1), "a nested build (BuildOp)"),
     ],

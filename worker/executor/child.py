@@ -64,8 +64,10 @@ class Namespaces:
         self.emulation = emulation
 
 
-def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, shared: Namespaces) -> NoReturn:
-    """Prepare for a step of this kind, wait for it, and become its command."""
+def run_child(
+    host: Host, orders: socket.socket, report: int, kind: Kind, shared: Namespaces, keeper: socket.socket | None
+) -> NoReturn:
+    """Prepare for a step of this kind, wait for it, and become its command. keeper: see process.become_user."""
     root: RootFilesystem | None = None
     said: Report = {}
     try:
@@ -82,7 +84,7 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, shared
             code = hosted.run(step, fds, host, root)
         else:
             _set_up(step, fds, host, root)
-            process.become_user(step, host, shared.emulation if kind.emulated else -1)
+            process.become_user(step, host, root, keeper, shared.emulation if kind.emulated else -1)
     except SetupError as exc:
         said = {"error": exc.message, "hint": exc.hint}
     except OSError as exc:
@@ -129,17 +131,17 @@ def _set_up(step: Step, fds: list[int], host: Host, root: RootFilesystem) -> Non
     root.furnish()
     stdin, stdout, stderr, *console = fds
     if console:
-        terminal_side.open_terminal(console[0], step["uid"])
+        terminal_side.open_terminal(console[0], step["uid"] if host.maps(step["uid"], 0) else 0)
     else:
         for number, fd in enumerate((stdin, stdout, stderr)):
             os.dup2(fd, number, inheritable=True)
     os.umask(0o022)
-    process.make_cwd(step["cwd"], step["uid"], step["gid"])
+    process.make_cwd(step["cwd"], step["uid"], step["gid"], host=host)
     root.protect()
     root.mount_points.note_times()
     process.set_limits(step["rlimits"])
     if step["own_output"]:
-        process.own_pipes(step["uid"], step["gid"])
+        process.own_pipes(step["uid"], step["gid"], host=host)
 
 
 def join_cgroups(cgroups: list[bytes]) -> None:

@@ -232,15 +232,15 @@ def _become_command(root: bytes, step: Step, fds: list[int], kind: Kind, host: H
         os.chroot(root)
         os.chdir(b"/")
         os.umask(0o022)
-        process.make_cwd(step["cwd"], step["uid"], step["gid"])
+        process.make_cwd(step["cwd"], step["uid"], step["gid"], host=host)
         process.set_limits(step["rlimits"])
         if step["own_output"]:
-            process.own_pipes(step["uid"], step["gid"])
+            process.own_pipes(step["uid"], step["gid"], host=host)
         if not kind.insecure:
             if host.permitted >> _CAP_SETPCAP & 1:
                 capabilities.drop_bounding(host.last_capability, capabilities.CHROOTED)
             host.permitted &= capabilities.CHROOTED
-        process.become_user(step, host, -1)
+        process.become_user(step, host, None, None, -1)
     except SetupError as exc:
         os.write(report, os.fsencode(f"{exc.message}\0{exc.hint}"))
         os._exit(1)

@@ -16,7 +16,7 @@ import signal
 import socket
 
 from .. import syscalls
-from . import chrooted, mountpoints
+from . import chrooted, idkeeper, mountpoints
 from .child import Kind, Namespaces, run_child
 from .emulators import Emulators
 from .failure import explained
@@ -43,10 +43,11 @@ _BLOCK_BYTES = 512  # of getrusage(2), whatever the disk's
 class _Child:
     """A forked process that prepares itself and waits for a step."""
 
-    __slots__ = ("orders", "pid", "report")
+    __slots__ = ("keeper", "orders", "pid", "report")
 
-    def __init__(self, pid: int, orders: socket.socket, report: int) -> None:
+    def __init__(self, pid: int, orders: socket.socket, report: int, keeper: int) -> None:
         self.pid = pid
+        self.keeper = keeper  # the process that answers its calls about ids, or 0: nobody has to
         self.orders = orders
         self.report = report
 
@@ -204,6 +205,7 @@ class _Helper:
     def _fork(self, kind: Kind) -> _Child:
         orders, child_orders = socket.socketpair()
         report, child_report = os.pipe()
+        asks, answers = socket.socketpair() if self._host.notify is not None else (None, None)
         try:
             if self._host.chroot:
                 pid = os.fork()
@@ -211,18 +213,23 @@ class _Helper:
                     orders.close()
                     chrooted.run_child(child_orders, child_report, kind, self._host)
                 self._chrooted.add(pid)
-                return _Child(pid, orders, report)
+                return _Child(pid, orders, report, 0)
             syscalls.unshare(syscalls.CLONE_NEWPID)
             try:
                 pid = os.fork()
                 if pid == 0:
                     orders.close()  # or the helper's end would not show
+                    if answers is not None:
+                        answers.close()
                     namespace = self._network.namespace if self._network is not None else -1
                     spaces = Namespaces(network=namespace, emulation=self._emulators.namespace)
-                    run_child(self._host, child_orders, child_report, kind, spaces)
+                    run_child(self._host, child_orders, child_report, kind, spaces, asks)
             finally:
                 # The next child needs a namespace of its own, and one can only be made from here.
                 syscalls.setns(self._own_pidns, syscalls.CLONE_NEWPID)
+            keeper = 0 if answers is None else os.fork()
+            if answers is not None and keeper == 0:
+                idkeeper.keep_ids(self._host, answers, pid)
         except OSError:
             os.close(report)
             orders.close()
@@ -230,7 +237,10 @@ class _Helper:
         finally:
             os.close(child_report)
             child_orders.close()
-        return _Child(pid, orders, report)
+            for end in (asks, answers):
+                if end is not None:
+                    end.close()
+        return _Child(pid, orders, report, keeper)
 
     def _reap(self, step: _Running, child: _Child) -> None:
         """By now the whole tree is gone: the kernel reports a namespace's first process only after all others."""
@@ -238,6 +248,9 @@ class _Helper:
         self._chrooted.discard(child.pid)
         self._forget(step.pidfd)
         os.close(step.pidfd)
+        if child.keeper:
+            os.kill(child.keeper, signal.SIGKILL)
+            os.waitpid(child.keeper, 0)
         report = os.read(child.report, _READ_BYTES)
         os.close(child.report)
         code = os.waitstatus_to_exitcode(status)
@@ -308,7 +321,9 @@ def main(control_fd: int, folder: str, settings_fd: int) -> NoReturn:
     make_stubs(stubs)
     # Nothing here makes cycles; and a collection in a child would touch, and so copy, every page it shares.
     gc.disable()
-    host = Host(stage, stubs, settings["filter"], settings["runtime"], chroot=settings["chroot"])
+    host = Host(
+        *(stage, stubs, settings["filter"], settings["runtime"], settings["id_calls"]), chroot=settings["chroot"]
+    )
     _Helper(socket.socket(fileno=control_fd), host, settings).serve()
 
 

@@ -7,6 +7,8 @@ import os
 import time
 
 from .. import syscalls
+from .mounts import QUIET, filesystem
+from .wire import decode_id_calls
 
 __all__ = ["Host", "make_stubs"]
 
@@ -23,11 +25,12 @@ class Host:
     runtime: the OCI runtime that runs steps, and its flags; none: the sandbox itself does.
     chroot: steps have no namespaces.
     filter_program: for seccomp; b"": steps may call the kernel as they like.
+    id_calls: what `seccomp.notify_program` makes, where there is one id and steps are to see others all the same.
     """
 
     __slots__ = (
         *("cgroup2", "chroot", "in_userns", "last_capability", "mapped_gids", "mapped_uids", "may_set_groups"),
-        *("permitted", "runtime", "seccomp", "stage", "stubs"),
+        *("notify", "notify_calls", "permitted", "proc", "runtime", "seccomp", "stage", "stubs"),
     )
 
     def __init__(
@@ -36,10 +39,16 @@ class Host:
         stubs: bytes,
         filter_program: bytes = b"",
         runtime: list[bytes] | None = None,
+        id_calls: bytes = b"",
         *,
         chroot: bool = False,
     ) -> None:
         self.chroot = chroot
+        self.notify: syscalls.SeccompFilter | None = None
+        self.notify_calls: dict[int, dict[int, str]] = {}
+        self.proc = -1  # with `notify`: a /proc of the helper's pid namespace, which nobody else sees
+        if id_calls:
+            self._answer_for(id_calls)
         self.runtime = runtime or []
         self.seccomp = syscalls.seccomp_filter(filter_program) if filter_program else None
         self.stage = stage
@@ -56,9 +65,22 @@ class Host:
         # The unified hierarchy only: with the old ones BuildKit makes no cgroup namespace either (moby/buildkit#4108).
         self.cgroup2 = os.path.exists(b"/sys/fs/cgroup/cgroup.controllers")
 
+    def _answer_for(self, id_calls: bytes) -> None:
+        try:
+            self.proc = filesystem(b"proc", (), QUIET)
+        except OSError:
+            return  # then no step gets a /proc either, and says so
+        unpacked = decode_id_calls(id_calls)
+        self.notify = syscalls.seccomp_filter(unpacked["program"])
+        self.notify_calls = unpacked["calls"]
+
     def maps(self, uid: int, gid: int) -> bool:
         """Whether these ids exist here."""
         return _within(uid, self.mapped_uids) and _within(gid, self.mapped_gids)
+
+    def lets_be(self, uid: int, gid: int) -> bool:
+        """Whether a step may have these ids, be it that it is only made to believe so."""
+        return self.notify is not None or self.maps(uid, gid)
 
 
 def make_stubs(folder: bytes) -> None:

@@ -12,7 +12,7 @@ from ...blocking import run_blocking
 from ...llb import NetMode
 from ...log import log
 from ...values import replace
-from ..seccomp import filter_program
+from ..seccomp import filter_program, notify_program
 from .channel import KILL_TIMEOUT_S, StepChannel, exit_status
 from .request import encode_step, lent_mounts
 from .spec import Stdio
@@ -80,8 +80,15 @@ class SandboxExecutor:
         helper, self._ready = self._ready, None
         if helper is None:
             program = await run_blocking(filter_program, self._folder, self._seccomp)
+            # A runtime makes the filters of its steps itself; and only in namespaces can a step be answered for.
+            alone = bool(self._runtime) or self._chroot
+            id_calls = b"" if alone else await run_blocking(notify_program, self._folder)
             helper = start_helper(
-                self._folder, program, runtime=self._runtime, network=self._network, chroot=self._chroot
+                *(self._folder, program),
+                id_calls=id_calls,
+                runtime=self._runtime,
+                network=self._network,
+                chroot=self._chroot,
             )
         self._helper = helper
         return self

@@ -75,11 +75,18 @@ class HelperProcess:
 
 
 def start_helper(
-    folder: str, program: bytes, *, runtime: Sequence[str] = (), network: Sequence[str] = (), chroot: bool = False
+    folder: str,
+    program: bytes,
+    *,
+    id_calls: bytes = b"",
+    runtime: Sequence[str] = (),
+    network: Sequence[str] = (),
+    chroot: bool = False,
 ) -> HelperProcess:
     """Start the helper for one client; it keeps its few files in `folder`, on the layers' filesystem.
 
     program: the filter of what steps may call (`seccomp.filter_program`); empty: none.
+    id_calls: which calls are answered for where there is one id (`seccomp.notify_program`).
     runtime: the OCI runtime that is to run steps, and its flags.
     network: what connects a network of the steps' own (`network_program`); none: they are in the machine's.
     chroot: steps have no namespaces; nothing needs the right to mount.
@@ -89,6 +96,7 @@ def start_helper(
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     settings: Settings = {
         "filter": program,
+        "id_calls": id_calls,
         "runtime": [os.fsencode(word) for word in runtime],
         "chroot": chroot,
         "network": [os.fsencode(word) for word in network],

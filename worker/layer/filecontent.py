@@ -6,13 +6,14 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from .sparse import ZEROS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["copy_file", "write_pieces"]
 
 _HOLE_BYTES = 1 << 16
-_ZEROS = bytes(1 << 20)
 _NOT_BETWEEN_THESE = {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -20,7 +21,7 @@ def write_pieces(fd: int, piece: Callable[[], memoryview]) -> None:
     """Write all pieces until an empty one. Long runs of zeros become holes."""
     end_is_hole = False
     while data := piece():
-        end_is_hole = len(data) >= _HOLE_BYTES and _is_zero(data)
+        end_is_hole = len(data) >= _HOLE_BYTES and (data.obj is ZEROS or _is_zero(data))
         if end_is_hole:
             os.lseek(fd, len(data), os.SEEK_CUR)
             continue
@@ -44,4 +45,4 @@ def copy_file(source: int, target: int) -> None:
 
 def _is_zero(data: memoryview) -> bool:
     # The ends first: they tell nearly always, and comparing bytes costs a copy (memoryviews compare one by one).
-    return not data[0] and not data[-1] and bytes(data) == (_ZEROS if len(data) == len(_ZEROS) else bytes(len(data)))
+    return not data[0] and not data[-1] and bytes(data) == (ZEROS if len(data) == len(ZEROS) else bytes(len(data)))

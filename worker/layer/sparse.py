@@ -14,14 +14,15 @@ from .tarheader import number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SparseContent", "SparseMap", "check_map", "old_gnu_map", "pax_map"]
+__all__ = ["ZEROS", "SparseContent", "SparseMap", "check_map", "old_gnu_map", "pax_map"]
 
 _ENTRY_BYTES = 24
 _IN_HEADER = (386, 4)  # where the first entries stand, and how many
 _IN_BLOCK = (0, 21)
 _PIECES_MAX = 100_000
 _SIZE_MAX = 1 << 41  # the lastlog of a user with the highest id has 1.25 TB
-_ZEROS = memoryview(bytes(1 << 20))
+ZEROS = bytes(1 << 20)  # what every piece of a hole is a view of: who writes one need not look at it
+_ZEROS = memoryview(ZEROS)
 
 
 class SparseMap(NamedTuple):

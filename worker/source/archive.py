@@ -1,8 +1,8 @@
 """A tar archive as a table of its members: for reading blobs out of an OCI archive where they lie.
 
-Only what such archives hold: plain files in ustar, GNU or PAX headers (POSIX.1-2008 pax, "ustar
-Interchange Format"). Headers are read one after the other and contents skipped, so a large archive
-costs a seek for each of its few members. Layers are no business of this module.
+Only what such archives hold: plain files, and links to them within the archive, in ustar, GNU or PAX headers
+(POSIX.1-2008 pax, "ustar Interchange Format"). Headers are read one after the other and contents skipped, so a large
+archive costs a seek for each of its few members. Layers are no business of this module.
 """
 
 from __future__ import annotations
@@ -31,16 +31,20 @@ class Member(NamedTuple):
 
 
 def read_members(file: BinaryIO, *, ref: str) -> dict[str, Member]:
-    """The plain files of the archive by their name, without a leading `./`. Raises SourceError."""
+    """The plain files of the archive by their name, without a leading `./`, and by the names of links to them.
+
+    Raises SourceError.
+    """
     total = os.fstat(file.fileno()).st_size
     members: dict[str, Member] = {}
+    links: dict[str, str] = {}
     extended: dict[str, str] = {}
     offset = 0
     for _ in range(_MAX_HEADERS):
         file.seek(offset)
         header = file.read(_BLOCK)
         if offset and (not header or not header.strip(b"\0")):
-            return members
+            return _with_links(members, links)
         _check_header(header, offset, ref)
         size = _number(header[124:136], ref)
         kind, data = header[156:157], offset + _BLOCK
@@ -49,13 +53,22 @@ def read_members(file: BinaryIO, *, ref: str) -> dict[str, Member]:
         else:
             size = int(extended.get("size", size))
             name = extended.get("path") or _name(header)
+            name = name.removeprefix("./")
             if kind in b"0\x007":
-                members[name.removeprefix("./")] = Member(data, size)
+                members[name] = Member(data, size)
+            elif kind in b"12":
+                link = extended.get("linkpath") or os.fsdecode(header[157:257].partition(b"\0")[0])
+                links[name] = os.path.normpath(os.path.join(os.path.dirname(name) if kind == b"2" else "", link))
             extended = {}
         offset = data + -(-size // _BLOCK) * _BLOCK
         if data + size > total:
             raise SourceError(f"{ref} is truncated: {total} bytes, expected {offset} and more", ref=ref)
     raise SourceError(f"{ref} has more than {_MAX_HEADERS} headers: it is no OCI archive", ref=ref)
+
+
+def _with_links(members: dict[str, Member], links: dict[str, str]) -> dict[str, Member]:
+    """docker wrote a layer that several images have once, and links to it elsewhere."""
+    return members | {name: members[target] for name, target in links.items() if target in members}
 
 
 def _check_header(header: bytes, offset: int, ref: str) -> None:
@@ -91,8 +104,8 @@ def _read_extended(file: BinaryIO, kind: bytes, size: int, ref: str) -> dict[str
     if size > _MAX_EXTENDED_BYTES:
         raise SourceError(f"{ref}: an extended header of {size} bytes", ref=ref)
     data = file.read(size)
-    if kind == b"L":
-        return {"path": os.fsdecode(data.rstrip(b"\0"))}
+    if kind in b"LK":
+        return {"path" if kind == b"L" else "linkpath": os.fsdecode(data.rstrip(b"\0"))}
     found: dict[str, str] = {}
     while kind == b"x" and data:
         length, space, _ = data.partition(b" ")

@@ -1,7 +1,8 @@
 """Archives of `docker save` as it was before it wrote OCI layouts: `manifest.json`, configs, and a tar for each layer.
 
-Spec: moby, image/spec/v1.2, "Combined Image JSON + Filesystem Changeset Format". Layers become blobs as they are,
-compressed or not; a config stays byte by byte what it was, so that the image keeps its id.
+Spec: moby, image/spec/v1.2, "Combined Image JSON + Filesystem Changeset Format". They are shown as the OCI layouts that
+they would be: the blobs lie in the archive, index and manifests are made here. Layers are blobs as they are, compressed
+or not; a config stays byte by byte what it was, so that the image keeps its id.
 """
 
 from __future__ import annotations
@@ -10,108 +11,122 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from ...digest import Digest
+from ...digest import Digest, sha256_digest
 from ...errors import SourceError
 from ...image import (
     MAX_DOCUMENT_BYTES,
     Descriptor,
     Manifest,
     MediaType,
+    blob_name,
     decode_config,
+    encode_layout,
     encode_manifest,
+    named,
     parse_reference,
 )
-from .archive import read_members
+from ...values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import BinaryIO
 
-    from ...image import Reference
-    from ..content import ContentStore
     from .archive import Member
 
-__all__ = ["read_docker_archive"]
+__all__ = ["LISTING", "DockerArchive", "read_docker_archive"]
 
-_LISTING = "manifest.json"
+LISTING = "manifest.json"
 _CHUNK_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
 
 
-def read_docker_archive(
-    file: BinaryIO, store: ContentStore, *, ref: str
-) -> list[tuple[Descriptor, tuple[Reference, ...]]]:
-    """Bring every image of the archive into the store: its manifest, made here, and its names.
+@frozen
+class DockerArchive:
+    """By their names in an OCI layout: `documents` that were made, and `blobs` of the archive. Nothing is verified."""
 
-    Raises SourceError for what is no such archive, or a broken one.
-    """
-    members = read_members(file, ref=ref)
-    listing = _read(file, members, _LISTING, ref)
+    documents: Mapping[str, bytes]
+    blobs: Mapping[str, Member]
+
+
+def read_docker_archive(file: BinaryIO, members: Mapping[str, Member], *, ref: str) -> DockerArchive:
+    """Raises SourceError for what is no such archive, or a broken one."""
+    reader = _Reader(file, members, ref)
     try:
-        entries = json.loads(listing)
+        entries = json.loads(reader.read(LISTING))
         found = [(str(entry["Config"]), list(entry["Layers"]), entry.get("RepoTags") or []) for entry in entries]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceError(f"{ref}: its {_LISTING} is not a list of images", ref=ref) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise SourceError(f"{ref}: its {LISTING} is not a list of images", ref=ref) from error
     if not found:
         raise SourceError(f"{ref} holds no image", ref=ref)
-    return [
-        (_take_in(file, members, store, config, layers, ref), tuple(parse_reference(str(tag)) for tag in tags))
-        for config, layers, tags in found
-    ]
+    images = []
+    for config, layers, tags in found:
+        target = reader.image(config, layers)
+        names = [str(parse_reference(str(tag))) for tag in tags]
+        images += [named(target, name=name, ref_name=name.rpartition(":")[2]) for name in names] or [target]
+    return DockerArchive(documents={"index.json": encode_layout(tuple(images)), **reader.documents}, blobs=reader.blobs)
 
 
-def _take_in(
-    file: BinaryIO, members: dict[str, Member], store: ContentStore, config_name: str, names: list[Any], ref: str
-) -> Descriptor:
-    config_blob = _read(file, members, config_name, ref)
-    config = decode_config(config_blob, ref=ref)
-    if len(config.diff_ids) != len(names):
-        raise SourceError(f"{ref}: {len(names)} layers, but its config lists {len(config.diff_ids)}", ref=ref)
-    layers = [
-        _layer(file, _member(members, str(name), ref), store, diff_id, ref)
-        for name, diff_id in zip(names, config.diff_ids, strict=True)
-    ]
-    kept = store.write(config_blob)
-    manifest = Manifest(
-        config=Descriptor(media_type=MediaType.DOCKER_CONFIG, digest=kept.digest, size_bytes=kept.size_bytes),
-        layers=tuple(layers),
-        media_type=MediaType.DOCKER_MANIFEST,
-    )
-    blob = store.write(encode_manifest(manifest))
-    return Descriptor(
-        media_type=manifest.media_type, digest=blob.digest, size_bytes=blob.size_bytes, platform=config.platform
-    )
+class _Reader:
+    def __init__(self, file: BinaryIO, members: Mapping[str, Member], ref: str) -> None:
+        self._file = file
+        self._members = members
+        self._ref = ref
+        self.documents: dict[str, bytes] = {}
+        self.blobs: dict[str, Member] = {}
 
-
-def _layer(file: BinaryIO, member: Member, store: ContentStore, diff_id: Digest, ref: str) -> Descriptor:
-    """The layer's blob. A plain tar is checked here, a compressed one by who unpacks it."""
-    file.seek(member.offset)
-    packed = file.read(len(_GZIP)) == _GZIP
-    file.seek(member.offset)
-    left, hasher = member.size_bytes, hashlib.sha256()
-    with store.ingest(verify=False) as ingest:
-        while left and (data := file.read(min(_CHUNK_BYTES, left))):
-            hasher.update(data)
-            ingest.write(data)
-            left -= len(data)
-        digest = Digest("sha256:" + hasher.hexdigest())
-        if left or (not packed and digest != diff_id):
-            raise SourceError(f"{ref}: a layer is corrupt: expected {diff_id}, found {digest}", ref=ref)
-        ingest.commit(digest)
-    media_type = MediaType.DOCKER_LAYER_GZIP if packed else MediaType.DOCKER_LAYER
-    return Descriptor(media_type=media_type, digest=digest, size_bytes=member.size_bytes)
-
-
-def _read(file: BinaryIO, members: dict[str, Member], name: str, ref: str) -> bytes:
-    member = _member(members, name, ref)
-    if member.size_bytes > MAX_DOCUMENT_BYTES:
-        raise SourceError(f"{ref}: {name} is larger than {MAX_DOCUMENT_BYTES} bytes", ref=ref)
-    file.seek(member.offset)
-    return file.read(member.size_bytes)
-
-
-def _member(members: dict[str, Member], name: str, ref: str) -> Member:
-    if name not in members:
-        raise SourceError(
-            f"{ref} holds no {name}", ref=ref, hint="expected an archive of docker save, or an OCI layout"
+    def image(self, config_name: str, names: list[Any]) -> Descriptor:
+        """The manifest of an image, made here."""
+        data = self.read(config_name)
+        config = decode_config(data, ref=self._ref)
+        if len(config.diff_ids) != len(names):
+            raise SourceError(
+                f"{self._ref}: {len(names)} layers, but its config lists {len(config.diff_ids)}", ref=self._ref
+            )
+        layers = [self._layer(str(name), diff_id) for name, diff_id in zip(names, config.diff_ids, strict=True)]
+        digest = sha256_digest(data)
+        self.blobs[blob_name(digest)] = self._member(config_name)
+        manifest = Manifest(
+            config=Descriptor(media_type=MediaType.DOCKER_CONFIG, digest=digest, size_bytes=len(data)),
+            layers=tuple(layers),
+            media_type=MediaType.DOCKER_MANIFEST,
         )
-    return members[name]
+        document = encode_manifest(manifest)
+        made = sha256_digest(document)
+        self.documents[blob_name(made)] = document
+        return Descriptor(
+            media_type=manifest.media_type, digest=made, size_bytes=len(document), platform=config.platform
+        )
+
+    def _layer(self, name: str, diff_id: Digest) -> Descriptor:
+        """The layer's blob. A plain tar is what its diff ID says, or whoever copies it will notice."""
+        member = self._member(name)
+        self._file.seek(member.offset)
+        packed = self._file.read(len(_GZIP)) == _GZIP
+        digest = self._digest(member) if packed else diff_id
+        self.blobs[blob_name(digest)] = member
+        media_type = MediaType.DOCKER_LAYER_GZIP if packed else MediaType.DOCKER_LAYER
+        return Descriptor(media_type=media_type, digest=digest, size_bytes=member.size_bytes)
+
+    def _digest(self, member: Member) -> Digest:
+        self._file.seek(member.offset)
+        hasher, left = hashlib.sha256(), member.size_bytes
+        while left and (data := self._file.read(min(_CHUNK_BYTES, left))):
+            hasher.update(data)
+            left -= len(data)
+        return Digest("sha256:" + hasher.hexdigest())
+
+    def read(self, name: str) -> bytes:
+        member = self._member(name)
+        if member.size_bytes > MAX_DOCUMENT_BYTES:
+            raise SourceError(f"{self._ref}: {name} is larger than {MAX_DOCUMENT_BYTES} bytes", ref=self._ref)
+        self._file.seek(member.offset)
+        return self._file.read(member.size_bytes)
+
+    def _member(self, name: str) -> Member:
+        if name not in self._members:
+            raise SourceError(
+                f"{self._ref} holds no {name}",
+                ref=self._ref,
+                hint="expected an archive of docker save, or an OCI layout",
+            )
+        return self._members[name]

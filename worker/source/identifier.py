@@ -58,12 +58,22 @@ def _parse_layout(rest: str) -> LayoutImage:
         except ValueError:
             path = rest
     name = ""
-    head, colon, tail = path.rpartition(":")
-    if colon and "/" not in tail and not os.path.exists(path):
-        path, name = head, tail
+    if not os.path.exists(path):
+        path, name = _split_name(path)
     if not path:
         raise SourceError(f"{_LAYOUT}{rest} names no folder or archive", ref=_LAYOUT + rest)
     return LayoutImage(path=path, name=name, digest=digest)
+
+
+def _split_name(text: str) -> tuple[str, str]:
+    """`PATH:NAME`, of which both may have colons: the longest path that exists; of none, all but the last word."""
+    at = text.rfind(":")
+    while at > 0:
+        if os.path.exists(text[:at]):
+            return text[:at], text[at + 1 :]
+        at = text.rfind(":", 0, at)
+    head, colon, tail = text.rpartition(":")
+    return (head, tail) if colon and "/" not in tail else (text, "")
 
 
 def resolve_local(store: ContentStore, text: str, platform: Platform, *, sources: bool = True) -> ResolvedImage | None:

@@ -1,4 +1,4 @@
-"""Images out of an OCI layout that somebody else wrote: a folder, or a tar archive of one.
+"""Images out of an OCI layout that somebody else wrote: a folder, or a tar archive of one, or one of `docker save`.
 
 Like `ImageSource`, lazily: documents are copied into the content store when an image is resolved,
 layers when something reads them. Nothing in the layout is trusted: every blob is verified on its way in.
@@ -8,18 +8,29 @@ Synchronous; an archive is read where it lies.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import CorruptError, SourceError
-from ...image import CONFIG_TYPES_OF_ALL, MAX_DOCUMENT_BYTES, Index, blob_name, decode_layout, decode_manifest, named
+from ...image import (
+    CONFIG_TYPES_OF_ALL,
+    MAX_DOCUMENT_BYTES,
+    Index,
+    blob_name,
+    decode_layout,
+    decode_manifest,
+    named,
+    parse_reference,
+)
 from .archive import read_members
+from .docker_archive import LISTING, read_docker_archive
 from .resolved import load_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
     from ...digest import Digest
@@ -41,6 +52,7 @@ class OciLayoutSource:
         self.path = path
         self._store = store
         self._members: dict[str, Member] | None = None  # of an archive
+        self._made: Mapping[str, bytes] = {}  # what an archive of docker would hold if it were a layout
 
     def resolve(self, ref: str, name: str, platform: Platform) -> ResolvedImage:
         """The image called `name`: a tag, a full name or a digest; "" when there is but one.
@@ -63,10 +75,7 @@ class OciLayoutSource:
     def target(self, name: str) -> Descriptor:
         """What the index lists under a tag, a full name or a digest; "" when it lists but one. Raises SourceError."""
         entries = self.entries()
-        if name:
-            found = [entry for entry in entries if name in {entry.ref_name, entry.name, entry.descriptor.digest}]
-        else:
-            found = list(entries)
+        found = [entry for entry in entries if not name or {name, _full(name)} & _names(entry)]
         if len({entry.descriptor.digest for entry in found}) == 1:
             return found[0].descriptor
         there = ", ".join(sorted({entry.best_name or str(entry.descriptor.digest) for entry in entries}))
@@ -124,9 +133,12 @@ class OciLayoutSource:
                 raise SourceError(f"{self.path} is neither a folder nor a file", ref=self.path)
             with Path(f"{self.path}/{name}" if stat.S_ISDIR(mode) else self.path).open("rb") as file:
                 if stat.S_ISREG(mode):
-                    member = self._member(file, name)
-                    file.seek(member.offset)
-                    yield file, member.size_bytes
+                    found = self._member(file, name)
+                    if isinstance(found, bytes):
+                        yield io.BytesIO(found), len(found)
+                        return
+                    file.seek(found.offset)
+                    yield file, found.size_bytes
                 else:
                     yield file, os.fstat(file.fileno()).st_size
         except OSError as error:
@@ -136,11 +148,31 @@ class OciLayoutSource:
                 hint="expected an OCI layout: a folder or a tar archive with oci-layout, index.json and blobs/",
             ) from error
 
-    def _member(self, file: BinaryIO, name: str) -> Member:
+    def _member(self, file: BinaryIO, name: str) -> Member | bytes:
+        """Where it lies, or what it is where it was made here."""
         if self._members is None:
             self._members = read_members(file, ref=self.path)
+            if "index.json" not in self._members and LISTING in self._members:
+                archive = read_docker_archive(file, self._members, ref=self.path)
+                self._members, self._made = dict(archive.blobs), archive.documents
+        if name in self._made:
+            return self._made[name]
         if name not in self._members:
-            docker = name == "index.json" and "manifest.json" in self._members
-            hint = "it is an archive of `docker save`: convert it with `skopeo copy docker-archive:… oci-archive:…`"
-            raise SourceError(f"{self.path} holds no {name}", ref=self.path, hint=hint if docker else "")
+            raise SourceError(
+                f"{self.path} holds no {name}",
+                ref=self.path,
+                hint="expected an archive of docker save, or an OCI layout",
+            )
         return self._members[name]
+
+
+def _names(entry: LayoutEntry) -> set[str]:
+    return {entry.ref_name, entry.name, str(entry.descriptor.digest)} - {""}
+
+
+def _full(name: str) -> str:
+    """As docker would understand it: `base` is docker.io/library/base:latest. "" for what is no name of an image."""
+    try:
+        return str(parse_reference(name))
+    except SourceError:
+        return ""

@@ -65,7 +65,8 @@ if CHROOT and os.getpid() != 1:  # a step could signal everything here
     pytest.exit("run it in a pid namespace of its own: unshare --pid --fork --mount-proc", returncode=3)
 RUNTIME = None if CHROOT or KIND == "sandbox" else find_runtime(KIND)
 IN_USERNS = in_user_namespace()
-ONE_ID = has_single_id()
+FAKED_IDS = has_single_id() and RUNTIME is None  # users are only made to believe in, by the sandbox
+ONE_ID = has_single_id() and not FAKED_IDS
 MAY_MOUNT = not needs_user_namespace()
 
 

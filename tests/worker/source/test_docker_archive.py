@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from llbuild.digest import sha256_digest
 from llbuild.errors import LlbuildError, SourceError
 from llbuild.image import Manifest, decode_manifest, encode_config
+from llbuild.platforms import Platform
 from llbuild.tests.exporter.samples import sample_config, tar_of
 from llbuild.values import replace
 from llbuild.worker.content import ContentStore
-from llbuild.worker.source import read_docker_archive
+from llbuild.worker.source import OciLayoutSource, resolve_local
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llbuild.image import Descriptor, Reference
+    from llbuild.image import Descriptor
 
 LAYER = tar_of({"hello": b"hello\n"})
 CONFIG = encode_config(replace(sample_config(), diff_ids=(sha256_digest(LAYER),)))
@@ -37,9 +38,13 @@ def archive(path: Path, listing: Any, **files: bytes) -> Path:
     return path
 
 
-def read(path: Path, store: ContentStore) -> list[tuple[Descriptor, tuple[Reference, ...]]]:
-    with path.open("rb") as file:
-        return read_docker_archive(file, store, ref="archive")
+def read(path: Path, store: ContentStore) -> dict[Descriptor, list[str]]:
+    """Every image, with its names; all of it is in the store."""
+    source = OciLayoutSource(str(path), store)
+    found: dict[Descriptor, list[str]] = {}
+    for entry in source.entries():
+        found.setdefault(source.fetch_all(entry.descriptor), []).append(entry.name)
+    return found
 
 
 LISTED = {"Config": "config.json", "RepoTags": ["hello:1", "example.org/a:2"], "Layers": ["layer"]}
@@ -49,8 +54,9 @@ LISTED = {"Config": "config.json", "RepoTags": ["hello:1", "example.org/a:2"], "
 def test_an_image_keeps_its_config_and_its_layers(tmp_path: Path, pack: Any) -> None:
     store = ContentStore(tmp_path / "root")
     blob = pack(LAYER)
-    ((target, names),) = read(archive(tmp_path / "a.tar", [LISTED], **{"config.json": CONFIG, "layer": blob}), store)
-    assert [str(name) for name in names] == ["docker.io/library/hello:1", "example.org/a:2"]
+    found = read(archive(tmp_path / "a.tar", [LISTED], **{"config.json": CONFIG, "layer": blob}), store)
+    ((target, names),) = found.items()
+    assert names == ["docker.io/library/hello:1", "example.org/a:2"]
     manifest = decode_manifest(store.read(target.digest))
     assert isinstance(manifest, Manifest)
     assert store.read(manifest.config.digest) == CONFIG
@@ -67,7 +73,7 @@ def test_an_image_keeps_its_config_and_its_layers(tmp_path: Path, pack: Any) -> 
         ([LISTED], {}, "holds no config.json"),
         ([LISTED], {"config.json": CONFIG}, "holds no layer"),
         ([{**LISTED, "Layers": []}], {"config.json": CONFIG}, "0 layers, but its config lists 1"),
-        ([LISTED], {"config.json": CONFIG, "layer": b"x" * 1024}, "a layer is corrupt"),
+        ([LISTED], {"config.json": CONFIG, "layer": b"x" * 1024}, "is corrupt"),
         ([LISTED], {"config.json": b"{}", "layer": LAYER}, "rootfs: expected the list of layers"),
         ([{**LISTED, "RepoTags": ["A"]}], {"config.json": CONFIG, "layer": LAYER}, "must be lower case"),
     ],
@@ -96,3 +102,34 @@ def test_no_listing_escapes_our_errors(tmp_path: Path, listing: Any) -> None:
         read(path, store)
     except LlbuildError:
         return
+
+
+def test_it_is_read_where_it_lies_like_a_layout(tmp_path: Path) -> None:
+    store = ContentStore(tmp_path / "root")
+    path = archive(tmp_path / "a:b.tar", [LISTED], **{"config.json": CONFIG, "layer": LAYER})
+    for name in ("", ":hello:1", ":docker.io/library/hello:1", ":1", ":example.org/a:2"):
+        image = resolve_local(store, f"oci-layout://{path}{name}", Platform(os="linux", architecture="amd64"))
+        assert image is not None
+        assert image.config.diff_ids == (sha256_digest(LAYER),)
+        assert not store.has(sha256_digest(LAYER))  # nobody has read the layer yet
+        layer = image.layers[0][1]
+    OciLayoutSource(str(path), store).fetch_layer(layer)
+    assert store.has(sha256_digest(LAYER))
+
+
+def test_a_layer_may_be_a_link_to_another(tmp_path: Path) -> None:
+    """As docker wrote them until 25: a folder for each layer, and each layer once."""
+    path, config = tmp_path / "a.tar", replace(sample_config(), diff_ids=(sha256_digest(LAYER),) * 3)
+    listed = {"Config": "c.json", "RepoTags": None, "Layers": ["a/layer.tar", "b/layer.tar", "c/layer.tar"]}
+    archive(path, [listed], **{"c.json": encode_config(config), "a/layer.tar": LAYER})
+    with tarfile.open(path, "a") as tar:
+        for name, kind, target in (("b", tarfile.SYMTYPE, "../a/layer.tar"), ("c", tarfile.LNKTYPE, "a/layer.tar")):
+            info = tarfile.TarInfo(f"{name}/layer.tar")
+            info.type, info.linkname = kind, target
+            tar.addfile(info)
+    store = ContentStore(tmp_path / "root")
+    ((made, names),) = read(path, store).items()
+    assert names == [""]
+    manifest = decode_manifest(store.read(made.digest))
+    assert isinstance(manifest, Manifest)
+    assert [one.digest for one in manifest.layers] == [sha256_digest(LAYER)] * 3
