@@ -27,7 +27,7 @@ __all__ = [
     "snapshotter_name",
 ]
 
-ISOLATIONS = ("sandbox", "oci")
+ISOLATIONS = ("sandbox", "oci", "chroot")
 SNAPSHOTTERS = ("overlay", "fuse-overlayfs", "native")  # the worker's, without loading it for a flag
 UNCONFINED = "unconfined"
 

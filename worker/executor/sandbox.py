@@ -53,6 +53,7 @@ class SandboxExecutor:
         seccomp: str = "",
         runtime: Sequence[str] = (),
         network: Sequence[str] = (),
+        chroot: bool = False,
         notice: Callable[[str], None] = ignore_notice,
     ) -> None:
         """helper: one that was started for this folder already, by whoever wanted it to get ready meanwhile.
@@ -60,6 +61,7 @@ class SandboxExecutor:
         seccomp: which system calls steps may make, see `filter_program`.
         runtime: an OCI runtime and its flags, to which the steps are handed (`OciExecutor`).
         network: see `start_helper`; the helper that is given must have been started with the same.
+        chroot: see `start_helper` (`ChrootExecutor`).
         notice: is told what has to be done otherwise than was wanted.
         """
         self.started = 0
@@ -68,6 +70,7 @@ class SandboxExecutor:
         self._seccomp = seccomp
         self._runtime = runtime
         self._network = network
+        self._chroot = chroot
         self._notice = notice
         self._has_network: bool | None = None  # None: not asked for yet
         self._asking = anyio.Lock()
@@ -77,10 +80,16 @@ class SandboxExecutor:
         helper, self._ready = self._ready, None
         if helper is None:
             program = await run_blocking(filter_program, self._folder, self._seccomp)
-            # A runtime makes the filters of its steps itself.
-            id_calls = b"" if self._runtime else await run_blocking(notify_program, self._folder)
+            # A runtime makes the filters of its steps itself; without namespaces a step is whoever llbuild is.
+            alone = self._runtime or self._chroot
+            id_calls = b"" if alone else await run_blocking(notify_program, self._folder)
             helper = start_helper(
-                self._folder, program, id_calls=id_calls, runtime=self._runtime, network=self._network
+                self._folder,
+                program,
+                id_calls=id_calls,
+                runtime=self._runtime,
+                network=self._network,
+                chroot=self._chroot,
             )
         self._helper = helper
         return self

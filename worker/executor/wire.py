@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         filter: bytes  # struct sock_filter[]: what steps may call; b"": anything
         id_calls: bytes  # what `seccomp.notify_program` makes; b"": ids are real
         runtime: list[bytes]  # the OCI runtime that is to run steps, and its flags; []: none
+        chroot: bool  # steps have no namespaces, see chrooted.py
         network: list[bytes]  # the program that connects the steps' network, see network.py; []: they share none
 
     class Root(TypedDict):
@@ -104,6 +105,8 @@ if TYPE_CHECKING:
 
         error: str
         hint: str
+        code: int  # and how it ended, where a process of llbuild's stands above it
+        signal: int
         made: list[bytes]  # see mountpoints.py
         copied: list[tuple[bytes, int]]
 

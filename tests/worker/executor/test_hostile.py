@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAY_LIMIT = find_cgroups().level is Level.GOOD
 
+pytestmark = pytest.mark.needs_namespaces("there is no wall here that would hold")
+
 
 async def test_nothing_can_be_mounted_unmounted_or_made_writable(lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from llbuild.tests.ordinary import run_tests
 from llbuild.tests.tools import ROOT, require_tool
-from llbuild.tests.worker.executor.conftest import ENTER, EXECUTOR, IN_USERNS, RUNTIME
+from llbuild.tests.worker.executor.conftest import CHROOT, ENTER, EXECUTOR, IN_USERNS, RUNTIME
 from llbuild.worker.userns import probe_namespaces
 
 
@@ -38,16 +38,22 @@ def test_everything_works_as_an_ordinary_user(kind: str, ids: str) -> None:
     assert "see test_unprivileged.py" not in said
 
 
-@pytest.mark.skipif(IN_USERNS or RUNTIME is not None, reason="started by this very test, or one like it")
+@pytest.mark.skipif(IN_USERNS or RUNTIME is not None or CHROOT, reason="started by this very test, or one like it")
 @pytest.mark.needs_root
 @pytest.mark.slow
-def test_runc_does_the_same_as_the_sandbox_does(tmp_path: Path) -> None:
-    require_tool("runc")
+@pytest.mark.parametrize("kind", ["runc", "crun", "chroot"])
+def test_other_executors_do_the_same_as_the_sandbox(kind: str, tmp_path: Path) -> None:
+    """What they do differently is marked at each test, with the reason."""
+    prefix: list[str] = []
+    if kind == "chroot":  # where a step can signal whatever it sees
+        prefix = [require_tool("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child"]
+    else:
+        require_tool(kind)
     options = ["-q", "-rs", "-m", "not slow", "-k", "not trio", "--basetemp", str(tmp_path / "inner")]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(Path(__file__).parent)],
+        [*prefix, sys.executable, "-m", "pytest", *options, str(Path(__file__).parent)],
         cwd=ROOT,
-        env={**os.environ, EXECUTOR: "runc"},
+        env={**os.environ, EXECUTOR: kind},
         capture_output=True,
         text=True,
         check=False,
