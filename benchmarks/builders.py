@@ -40,6 +40,7 @@ class Builder(Protocol):
     def reset(self) -> None: ...
     def command(self, context: Path, *, no_cache: bool = False) -> list[str]: ...
     def environment(self) -> dict[str, str]: ...
+    def daemon_cpu_seconds(self) -> float: ...  # that its daemon has used so far
     def close(self) -> None: ...
 
 
@@ -103,6 +104,9 @@ class Llbuild:
         # Compiled modules are part of any installation: measure that, even where the environment forbids to write them.
         return {**self._pythonpath, "LLBUILD_ROOT": str(root), "PYTHONDONTWRITEBYTECODE": ""}
 
+    def daemon_cpu_seconds(self) -> float:
+        return 0
+
     def close(self) -> None:
         shutil.rmtree(self._work / "state", ignore_errors=True)
 
@@ -155,6 +159,9 @@ class Buildah:
             subprocess.run([*self._program, "rm", "-a"], capture_output=True, check=False)
         subprocess.run(["umount", "-l", self._work / "storage/root/overlay"], capture_output=True, check=False)
         shutil.rmtree(self._work / "storage", ignore_errors=True)
+
+    def daemon_cpu_seconds(self) -> float:
+        return 0
 
     def close(self) -> None:
         self._remove()
@@ -223,6 +230,14 @@ class Buildkit:
 
     def environment(self) -> dict[str, str]:
         return {}
+
+    def daemon_cpu_seconds(self) -> float:
+        """Of the daemon and what it started; proc_pid_stat(5), fields 14 to 17."""
+        times = 0
+        for server in self._servers:
+            fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(") ")[2].split()
+            times += sum(map(int, fields[11:15]))
+        return times / os.sysconf("SC_CLK_TCK")
 
     def close(self) -> None:
         for server in reversed(self._servers):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ __all__ = ["Sample", "Series", "collect", "phases", "time_command"]
 @dataclass(frozen=True, slots=True)
 class Sample:
     seconds: float
-    cpu_seconds: float  # of the client and what it started
+    cpu_seconds: float  # of the client and what it started; in comparisons of builders, of the daemon too
     peak_bytes: int  # of the client's largest process; a daemon's memory is not in it
 
 
@@ -38,6 +38,10 @@ class Series:
     @property
     def seconds(self) -> float:
         return median(sample.seconds for sample in self.samples)
+
+    @property
+    def cpu_seconds(self) -> float:
+        return median(sample.cpu_seconds for sample in self.samples)
 
     @property
     def peak_bytes(self) -> int:
@@ -74,7 +78,9 @@ def collect(workload: Workload, builders: Sequence[Builder], rounds: int, work: 
                 if phase == "changed" and workload.change:
                     workload.change(context)
                 command = builder.command(context, no_cache=phase == "no cache")
+                before = builder.daemon_cpu_seconds()
                 sample = time_command(command, builder.environment())
+                sample = replace(sample, cpu_seconds=sample.cpu_seconds + builder.daemon_cpu_seconds() - before)
                 samples.setdefault((phase, builder.name), []).append(sample)
     for (phase, name), taken in samples.items():
         yield Series(workload.name, phase, name, tuple(taken))

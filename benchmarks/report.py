@@ -43,7 +43,14 @@ def render(workloads: Sequence[Workload], builders: Sequence[Builder], series: S
     """Rows of work, columns of builders; a ratio below 1 means that llbuild took less time than that peer."""
     found = {(one.workload, one.phase, one.builder): one for one in series}
     peers = [builder.name for builder in builders[1:]]
-    head = ["work", "phase", "llbuild", *(word for peer in peers for word in (peer, "ratio")), "per RUN", "peak memory"]
+    head = [
+        "work",
+        "phase",
+        "llbuild",
+        *(word for peer in peers for word in (peer, "ratio", "of CPU")),
+        "per RUN",
+        "peak memory",
+    ]
     rows = [head]
     for workload in workloads:
         for phase in phases(workload):
@@ -52,6 +59,7 @@ def render(workloads: Sequence[Workload], builders: Sequence[Builder], series: S
             for peer in peers:
                 other = found[workload.name, phase, peer]
                 row += [f"{other.seconds:.3f} s", f"{own.seconds / other.seconds:.2f}"]
+                row.append(f"{own.cpu_seconds / other.cpu_seconds:.2f}" if other.cpu_seconds else "")
             per_run = f"{own.seconds / workload.runs * 1000:.1f} ms" if workload.runs and phase != "again" else ""
             rows.append([*row, per_run, f"{own.peak_bytes / 1e6:.0f} MB"])
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
@@ -70,7 +78,7 @@ def as_json(facts: dict[str, str], builders: Sequence[Builder], series: Sequence
                 "builder": one.builder,
                 "median_s": round(one.seconds, 4),
                 "samples_s": [round(sample.seconds, 4) for sample in one.samples],
-                "client_cpu_s": [round(sample.cpu_seconds, 4) for sample in one.samples],
+                "cpu_s": [round(sample.cpu_seconds, 4) for sample in one.samples],
                 "peak_bytes": one.peak_bytes,
             }
             for one in series
