@@ -133,11 +133,11 @@ async def _watched(
 async def _image(answers: Answers, identifier: str, platform: Platform, mode: str, _: EventReporter) -> FoundImage:
     pins = answers.worker.pins
     try:
-        found = await answers.images.resolve(pins.image(identifier), platform, mode)
+        found = await answers.images.resolve(pins.image(identifier, platform), platform, mode)
     except SourceError as error:
-        pins.explain_image(error, identifier)
+        pins.explain_image(error, identifier, platform)
         raise
-    pins.note_image(identifier, found.digest)
+    pins.note_image(identifier, found, platform)
     return found
 
 

@@ -39,7 +39,9 @@ def run_container(options: RunOptions) -> int:
         from ..worker import enter_user_namespace
 
         enter_user_namespace(str(state.root))
-    name = options.snapshotter or choose(str(state.root))  # before there are threads: it may have to be tried out
+    chroot = options.confinement.isolation == "chroot"
+    # Before there are threads: it may have to be tried out
+    name = "native" if chroot else options.snapshotter or choose(str(state.root))
     with state.leases.take():
         return anyio.run(_run, options, state, open_snapshotter(name, state.layers))
 

@@ -166,6 +166,8 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
 
 def _with_snapshotter(job: Build) -> Build:
     """The same build with the snapshotter that it will use: it may have to be tried out, before there are threads."""
+    if job.options.confinement.isolation == "chroot":
+        return replace(job, options=replace(job.options, snapshotter="native"))
     if job.options.snapshotter:
         return job
     from ..worker.snapshotter import choose

@@ -121,7 +121,8 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
             if slots is not None:
                 stack.callback(slots.close)
             await stack.enter_async_context(executor)
-            if plan.runs_on_the_default_network and not network:
+            isolated = job.options.confinement.isolation != "chroot"  # else more is said already
+            if plan.runs_on_the_default_network and not network and isolated:
                 _note(job, f"steps use the network of this machine; {missing_network()}")
         return await _perform(job, compiled, plan, worker, flights, replace(_limits(job), shared=slots))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..worker.executor import SandboxExecutor, ignore_notice, network_program, start_helper
+from ..worker.executor import ChrootExecutor, SandboxExecutor, ignore_notice, network_program, start_helper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,11 +23,12 @@ def start_early(root: Path, confinement: Confinement, *, shared_network: bool) -
     """
     if confinement.isolation != "sandbox":
         return None
-    from ..worker.seccomp import filter_program
+    from ..worker.seccomp import filter_program, notify_program
 
     folder = str(root)
     program = filter_program(folder, confinement.seccomp)
-    return start_helper(folder, program, network=network_program() if shared_network else ())
+    network = network_program() if shared_network else ()
+    return start_helper(folder, program, id_calls=notify_program(folder), network=network)
 
 
 def make_executor(
@@ -39,6 +40,8 @@ def make_executor(
     notice: Callable[[str], None] = ignore_notice,
 ) -> SandboxExecutor:
     """network: `network_program`. notice: is told once when steps cannot have a network of their own after all."""
+    if confinement.isolation == "chroot":
+        return ChrootExecutor(root, seccomp=confinement.seccomp, notice=notice)
     if confinement.isolation == "sandbox":
         return SandboxExecutor(root, helper=helper, seccomp=confinement.seccomp, network=network, notice=notice)
     from ..worker.oci import OciExecutor, find_runtime

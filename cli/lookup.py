@@ -170,18 +170,18 @@ def stored_images(content: ContentStore, mode: str, pins: Pins) -> ImageAnswers:
     """
 
     def here(ref: str, platform: Platform) -> ResolvedImage | None:
-        pinned = pins.image(ref)
+        pinned = pins.image(ref, platform)
         if pinned == ref and mode == "pull" and not ref.startswith("oci-layout://"):
             return None
         # A name is believed when the store has an image of that name; what a registry said earlier may be outdated.
         try:
             found = resolve_local(content, pinned, platform, sources=False)
         except SourceError as error:
-            pins.explain_image(error, ref)
+            pins.explain_image(error, ref, platform)
             raise
         if found is None:
             return None
-        pins.note_image(ref, found.digest)
+        pins.note_image(ref, found, platform)
         return _answer(found)
 
     return here

@@ -9,7 +9,15 @@ from ..llb import NetMode
 from ..values import frozen
 from .pairs import Pairs, environment_pairs
 from .parser import CommandParser, GlobalOptions, read_globals, start_log
-from .security import Confinement, add_security_flag, add_snapshotter_flag, read_confinement, read_snapshotter
+from .security import (
+    Confinement,
+    add_isolation_flags,
+    add_security_flag,
+    add_snapshotter_flag,
+    configured,
+    read_confinement,
+    read_snapshotter,
+)
 from .step_options import parse_network
 
 if TYPE_CHECKING:
@@ -62,6 +70,7 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
     parser.add_flag("-i", "--interactive", help="keep stdin open")
     parser.add_flag("-t", "--tty", help="give the command a terminal")
     add_security_flag(parser)
+    add_isolation_flags(parser)
     parser.add_value("--network", metavar="MODE", help="default, none or host")
     add_snapshotter_flag(parser)
     parser.add_flag("--rm", help="accepted for docker's sake: nothing is ever kept")
@@ -77,7 +86,7 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
         entrypoint=found.entrypoint,
         interactive=found.interactive,
         terminal=found.tty,
-        confinement=read_confinement(found),
+        confinement=read_confinement(found, configured(options.config.build)),
         network=parse_network(found.network or ""),
         snapshotter=read_snapshotter(found.snapshotter, options.config.build.snapshotter),
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from .config.values import BuildConfig
     from .parser import CommandParser
 
 __all__ = [
@@ -22,12 +23,14 @@ __all__ = [
     "add_isolation_flags",
     "add_security_flag",
     "add_snapshotter_flag",
+    "configured",
+    "isolation_name",
     "read_confinement",
     "read_snapshotter",
     "snapshotter_name",
 ]
 
-ISOLATIONS = ("sandbox", "oci")
+ISOLATIONS = ("sandbox", "oci", "chroot")
 SNAPSHOTTERS = ("overlay", "fuse-overlayfs", "native")  # the worker's, without loading it for a flag
 UNCONFINED = "unconfined"
 
@@ -98,6 +101,20 @@ def read_snapshotter(flag: str | None, configured: str) -> str:
         return configured if flag is None else snapshotter_name(flag)
     except ValueError as error:
         raise UsageError(f"--snapshotter: {error}") from None
+
+
+def isolation_name(text: str) -> str:
+    """For the config file. Raises ValueError."""
+    if text == "chroot":
+        raise ValueError("chroot isolates little: it must be asked for each time, by --isolation=chroot")
+    if text not in ISOLATIONS:
+        raise ValueError(f"unknown isolation {text!r}{suggestion(text, ISOLATIONS)}; there are sandbox, oci")
+    return text
+
+
+def configured(build: BuildConfig) -> Confinement:
+    """What the config file says of it."""
+    return Confinement(isolation=build.isolation, runtime=build.oci_runtime, seccomp=build.seccomp)
 
 
 def _seccomp(texts: Sequence[str] | None, default: str) -> str:

@@ -63,6 +63,9 @@ def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
     yield "build.max-transfers", str(build.max_transfers or "as the machine allows")
     yield "build.keep-going", _said(build.keep_going)
     yield "build.snapshotter", build.snapshotter or "auto"
+    yield "build.isolation", build.isolation
+    yield "build.oci-runtime", build.oci_runtime or "the first there is"
+    yield "build.seccomp", build.seccomp or "Docker's default profile"
     yield "defaults.platform", defaults.platform or "this machine's"
     yield "defaults.frontend", defaults.frontend or "what the build file says"
     yield "defaults.pull", _said(defaults.pull)

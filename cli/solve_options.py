@@ -20,6 +20,7 @@ from .security import (
     add_isolation_flags,
     add_security_flag,
     add_snapshotter_flag,
+    configured,
     read_confinement,
     read_snapshotter,
 )
@@ -143,7 +144,7 @@ def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOpt
         agents=unique_agents(found.ssh or ()),
         allowed=_entitlements(found.allow or ()),
         resources=parse_resources(found.resource or ()),
-        confinement=read_confinement(found),
+        confinement=read_confinement(found, configured(config)),
         attestations=attestations,
     )
     _check_agreement(options)

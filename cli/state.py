@@ -15,7 +15,7 @@ from ..leases import Leases
 from ..solver import CacheStore, Derivations, History
 from ..values import frozen
 from ..worker import SCHEMA as LAYERS_SCHEMA
-from ..worker import USES_SCHEMA, ContentStore, Contexts, LayerRecords, Prober, UseRecords, in_user_namespace
+from ..worker import USES_SCHEMA, ContentStore, Contexts, LayerRecords, Prober, UseRecords, marks_in_user_attributes
 from ..worker.snapshot import LayerStore
 from ..worker.source import DOWNLOADS_SCHEMA
 
@@ -92,7 +92,7 @@ def open_state(root: str, *, userxattr: bool | None = None) -> State:
         raise StoreError(f"the state folder {root} is not writable", hint="choose another with --root DIR")
     database = _open(path / "state.db", _SCHEMAS)
     if userxattr is None:  # only root may set trusted.* attributes; in a user namespace overlay keeps marks in user.*
-        userxattr = os.geteuid() != 0 or in_user_namespace()
+        userxattr = marks_in_user_attributes()
     layers = LayerStore(path, userxattr=userxattr)
     return State(
         root=path,

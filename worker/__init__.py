@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .identity import Identity as Identity
     from .identity import resolve_user as resolve_user
     from .idmap import in_user_namespace as in_user_namespace
+    from .idmap import marks_in_user_attributes as marks_in_user_attributes
     from .prober import Prober as Prober
     from .records import SCHEMA as SCHEMA
     from .records import LayerRecords as LayerRecords
@@ -74,6 +75,7 @@ _HOME = {
     "disk_bytes": "upkeep",
     "enter_user_namespace": "userns",
     "in_user_namespace": "idmap",
+    "marks_in_user_attributes": "idmap",
     "note_image_layers": "stacks",
     "resolve_user": "identity",
     "root_mount": "views",
@@ -109,6 +111,7 @@ __all__ = [
     "disk_bytes",
     "enter_user_namespace",
     "in_user_namespace",
+    "marks_in_user_attributes",
     "note_image_layers",
     "resolve_user",
     "root_mount",

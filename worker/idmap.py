@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["has_single_id", "id_map", "in_user_namespace"]
+__all__ = ["has_single_id", "id_map", "in_user_namespace", "marks_in_user_attributes"]
+
+_CAP_SYS_ADMIN = 21
 
 _EVERY_ID = [(0, 0, 4294967295)]  # outside any user namespace
 
@@ -23,6 +25,15 @@ def in_user_namespace() -> bool:
     There, device nodes cannot be made and overlayfs keeps its marks in `user.overlay.*` xattrs.
     """
     return id_map() != _EVERY_ID
+
+
+def marks_in_user_attributes() -> bool:
+    """Whether the marks of overlayfs must be `user.*` attributes: only an administrator may set `trusted.*` ones."""
+    if in_user_namespace():
+        return True
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  see above
+        effective = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    return not effective >> _CAP_SYS_ADMIN & 1
 
 
 def has_single_id() -> bool:

@@ -6,8 +6,9 @@ In a user namespace of a single id every file belongs to that id. Whom it is mea
   fuse-overlayfs write it: "UID:GID:MODE" or "UID:GID:MODE:TYPE", decimal, MODE octal. The mode is that of the moment;
   what counts is the file's own. TYPE is "char-MAJOR-MINOR" or "block-MAJOR-MINOR" of a device, which nobody can make
   there: it is an empty file.
-- for links, fifos and sockets, which the kernel lets have no such attribute, in the file `owners` of their layer,
-  beside `fs`: "INODE UID GID" in lines, of which the last holds.
+- for links, fifos and sockets, which the kernel lets have no such attribute, and for files where fuse-overlayfs refuses
+  it, in the file `owners` of their layer, beside `fs`: "INODE UID GID TYPE" in lines, of which
+  the last holds; TYPE is S_IFMT of st_mode, octal.
 
 Nothing of this costs anything where ids are real: `remembering` is false, and nobody asks any further. Used by the
 sandbox's helper too, hence so little is imported.
@@ -33,8 +34,10 @@ __all__ = [
     "decode",
     "encode",
     "forget_ids",
+    "line_of",
     "make_device",
     "meant",
+    "of_inode",
     "recall",
     "remember",
     "remembering",
@@ -45,9 +48,11 @@ _TABLE = "owners"
 _TYPES = {"char": stat.S_IFCHR, "block": stat.S_IFBLK}
 _TYPE_NAMES = {stat.S_IFCHR: "char", stat.S_IFBLK: "block"}
 _LONGEST = 64
+_IDS = (1 << 32) - 1  # the last one means "leave as it is" to chown(2)
 _MAX_TABLE_BYTES = 64 << 20
 _NONE = {errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.EINVAL}
 
+Owners = dict[int, tuple[int, int, int]]  # uid, gid and the type's bits of st_mode, by inode number
 Meant = tuple[int, int, int, int]  # uid, gid, and of a device the type's bits of st_mode and st_rdev, else 0
 
 _state: dict[str, bool] = {}
@@ -79,7 +84,7 @@ def decode(value: bytes) -> Meant | None:
     if len(value) > _LONGEST or not value.isascii():
         return None
     uid, gid, mode, kind = [*value.decode().split(":"), "", "", ""][:4]
-    if not (uid.isdecimal() and gid.isdecimal() and mode.isdecimal()):
+    if not (uid.isdecimal() and gid.isdecimal() and mode.isdecimal() and int(uid) < _IDS > int(gid)):
         return None
     name, *numbers = kind.split("-")
     if name not in _TYPES or len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
@@ -149,42 +154,57 @@ class OwnerTable:
     def __init__(self, content: str | None) -> None:
         """content: the layer's `fs`, whether it is there or not; None: of no layer, everybody's is forgotten."""
         self._path = "" if content is None else os.path.join(os.path.dirname(content.rstrip("/")), _TABLE)
-        self._owners: dict[int, tuple[int, int]] | None = None
-
-    def look_up(self, found: os.stat_result) -> Meant | None:
-        known = self.owners.get(found.st_ino)
-        return None if known is None else (*known, 0, 0)
+        self._owners: Owners | None = None
 
     @property
-    def owners(self) -> dict[int, tuple[int, int]]:
-        """By inode number."""
+    def owners(self) -> Owners:
         if self._owners is None:
-            self._owners = self._read()
+            self._owners = read_owners(self._path)
         return self._owners
 
+    def look_up(self, found: os.stat_result) -> Meant | None:
+        return of_inode(self.owners, found)
+
     def note(self, found: os.stat_result, uid: int, gid: int) -> None:
-        owners = self.owners
-        if not self._path or owners.get(found.st_ino, (0, 0)) == (uid, gid):
+        if not self._path or (of_inode(self.owners, found) or (0, 0, 0, 0))[:2] == (uid, gid):
             return
-        owners[found.st_ino] = uid, gid
+        self.owners[found.st_ino] = uid, gid, stat.S_IFMT(found.st_mode)
         fd = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
-            os.write(fd, b"%d %d %d\n" % (found.st_ino, uid, gid))
+            os.write(fd, line_of(found.st_ino, uid, gid, found.st_mode))
         finally:
             os.close(fd)
 
-    def _read(self) -> dict[int, tuple[int, int]]:
-        if not self._path:
-            return {}
-        try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
-            return {}
-        with os.fdopen(fd, "rb") as file:
-            rows = [line.split() for line in file.read(_MAX_TABLE_BYTES).splitlines()]
-        return {
-            int(row[0]): (int(row[1]), int(row[2])) for row in rows if len(row) == 3 and all(map(bytes.isdigit, row))
-        }
+
+def of_inode(owners: Owners, found: os.stat_result) -> Meant | None:
+    """The owner noted for a file; what has got the number of one that is gone is mostly of another type."""
+    known = owners.get(found.st_ino)
+    if known is None or known[2] != stat.S_IFMT(found.st_mode):
+        return None
+    return known[0], known[1], 0, 0
+
+
+def line_of(inode: int, uid: int, gid: int, mode: int) -> bytes:
+    return b"%d %d %d %o\n" % (inode, uid, gid, stat.S_IFMT(mode))
+
+
+def read_owners(path: str) -> Owners:
+    """What a layer's file `owners` says; nothing when there is none, and no line that makes no sense."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return {}
+    with os.fdopen(fd, "rb") as file:
+        rows = [line.split() for line in file.read(_MAX_TABLE_BYTES).splitlines()]
+    return {
+        int(row[0]): (int(row[1]), int(row[2]), int(row[3], 8))
+        for row in rows
+        if len(b" ".join(row)) <= _LONGEST
+        and len(row) == 4
+        and all(map(bytes.isdigit, row))
+        and not row[3].translate(None, b"01234567")
+        and int(row[1]) < _IDS > int(row[2])
+    }
 
 
 class LayerOwners:
@@ -194,22 +214,20 @@ class LayerOwners:
         """folders: contents of layers, bottom first. above: of the one on top that is being written."""
         self._folders = folders
         self._above = above
-        self._links: dict[int, tuple[int, int]] | None = None
+        self._owners: Owners | None = None
 
     def meant(self, place: str, found: os.stat_result) -> os.stat_result:
         """What is meant to be at a place of a layer, from what is there."""
         if stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode):
-            return meant(found, recall(place))
-        known = None if is_whiteout(found) else self._of_link(found.st_ino)
-        return found if known is None else meant(found, (*known, 0, 0))
-
-    def _of_link(self, inode: int) -> tuple[int, int] | None:
-        """Layers lie on one file system, so a number means one file."""
-        if self._links is None:
-            links: dict[int, tuple[int, int]] = {}
+            remembered = recall(place)
+            if remembered is not None:
+                return meant(found, remembered)
+        if is_whiteout(found):
+            return found
+        if self._owners is None:  # layers lie on one file system, so a number means one file
+            owners: Owners = {}
             for folder in self._folders:
-                links |= OwnerTable(folder).owners
-            self._links = links
-        if self._above is not None and inode in self._above.owners:
-            return self._above.owners[inode]
-        return self._links.get(inode)
+                owners |= OwnerTable(folder).owners
+            self._owners = owners
+        above = None if self._above is None else self._above.look_up(found)
+        return meant(found, above or of_inode(self._owners, found))

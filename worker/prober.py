@@ -59,7 +59,7 @@ class Prober:
 
     def _pinned(self, op: SourceOp, platform: Platform | None) -> str | None:
         if op.scheme in {"docker-image", "oci-layout"}:
-            _, at, digest = self.pins.image(op.identifier).rpartition("@")
+            _, at, digest = self.pins.image(op.identifier, platform or host_platform()).rpartition("@")
             return image_key(digest, platform, layer_limit(op)) if at else None
         if op.scheme in REMOTE_SCHEMES:
             from .source import pinned_key

@@ -118,6 +118,7 @@ _FSMOUNT_CLOEXEC = 1
 _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_SPEC_ALLOW = 1, 4
+_SECCOMP_FILTER_FLAG_NEW_LISTENER, _SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 8, 32
 _LINUX_CAPABILITY_VERSION_3 = 0x2008_0522
 
 Path = bytes | str
@@ -286,12 +287,24 @@ def seccomp_filter(program: bytes) -> SeccompFilter:
     return SeccompFilter(len(program) // 8, program)
 
 
-def set_seccomp_filter(prepared: SeccompFilter) -> None:
+def set_seccomp_filter(prepared: SeccompFilter, *, listen: bool = False) -> int:
     """Subject this process and what it becomes to a filter, for good (seccomp(2)); needs CAP_SYS_ADMIN.
 
     SPEC_ALLOW, as runc: kernels before 5.16 would otherwise slow down everything the process does.
+    listen: return a descriptor that the calls can be taken from which the filter hands over; only a signal that kills
+    interrupts one then, where the kernel can promise that (Linux 5.19).
     """
     number = _SECCOMP.get(os.uname().machine)
     if number is None:
         raise OSError(errno.ENOSYS, "seccomp: no number known for this architecture")
-    _syscall("seccomp", number, _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_SPEC_ALLOW, ctypes.byref(prepared))
+    flags = _SECCOMP_FILTER_FLAG_SPEC_ALLOW
+    if not listen:
+        return _syscall("seccomp", number, _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(prepared))
+    flags |= _SECCOMP_FILTER_FLAG_NEW_LISTENER
+    try:
+        patient = flags | _SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+        return _syscall("seccomp", number, _SECCOMP_SET_MODE_FILTER, patient, ctypes.byref(prepared))
+    except OSError as exc:
+        if exc.errno != errno.EINVAL:
+            raise
+    return _syscall("seccomp", number, _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(prepared))

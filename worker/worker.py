@@ -96,8 +96,9 @@ class LocalWorker(Prober):
         if op.scheme in REMOTE_SCHEMES:
             key = await self._remote.resolve(op, reporter.progress)
         else:
-            image = await self._images.resolve(op.identifier, platform or host_platform(), _mode(op))
-            self.pins.note_image(op.identifier, image.digest)
+            wanted = platform or host_platform()
+            image = await self._images.resolve(op.identifier, wanted, _mode(op))
+            self.pins.note_image(op.identifier, image, wanted)
             key = image_key(image.digest, platform, layer_limit(op))
         self.resolved[op, platform] = key
         return key
@@ -161,11 +162,11 @@ class LocalWorker(Prober):
             layer = await self._remote.fetch(op, reporter.progress)
             self._stacks.seen([layer])
             return (layer,)
-        identifier = self.pins.image(op.identifier)
+        wanted = vertex.platform or host_platform()
         try:
-            resolved = await self._images.resolve(identifier, vertex.platform or host_platform(), _mode(op))
+            resolved = await self._images.resolve(self.pins.image(op.identifier, wanted), wanted, _mode(op))
         except SourceError as error:
-            self.pins.explain_image(error, op.identifier)
+            self.pins.explain_image(error, op.identifier, wanted)
             raise
         ref = await run_blocking(note_image_layers, self.records, self.layers, op.identifier, resolved)
         self.lost.difference_update(ref)  # there is a place to have them from again

@@ -11,7 +11,7 @@ from ...platforms import parse_platform
 from ...solver.gc import Rule, Space, parse_duration, parse_filter, parse_space
 from ..parser import suggestion
 from ..progress import FORMS
-from ..security import snapshotter_name
+from ..security import UNCONFINED, isolation_name, snapshotter_name
 from .places import find_key
 from .table import Table, read_table
 from .values import BuildConfig, Config, DefaultsConfig, GcConfig
@@ -64,12 +64,8 @@ def _leaves(values: dict[str, Any], path: tuple[str | int, ...]) -> list[tuple[s
 
 
 def _build(table: Table) -> BuildConfig:
-    table.check(
-        (
-            *("max-parallelism", "shared-parallelism", "max-copies", "max-transfers"),
-            *("progress", "keep-going", "snapshotter"),
-        )
-    )
+    parallelism = ("max-parallelism", "shared-parallelism", "max-copies", "max-transfers")
+    table.check((*parallelism, "progress", "keep-going", "snapshotter", "isolation", "oci-runtime", "seccomp"))
     shared = table.number("shared-parallelism", -1, least=0)
     return BuildConfig(
         max_parallelism=table.number("max-parallelism", 0, least=1),
@@ -79,7 +75,18 @@ def _build(table: Table) -> BuildConfig:
         progress=table.parsed("progress", _progress, "auto"),
         keep_going=table.flag("keep-going"),
         snapshotter=table.parsed("snapshotter", snapshotter_name, ""),
+        isolation=table.parsed("isolation", isolation_name, "sandbox"),
+        oci_runtime=table.text("oci-runtime"),
+        seccomp=table.parsed("seccomp", _profile, ""),
     )
+
+
+def _profile(text: str) -> str:
+    if text == UNCONFINED:
+        return text
+    if not text.startswith("/"):
+        raise ValueError(f"expected {UNCONFINED} or the absolute path of a profile, found {text!r}")
+    return text
 
 
 def _progress(text: str) -> str:

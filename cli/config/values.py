@@ -29,6 +29,9 @@ class BuildConfig:
     progress: str = "auto"
     keep_going: bool = False
     snapshotter: str = ""  # "": the first that works
+    isolation: str = "sandbox"
+    oci_runtime: str = ""  # "": the first there is
+    seccomp: str = ""  # a file, or "unconfined"; "": the default profile
 
 
 @frozen

@@ -4,6 +4,7 @@
 
     [[image]]
     name = "docker.io/library/alpine:3.20"
+    platform = "linux/amd64"     # only where the name is no index, and so has but one
     digest = "sha256:…"
 
     [[git]]
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING
 from ...digest import parse_digest
 from ...errors import SourceError, UsageError
 from ...image import parse_reference
+from ...platforms import parse_platform
 from ...worker.source import Pin, SourceName
 from ..config.table import Table, read_table
 
@@ -74,9 +76,10 @@ def parse_lock(text: str, path: str) -> dict[SourceName, Pin]:
 
 
 def _image(table: Table, folder: str) -> tuple[SourceName, Pin]:
-    table.check(("name", "digest"))
+    table.check(("name", "platform", "digest"))
     name = table.needed("name", lambda text: _image_name(text, folder))
-    return SourceName("image", name), Pin(digest=table.needed("digest", parse_digest))
+    platform = table.parsed("platform", lambda text: str(parse_platform(text)), "")
+    return SourceName("image", name, platform=platform), Pin(digest=table.needed("digest", parse_digest))
 
 
 def _image_name(text: str, folder: str) -> str:
@@ -142,7 +145,7 @@ def _fields(name: SourceName, pin: Pin, folder: str) -> tuple[tuple[str, str], .
     """Keys and values as TOML; those that say nothing are left out."""
     match name.kind:
         case "image":
-            texts = {"name": _relative(name.name, folder), "digest": pin.digest}
+            texts = {"name": _relative(name.name, folder), "platform": name.platform, "digest": pin.digest}
         case "git":
             texts = {"repository": name.name, "ref": name.ref, "commit": pin.digest, "tag": pin.tag, "found": pin.ref}
         case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from argparse import Namespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from llbuild.cli.graph import parse_graph
 from llbuild.cli.main import main
 from llbuild.cli.options import parse_build
 from llbuild.cli.report import render_error
+from llbuild.cli.security import Confinement, configured, read_confinement
 from llbuild.cli.solve import parse_solve
 from llbuild.errors import ConfigError, StoreError
 from llbuild.solver.gc import Space, parse_filter
@@ -110,6 +112,13 @@ def error_of(text: str) -> ConfigError:
         ("[build]\nmax-parallelism = 0\n", "2:1", "expected a whole number from 1 up, found 0"),
         ("[build]\nshared-parallelism = -1\n", "2:1", "expected a whole number from 0 up, found -1"),
         ("\n[build]\n  keep-going = 1\n", "3:3", "keep-going: expected true or false, found 1"),
+        ('[build]\nisolation = "chroot"\n', "2:1", "it must be asked for each time, by --isolation=chroot"),
+        (
+            '[build]\nisolation = "oki"\n',
+            "2:1",
+            "unknown isolation 'oki' (did you mean 'oci'?)",
+        ),
+        ('[build]\nseccomp = "x.json"\n', "2:1", "expected unconfined or the absolute path of a profile"),
         ('build.progress = "fancy"\n', "1:1", "unknown form 'fancy'"),
         ("build = 3\n", "1:1", "build: expected a table, found 3"),
         ('[gc]\ninterval = "soon"\n', "2:1", "expected a duration"),
@@ -139,10 +148,9 @@ def test_what_is_wrong_is_said_with_its_place(text: str, place: str, words: str)
 def test_a_complaint_shows_the_line_and_points_at_the_key() -> None:
     report = render_error(error_of('[build]\nprogress = "tty"\nmax-paralel = 4\n'))
     assert "   3 | >>> max-paralel = 4\n     |     ^^^^^^^^^^^\n" in report
-    assert report.endswith(
-        "hint: known are max-parallelism, shared-parallelism, max-copies, max-transfers, progress, keep-going,"
-        " snapshotter\n"
-    )
+    parallelism = "max-parallelism, shared-parallelism, max-copies, max-transfers"
+    known = f"{parallelism}, progress, keep-going, snapshotter, isolation, oci-runtime, seccomp"
+    assert report.endswith(f"hint: known are {known}\n")
 
 
 def test_the_variable_beats_the_users_file_and_that_the_machines(tmp_path: Path) -> None:
@@ -222,3 +230,13 @@ def test_the_command_shows_every_value_and_where_it_comes_from(
     assert values["registry.registry.example:5000.ca"] == ("the system's", "default")
     assert main(["config"]) == 0
     assert capsys.readouterr().out.startswith(f"config file: {path}\n")
+
+
+def test_the_file_says_who_confines_steps_unless_a_flag_does() -> None:
+    config = parse_config('[build]\nisolation = "oci"\noci-runtime = "crun"\nseccomp = "unconfined"\n', "c.toml")
+    said = configured(config.build)
+    assert said == Confinement(isolation="oci", runtime="crun", seccomp="unconfined")
+    flags = Namespace(isolation="sandbox", oci_runtime=None, security_opt=["seccomp=builtin"])
+    assert read_confinement(flags, said) == Confinement()
+    flags = Namespace(isolation=None, oci_runtime=None, security_opt=None)
+    assert read_confinement(flags, said) == said

@@ -221,7 +221,8 @@ class Llbuild:
     def _environment(self, extra: dict[str, str] | None) -> dict[str, str]:
         return {
             **os.environ,
-            "PYTHONPATH": str(ROOT / ".typing"),
+            # The libraries may lie elsewhere than this Python looks (tests/ordinary.py).
+            "PYTHONPATH": os.pathsep.join([str(ROOT / ".typing"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
             "PYTHONDONTWRITEBYTECODE": "",  # or every command of every test compiles the package anew
             "LLBUILD_ROOT": str(self.root),
             **self.environment,

@@ -204,6 +204,25 @@ def test_one_entry_serves_every_platform(llbuild: Llbuild, registry: Registry, t
     assert (out / "arch").read_text() == "arm64"
 
 
+def test_a_name_that_has_one_platform_is_locked_for_each(llbuild: Llbuild, registry: Registry, tmp_path: Path) -> None:
+    """`pull` brings one image of an index: what that was must not become the image of all platforms."""
+    base = f"{registry.address}/lock/pulled:1"
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /arch\n")
+    for arch in ("amd64", "arm64"):
+        (tmp_path / arch).write_text(arch)
+    llbuild("build", "--platform", "linux/amd64,linux/arm64", "--push", "-t", base, tmp_path)
+    llbuild("pull", "--platform", "linux/amd64", base)
+    (tmp_path / "Dockerfile").write_text(f"FROM {base}\nCOPY amd64 /more\n")
+    llbuild("lock", "--platform", "linux/amd64", tmp_path)
+    assert 'platform = "linux/amd64"' in (tmp_path / "llbuild.lock").read_text()
+    other = Llbuild(root=tmp_path / "other")
+    outcome = other("build", "--platform", "linux/arm64", "--locked", tmp_path, exit_code=1)
+    assert f"{base} (linux/arm64) is not in {tmp_path}/llbuild.lock" in outcome.stderr
+    other("build", "--platform", "linux/amd64", "--locked", tmp_path)
+    other("build", "--platform", "linux/arm64", "--lock", tmp_path / "llbuild.lock", "-o", tmp_path / "out", tmp_path)
+    assert (tmp_path / "out/arch").read_text() == "arm64"
+
+
 def test_an_annotated_tag_stays_itself_in_a_kept_git_folder(
     llbuild: Llbuild, repo: Repository, context: Callable[..., Path], tmp_path: Path
 ) -> None:

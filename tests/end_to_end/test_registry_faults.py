@@ -74,6 +74,14 @@ def test_a_pull_outlives(
     assert not left_over(here)
 
 
+def test_a_pull_asks_for_everything_once(here: Llbuild, proxy: FaultProxy, name: str) -> None:
+    here("pull", f"{proxy.address}/{name}")
+    kinds = [f"{request.split()[0]} {request.split('/')[-2]}" for request in proxy.requests]
+    assert kinds == ["HEAD manifests", "GET manifests", "GET blobs", "GET blobs"]
+    here("pull", f"{proxy.address}/{name}")
+    assert len(proxy.requests) == 5  # one more HEAD
+
+
 def test_a_pull_goes_on_where_the_connection_broke(here: Llbuild, proxy: FaultProxy, name: str) -> None:
     proxy.add("GET .*blobs", cut=1 << 20, times=4)
     image = f"{proxy.address}/{name}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
+    from .chroot import ChrootExecutor as ChrootExecutor
     from .netprogram import machine_address as machine_address
     from .netprogram import missing_network as missing_network
     from .netprogram import network_program as network_program
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _HOME = {
     "DEFAULT_HOSTNAME": "spec",
     "BindMount": "spec",
+    "ChrootExecutor": "chroot",
     "CgroupSpec": "spec",
     "ExecSpec": "spec",
     "Executor": "spec",
@@ -56,6 +58,7 @@ __all__ = [
     "DEFAULT_HOSTNAME",
     "BindMount",
     "CgroupSpec",
+    "ChrootExecutor",
     "ExecSpec",
     "Executor",
     "ExitStatus",

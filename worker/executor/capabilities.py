@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .. import syscalls
 
-__all__ = ["DEFAULT", "drop_bounding", "set_effective", "set_insecure"]
+__all__ = ["CHROOTED", "DEFAULT", "drop_bounding", "set_effective", "set_insecure"]
 
 _CHOWN, _DAC_OVERRIDE, _FOWNER, _FSETID, _KILL, _SETGID, _SETUID, _SETPCAP = 0, 1, 3, 4, 5, 6, 7, 8
 _NET_BIND_SERVICE, _NET_RAW, _SYS_CHROOT, _MKNOD, _AUDIT_WRITE, _SETFCAP = 10, 13, 18, 27, 29, 31
@@ -25,10 +25,14 @@ _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 
 
-def drop_bounding(last: int) -> None:
-    """Make everything outside the default set unreachable, also for setuid programs; `last` is the highest known."""
+# Where nothing but chroot(2) holds a step: with the one it could leave its root, with the other open any device.
+CHROOTED = DEFAULT & ~(1 << _SYS_CHROOT) & ~(1 << _MKNOD)
+
+
+def drop_bounding(last: int, kept: int = DEFAULT) -> None:
+    """Make everything outside of `kept` unreachable, also for setuid programs; `last` is the highest known."""
     for number in range(last + 1):
-        if not DEFAULT >> number & 1:
+        if not kept >> number & 1:
             syscalls.prctl(_PR_CAPBSET_DROP, number)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .host import Host
     from .wire import Network, Report, Step
 
-__all__ = ["Kind", "Namespaces", "run_child"]
+__all__ = ["Kind", "Namespaces", "join_cgroups", "receive", "run_child"]
 
 _NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWCGROUP
 _REPORT_LIMIT = 60_000  # the pipe holds 64 KiB, and nobody reads before this process is gone
@@ -64,25 +64,31 @@ class Namespaces:
         self.emulation = emulation
 
 
-def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, shared: Namespaces) -> NoReturn:
-    """Prepare for a step of this kind, wait for it, and become its command."""
+def run_child(
+    host: Host, orders: socket.socket, report: int, kind: Kind, shared: Namespaces, keeper: socket.socket | None
+) -> NoReturn:
+    """Prepare for a step of this kind, wait for it, and become its command. keeper: see process.have_ids_kept."""
     root: RootFilesystem | None = None
     said: Report = {}
     try:
-        _join(kind.cgroups)  # before there is a cgroup namespace, whose root is where one is at that moment
+        join_cgroups(kind.cgroups)  # before there is a cgroup namespace, whose root is where one is at that moment
         _isolate(kind.network, shared.network)
         root = RootFilesystem(host, insecure=kind.insecure)
         root.prepare()
         if not kind.insecure and not host.runtime:
             process.limit_privileges(host)
-        step, fds = _receive(orders)
+        step, fds = receive(orders)
         root.lent = fds[len(fds) - step["lent"] :]
         del fds[len(fds) - step["lent"] :]
         if host.runtime:
             code = hosted.run(step, fds, host, root)
         else:
             _set_up(step, fds, host, root)
-            process.become_user(step, host, shared.emulation if kind.emulated else -1)
+            if kind.emulated and shared.emulation >= 0:
+                process.enter_emulation(step, host, shared.emulation)
+            if keeper is not None:
+                process.have_ids_kept(step, host, root, keeper)
+            process.become_user(step, host)
     except SetupError as exc:
         said = {"error": exc.message, "hint": exc.hint}
     except OSError as exc:
@@ -105,7 +111,7 @@ def run_child(host: Host, orders: socket.socket, report: int, kind: Kind, shared
         os._exit(process.NOT_EXECUTABLE)
 
 
-def _receive(orders: socket.socket) -> tuple[Step, list[int]]:
+def receive(orders: socket.socket) -> tuple[Step, list[int]]:
     """The step, and its stdin, stdout, stderr, perhaps a console, and the mounts that are lent to it."""
     reader = FrameReader()
     fds = array.array("i")
@@ -129,20 +135,20 @@ def _set_up(step: Step, fds: list[int], host: Host, root: RootFilesystem) -> Non
     root.furnish()
     stdin, stdout, stderr, *console = fds
     if console:
-        terminal_side.open_terminal(console[0], step["uid"])
+        terminal_side.open_terminal(console[0], step["uid"] if host.maps(step["uid"], 0) else 0)
     else:
         for number, fd in enumerate((stdin, stdout, stderr)):
             os.dup2(fd, number, inheritable=True)
     os.umask(0o022)
-    process.make_cwd(step["cwd"], step["uid"], step["gid"])
+    process.make_cwd(step["cwd"], step["uid"], step["gid"], host=host)
     root.protect()
     root.mount_points.note_times()
     process.set_limits(step["rlimits"])
     if step["own_output"]:
-        process.own_pipes(step["uid"], step["gid"])
+        process.own_pipes(step["uid"], step["gid"], host=host)
 
 
-def _join(cgroups: list[bytes]) -> None:
+def join_cgroups(cgroups: list[bytes]) -> None:
     for folder in cgroups:
         try:
             file = os.open(folder + b"/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)

@@ -16,7 +16,7 @@ import signal
 import socket
 
 from .. import syscalls
-from . import mountpoints
+from . import chrooted, idkeeper, mountpoints
 from .child import Kind, Namespaces, run_child
 from .emulators import Emulators
 from .failure import explained
@@ -43,10 +43,11 @@ _BLOCK_BYTES = 512  # of getrusage(2), whatever the disk's
 class _Child:
     """A forked process that prepares itself and waits for a step."""
 
-    __slots__ = ("orders", "pid", "report")
+    __slots__ = ("keeper", "orders", "pid", "report")
 
-    def __init__(self, pid: int, orders: socket.socket, report: int) -> None:
+    def __init__(self, pid: int, orders: socket.socket, report: int, keeper: int) -> None:
         self.pid = pid
+        self.keeper = keeper  # the process that answers its calls about ids, or 0: nobody has to
         self.orders = orders
         self.report = report
 
@@ -87,6 +88,7 @@ class _Helper:
         self._spare: _Child | None = None
         self._usual = Kind(network="machine")
         self._emulators = Emulators(host)
+        self._chrooted: set[int] = set()
         self._network: StepNetwork | None = None
         self._no_network: Outcome = {"error": "no program is there to connect it"}
         if settings["network"]:
@@ -102,7 +104,8 @@ class _Helper:
         self._usual = Kind(network="shared")
 
     def serve(self) -> NoReturn:
-        self._prepare_spare()
+        if not self._host.chroot:
+            self._prepare_spare()
         while True:
             for fd, _ in self._poll.poll():
                 handler = self._handlers.get(fd)  # an earlier one of this round may have closed it
@@ -121,6 +124,7 @@ class _Helper:
         space = socket.CMSG_SPACE(_MAX_FDS * 4)
         data, ancillary, _, _ = self._control.recvmsg(1, space, socket.MSG_CMSG_CLOEXEC)
         if not data:  # the client is gone, and with this process all steps
+            self._end_chrooted()
             os._exit(0)
         fds = array.array("i")
         for _, _, payload in ancillary:
@@ -131,6 +135,13 @@ class _Helper:
             return
         step = _Running(channel, list(fds[1:]))
         self._watch(channel.fileno(), lambda: self._hear(step))
+
+    def _end_chrooted(self) -> None:
+        """Those whose namespace does not end with this process: they take their leave themselves."""
+        for pid in self._chrooted:
+            os.kill(pid, signal.SIGTERM)
+        for pid in self._chrooted:
+            os.waitpid(pid, 0)
 
     def _tell_network(self, channel: socket.socket) -> None:
         def tell(outcome: Outcome) -> None:
@@ -147,7 +158,8 @@ class _Helper:
         if not data:
             self._forget(step.channel.fileno())
             if step.child is not None:
-                os.kill(step.child.pid, signal.SIGKILL)
+                # One that stands above a chrooted step has to end that itself.
+                os.kill(step.child.pid, signal.SIGTERM if self._host.chroot else signal.SIGKILL)
             else:
                 self._finish(step, {"error": "the step was withdrawn before it was complete"})
             return
@@ -170,12 +182,13 @@ class _Helper:
         running.child, running.upper = child, step["root"]["upper"]
         running.pidfd = os.pidfd_open(child.pid)
         self._watch(running.pidfd, lambda: self._reap(running, child))
-        if self._spare is None:
+        if self._spare is None and not self._host.chroot:
             self._prepare_spare()
 
     def _child_for(self, step: Step) -> _Child:
         # One that cannot be registered is told when the program turns out to need it.
-        emulated = bool(step["emulator"]) and self._emulators.add(step["emulator"])
+        wanted = bool(step["emulator"]) and not self._host.chroot
+        emulated = wanted and self._emulators.add(step["emulator"])
         kind = Kind(network=step["network"], insecure=step["insecure"], cgroups=step["cgroups"], emulated=emulated)
         spare = self._spare
         if spare is not None and kind == self._usual:
@@ -192,18 +205,31 @@ class _Helper:
     def _fork(self, kind: Kind) -> _Child:
         orders, child_orders = socket.socketpair()
         report, child_report = os.pipe()
+        asks, answers = socket.socketpair() if self._host.notify is not None else (None, None)
         try:
+            if self._host.chroot:
+                pid = os.fork()
+                if pid == 0:
+                    orders.close()
+                    chrooted.run_child(child_orders, child_report, kind, self._host)
+                self._chrooted.add(pid)
+                return _Child(pid, orders, report, keeper=0)
             syscalls.unshare(syscalls.CLONE_NEWPID)
             try:
                 pid = os.fork()
                 if pid == 0:
                     orders.close()  # or the helper's end would not show
+                    if answers is not None:
+                        answers.close()
                     namespace = self._network.namespace if self._network is not None else -1
                     spaces = Namespaces(network=namespace, emulation=self._emulators.namespace)
-                    run_child(self._host, child_orders, child_report, kind, spaces)
+                    run_child(self._host, child_orders, child_report, kind, spaces, asks)
             finally:
                 # The next child needs a namespace of its own, and one can only be made from here.
                 syscalls.setns(self._own_pidns, syscalls.CLONE_NEWPID)
+            keeper = 0 if answers is None else os.fork()
+            if answers is not None and keeper == 0:
+                idkeeper.keep_ids(self._host, answers, pid)
         except OSError:
             os.close(report)
             orders.close()
@@ -211,13 +237,20 @@ class _Helper:
         finally:
             os.close(child_report)
             child_orders.close()
-        return _Child(pid, orders, report)
+            for end in (asks, answers):
+                if end is not None:
+                    end.close()
+        return _Child(pid, orders, report, keeper)
 
     def _reap(self, step: _Running, child: _Child) -> None:
         """By now the whole tree is gone: the kernel reports a namespace's first process only after all others."""
         _, status, usage = os.wait4(child.pid, 0)
+        self._chrooted.discard(child.pid)
         self._forget(step.pidfd)
         os.close(step.pidfd)
+        if child.keeper:
+            os.kill(child.keeper, signal.SIGKILL)
+            os.waitpid(child.keeper, 0)
         report = os.read(child.report, _READ_BYTES)
         os.close(child.report)
         code = os.waitstatus_to_exitcode(status)
@@ -232,6 +265,8 @@ class _Helper:
         }
         if report:
             said = decode_report(report)
+            if "code" in said:
+                outcome["code"], outcome["signal"] = said["code"], said["signal"]
             if "made" in said:
                 mountpoints.remove(step.upper, said["made"], said["copied"])
             if "error" in said:
@@ -269,23 +304,24 @@ def main(control_fd: int, folder: str, settings_fd: int) -> NoReturn:
     for hidden in _GLIBC_SIGNALS:
         syscalls.reset_signal(hidden)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    syscalls.unshare(syscalls.CLONE_NEWPID)
-    pid = os.fork()
-    if pid:
-        _wait_for(pid)
-    syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    settings = decode_settings(_read_all(settings_fd))
+    if not settings["chroot"]:
+        syscalls.unshare(syscalls.CLONE_NEWPID)
+        pid = os.fork()
+        if pid:
+            _wait_for(pid)
+        syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:  # noqa: SIM105  contextlib is not loaded here
         syscalls.join_session_keyring()
     except OSError:
         pass
     root = os.path.abspath(os.fsencode(folder))
-    settings = decode_settings(_read_all(settings_fd))
     stage, stubs = root + b"/stage", root + b"/stubs"
     os.makedirs(stage, exist_ok=True)
     make_stubs(stubs)
     # Nothing here makes cycles; and a collection in a child would touch, and so copy, every page it shares.
     gc.disable()
-    host = Host(stage, stubs, settings["filter"], settings["runtime"])
+    host = Host(stage, stubs, settings["filter"], settings["runtime"], settings["id_calls"], chroot=settings["chroot"])
     _Helper(socket.socket(fileno=control_fd), host, settings).serve()
 
 

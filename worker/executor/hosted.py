@@ -41,7 +41,7 @@ def run(step: Step, fds: list[int], host: Host, root: RootFilesystem) -> int:
     root.build(step)
     place = root.expose()
     _cover_cgroups()
-    code = _furnish(step, root, place)
+    code = _furnish(step, root, place, host)
     if code:
         return code
     bundle, state, log = (host.stage + name for name in (b"/bundle", b"/state", b"/log"))
@@ -70,7 +70,7 @@ def _cover_cgroups() -> None:
         pass  # not permitted here: the runtime has to cope with what there is
 
 
-def _furnish(step: Step, root: RootFilesystem, place: bytes) -> int:
+def _furnish(step: Step, root: RootFilesystem, place: bytes, host: Host) -> int:
     """Everything that resolves paths of the image, in a process whose root that is. An exit code, if it ends there."""
     reader, writer = os.pipe()
     pid = os.fork()
@@ -81,7 +81,7 @@ def _furnish(step: Step, root: RootFilesystem, place: bytes) -> int:
             os.chroot(place)
             os.chdir(b"/")
             root.furnish_for_runtime()
-            process.make_cwd(step["cwd"], step["uid"], step["gid"])
+            process.make_cwd(step["cwd"], step["uid"], step["gid"], host=host)
             code = process.say_if_unusable(step)
             root.mount_points.note_times()
             said = {}

@@ -7,6 +7,7 @@ start the program takes longer than to start a step. It belongs to the helper's 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -107,16 +108,31 @@ def bring_up_loopback() -> None:
 
 
 def _new_namespace() -> int:
-    before = os.open(b"/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    """Made by a process that ends: in a user namespace, there is no way back into the machine's network."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        _send_new_namespace(theirs)
+    theirs.close()
+    with ours:
+        message, found, _, _ = socket.recv_fds(ours, _LAST_WORDS_BYTES, 1)
+    os.waitpid(pid, 0)
+    if not found:
+        number = int(message or errno.EPERM)
+        raise OSError(number, os.strerror(number))
+    os.set_inheritable(found[0], False)  # noqa: FBT003
+    return found[0]
+
+
+def _send_new_namespace(client: socket.socket) -> NoReturn:
     try:
         syscalls.unshare(syscalls.CLONE_NEWNET)
-        try:
-            bring_up_loopback()
-            return os.open(b"/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        finally:
-            syscalls.setns(before, syscalls.CLONE_NEWNET)
+        bring_up_loopback()
+        socket.send_fds(client, [b"0"], [os.open(b"/proc/self/ns/net", os.O_RDONLY)])
+    except OSError as exc:
+        client.send(b"%d" % (exc.errno or errno.EPERM))
     finally:
-        os.close(before)
+        os._exit(0)
 
 
 def _become(program: list[bytes], namespace: int, host: Host, ready: int, words: int) -> NoReturn:

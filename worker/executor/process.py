@@ -8,22 +8,27 @@ import resource
 import stat
 
 from .. import syscalls
-from . import capabilities
+from ..owners import remember
+from . import capabilities, idkeeper
 from .failure import SetupError, explained
 from .inroot import find, open_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from typing import NoReturn
 
     from .host import Host
+    from .rootfs import RootFilesystem
     from .wire import Step
 
 __all__ = [
     "NOT_EXECUTABLE",
     "become_user",
     "check_user",
+    "enter_emulation",
     "execute",
+    "have_ids_kept",
     "limit_privileges",
     "make_cwd",
     "own_pipes",
@@ -52,13 +57,18 @@ def set_limits(limits: list[tuple[str, int, int]]) -> None:
             raise SetupError(f"cannot set the limit {name} to {soft}:{hard}: {exc}") from exc
 
 
-def make_cwd(cwd: bytes, uid: int, gid: int) -> None:
+def make_cwd(cwd: bytes, uid: int, gid: int, *, host: Host) -> None:
     """Make the working folder for the step's user where it is missing; BuildKit does, runc would refuse."""
 
     def make(parent: bytes, name: bytes, _last: bool) -> None:
         fd = open_path(parent, os.O_RDONLY | os.O_DIRECTORY)
         os.mkdir(name, 0o755, dir_fd=fd)
-        os.chown(name, uid, gid, dir_fd=fd, follow_symlinks=False)
+        if host.maps(uid, gid):
+            os.chown(name, uid, gid, dir_fd=fd, follow_symlinks=False)
+        else:
+            made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            remember(made, (uid, gid, 0, 0), 0o755)
+            os.close(made)
         os.close(fd)
 
     try:
@@ -76,33 +86,47 @@ def limit_privileges(host: Host) -> None:
 
 
 def check_user(step: Step, host: Host) -> None:
-    if not host.maps(step["uid"], step["gid"]):
+    if not host.lets_be(step["uid"], step["gid"]):
         ranges = [(first, first + count - 1) for first, _, count in host.mapped_uids]
         known = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
         raise SetupError(
             f"user {step['uid']}:{step['gid']} does not exist in this user namespace, which has only id {known}",
-            "run llbuild as root",
+            "give the user ranges of ids, which the built-in sandbox can do without ('llbuild info' says how)",
         )
 
 
-def become_user(step: Step, host: Host, namespace: int) -> None:
-    """namespace: the user namespace to be in; -1: the one this process is in."""
+def enter_emulation(step: Step, host: Host, namespace: int) -> None:
+    """Be in the user namespace where the machine's emulators are registered."""
+    try:
+        syscalls.setns(namespace, syscalls.CLONE_NEWUSER)
+    except OSError as exc:
+        raise explained("cannot enter the user namespace of the emulators", exc) from exc
+    if not step["insecure"]:  # what was given up before is back there
+        limit_privileges(host)
+
+
+def have_ids_kept(step: Step, host: Host, root: RootFilesystem, keeper: socket.socket) -> None:
+    """Introduce this process to the keeper of ids of a step that can have only one (idkeeper.py)."""
+    try:
+        idkeeper.introduce(keeper, host, root.introduction, root.layer_folders)
+    except OSError as exc:
+        # EBUSY: a container around llbuild listens to calls of its own, and there can be only one who does.
+        if exc.errno != errno.EBUSY or (step["uid"], step["gid"]) != (0, 0):
+            raise explained("cannot have the step's users answered for", exc) from exc
+        host.notify = None
+
+
+def become_user(step: Step, host: Host) -> None:
+    """Become the step's user, with its rights and no more."""
     uid, gid = step["uid"], step["gid"]
-    if namespace >= 0:
-        try:
-            syscalls.setns(namespace, syscalls.CLONE_NEWUSER)
-        except OSError as exc:
-            raise explained("cannot enter the user namespace of the emulators", exc) from exc
-        if not step["insecure"]:  # what was given up before is back there
-            limit_privileges(host)
     if step["insecure"]:
         syscalls.prctl(_PR_SET_KEEPCAPS, 1)
     else:
         _filter_calls(host)
         capabilities.set_effective(host.permitted)
     try:
-        if host.may_set_groups:
-            os.setgroups([number for number in step["groups"] if host.maps(0, number)])
+        if host.may_set_groups or host.notify is not None:
+            os.setgroups([number for number in step["groups"] if host.lets_be(0, number)])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
     except OSError as exc:
@@ -203,8 +227,10 @@ def _say(line: bytes) -> None:
     os.write(2, line + b"\n")
 
 
-def own_pipes(uid: int, gid: int) -> None:
+def own_pipes(uid: int, gid: int, *, host: Host) -> None:
     """Let the step's user open /dev/stdout and /dev/stderr by name; runc does the same."""
+    if not host.maps(uid, gid):
+        return  # one that is only called so may anyway
     for fd in (1, 2):
         if stat.S_ISFIFO(os.fstat(fd).st_mode):
             os.fchown(fd, uid, gid)

@@ -11,6 +11,7 @@ import os
 import stat
 
 from .. import syscalls
+from ..owners import OwnerTable
 from . import netfiles
 from .devices import DEFAULT_SHM_BYTES, new_dev, new_shm
 from .failure import SetupError, explained
@@ -22,7 +23,7 @@ from .secretfiles import SecretFiles
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .host import Host
-    from .wire import Mount, Step
+    from .wire import Introduction, Mount, Root, Step
 
 __all__ = ["RootFilesystem"]
 
@@ -40,6 +41,8 @@ class RootFilesystem:
         self._secrets = SecretFiles()
         self.lent: list[int] = []  # mounts of layers that the client has made
         self.mount_points = MountPoints()
+        self.introduction: Introduction = {"insecure": insecure, "owners": []}
+        self.layer_folders: list[int] = []  # open, with `introduction`: of the new layer, and of its content
 
     def prepare(self) -> None:
         """What is below the stage goes away with the machine's tree, unless it is moved from there before."""
@@ -65,6 +68,8 @@ class RootFilesystem:
         for wanted in step["mounts"]:
             self._extra.append((wanted, self._prepare_extra(wanted)))
         self.mount_points.use(root["upper"])
+        if host.notify is not None:
+            self._recall_owners(root)
         if root["lent"] >= 0:
             self._root = self.lent[root["lent"]]
         elif root["folder"]:
@@ -75,6 +80,14 @@ class RootFilesystem:
             self._root = bind(host.stubs)
         if not self._insecure:
             syscalls.mount_setattr(self._root, attributes=syscalls.MOUNT_ATTR_NODEV)
+
+    def _recall_owners(self, root: Root) -> None:
+        for folder in (*root["lowers"], *([root["folder"]] if root["folder"] else ())):
+            owners = OwnerTable(os.fsdecode(folder)).owners
+            self.introduction["owners"] += [(inode, *known) for inode, known in owners.items()]
+        if root["upper"]:
+            flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+            self.layer_folders = [os.open(path, flags) for path in (os.path.dirname(root["upper"]), root["upper"])]
 
     def enter(self) -> None:
         """Change the root and let go of the machine's tree: pivot_root(2), "pivot_root(".", ".")"."""

@@ -12,7 +12,7 @@ from ...blocking import run_blocking
 from ...llb import NetMode
 from ...log import log
 from ...values import replace
-from ..seccomp import filter_program
+from ..seccomp import filter_program, notify_program
 from .channel import KILL_TIMEOUT_S, StepChannel, exit_status
 from .request import encode_step, lent_mounts
 from .spec import Stdio
@@ -53,6 +53,7 @@ class SandboxExecutor:
         seccomp: str = "",
         runtime: Sequence[str] = (),
         network: Sequence[str] = (),
+        chroot: bool = False,
         notice: Callable[[str], None] = ignore_notice,
     ) -> None:
         """helper: one that was started for this folder already, by whoever wanted it to get ready meanwhile.
@@ -60,6 +61,7 @@ class SandboxExecutor:
         seccomp: which system calls steps may make, see `filter_program`.
         runtime: an OCI runtime and its flags, to which the steps are handed (`OciExecutor`).
         network: see `start_helper`; the helper that is given must have been started with the same.
+        chroot: see `start_helper` (`ChrootExecutor`).
         notice: is told what has to be done otherwise than was wanted.
         """
         self.started = 0
@@ -68,6 +70,7 @@ class SandboxExecutor:
         self._seccomp = seccomp
         self._runtime = runtime
         self._network = network
+        self._chroot = chroot
         self._notice = notice
         self._has_network: bool | None = None  # None: not asked for yet
         self._asking = anyio.Lock()
@@ -77,7 +80,17 @@ class SandboxExecutor:
         helper, self._ready = self._ready, None
         if helper is None:
             program = await run_blocking(filter_program, self._folder, self._seccomp)
-            helper = start_helper(self._folder, program, runtime=self._runtime, network=self._network)
+            # A runtime makes the filters of its steps itself; without namespaces a step is whoever llbuild is.
+            alone = self._runtime or self._chroot
+            id_calls = b"" if alone else await run_blocking(notify_program, self._folder)
+            helper = start_helper(
+                self._folder,
+                program,
+                id_calls=id_calls,
+                runtime=self._runtime,
+                network=self._network,
+                chroot=self._chroot,
+            )
         self._helper = helper
         return self
 

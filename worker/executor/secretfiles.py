@@ -6,6 +6,7 @@ import errno
 import os
 
 from .. import syscalls
+from ..owners import remember
 from .mounts import QUIET, attach, bind, filesystem
 
 TYPE_CHECKING = False
@@ -37,8 +38,10 @@ class SecretFiles:
         data = memoryview(wanted["data"])
         while data:
             data = data[os.write(file, data) :]
-        if host.maps(uid, gid):  # else, as with every file there, it is the one id's that exists
+        if host.maps(uid, gid):
             os.fchown(file, uid, gid)
+        else:
+            remember(file, (uid, gid, 0, 0), mode)
         os.fchmod(file, mode)
         os.close(file)
         attributes = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV

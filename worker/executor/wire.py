@@ -27,7 +27,9 @@ if TYPE_CHECKING:
         """What holds for all steps of one helper."""
 
         filter: bytes  # struct sock_filter[]: what steps may call; b"": anything
+        id_calls: bytes  # what `seccomp.notify_program` makes; b"": ids are real
         runtime: list[bytes]  # the OCI runtime that is to run steps, and its flags; []: none
+        chroot: bool  # steps have no namespaces, see chrooted.py
         network: list[bytes]  # the program that connects the steps' network, see network.py; []: they share none
 
     class Root(TypedDict):
@@ -75,6 +77,18 @@ if TYPE_CHECKING:
         own_output: bool  # stdout and stderr are pipes made for this step
         oci: NotRequired[bytes]  # config.json, where an OCI runtime runs the step
 
+    class IdCalls(TypedDict):
+        """See seccomp.notify_program."""
+
+        program: bytes
+        calls: dict[int, dict[int, str]]
+
+    class Introduction(TypedDict):
+        """What a step's first process tells the keeper of ids (idkeeper.py)."""
+
+        insecure: bool
+        owners: list[tuple[int, int, int, int]]  # of the layers below: inode, uid, gid, type (owners.py)
+
     class Outcome(TypedDict, total=False):
         code: int
         signal: int
@@ -91,6 +105,8 @@ if TYPE_CHECKING:
 
         error: str
         hint: str
+        code: int  # and how it ended, where a process of llbuild's stands above it
+        signal: int
         made: list[bytes]  # see mountpoints.py
         copied: list[tuple[bytes, int]]
 
@@ -98,6 +114,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST_LENT",
     "FrameReader",
+    "decode_id_calls",
+    "decode_introduction",
     "decode_outcome",
     "decode_report",
     "decode_settings",
@@ -127,6 +145,16 @@ def decode_settings(body: bytes) -> Settings:
 def decode_step(body: bytes) -> Step:
     step: Step = msgpack.unpackb(body, raw=False)
     return step
+
+
+def decode_id_calls(body: bytes) -> IdCalls:
+    calls: IdCalls = msgpack.unpackb(body, raw=False, strict_map_key=False)
+    return calls
+
+
+def decode_introduction(body: bytes) -> Introduction:
+    introduction: Introduction = msgpack.unpackb(body, raw=False)
+    return introduction
 
 
 def decode_report(body: bytes) -> Report:

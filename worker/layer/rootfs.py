@@ -30,14 +30,16 @@ __all__ = ["pack_tree"]
 def pack_tree(source: Path, sink: Sink, compression: Compression) -> PackedLayer:
     """Write the files of a folder, or of a tar in whatever compression, as a layer blob to `sink`.
 
-    A tar is kept byte by byte, once its members were found to be fit for a layer; only its compression changes.
+    What of a folder belongs to the ordinary user who calls this belongs to root in the layer. A tar is kept byte by
+    byte, once its members were found to be fit for a layer; only its compression changes.
     Raises SourceError when it is neither, cannot be read, or holds what means a deletion in a layer.
     """
     ref = str(source)
     try:
         with BlobWriter(sink, compression) as blob:
             if stat.S_ISDIR(os.stat(source).st_mode):
-                TreeWriter(TarStream(blob.write), overlay=False).write(ref)
+                mine = (os.geteuid(), os.getegid()) if os.geteuid() else None
+                TreeWriter(TarStream(blob.write), overlay=False, root=mine).write(ref)
             else:
                 with source.open("rb") as stream:
                     _copy_tar(stream, blob, ref)

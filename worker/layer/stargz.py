@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from array import array
 from base64 import b64encode
 from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from ...errors import StoreError
 from . import member as kinds
 from .member import Member, padding
 from .tarreader import TarLimits, TarReader
@@ -35,6 +37,7 @@ NO_PREFETCH: Final = b".no.prefetch.landmark"
 _RESERVED = frozenset({TOC_NAME, NO_PREFETCH, b".prefetch.landmark"})
 _LANDMARK_CONTENT = b"\x0f"
 _CHUNK_BYTES = 4 << 20  # of a large file that can be had alone: as in the reference implementation
+_MOST_LINES = 1_000_000  # of the table: it has to be in memory as a whole, here and where it is read
 _BATCH_BYTES = 1 << 20  # what is handed on at once
 _GZIP_WRAPPER = 31  # zlib's code for "a gzip header and trailer around it"
 _ISAL_LEVEL = 2
@@ -94,38 +97,32 @@ class MemberGzip:
         return packed
 
 
-class _Listed:
-    """A member as the table of contents will have it. Chunks: gzip member, size, sha256."""
-
-    __slots__ = ("chunks", "digest", "member")
-
-    def __init__(self, member: Member) -> None:
-        self.member = member
-        self.digest = b""
-        self.chunks: list[tuple[int, int, bytes]] = []
-
-
 class StargzStream(TarStream):
-    """A tar stream that is cut for eStargz, and ends with the table of contents. `blob`: made for that compression."""
+    """A tar stream that is cut for eStargz, and ends with the table of contents. `blob`: made for that compression.
+
+    The table is held until then, some 300 bytes for each member: raises StoreError where there are too many.
+    """
 
     def __init__(self, blob: BlobWriter, *, latest_ns: int | None = None) -> None:
         super().__init__(blob.write, latest_ns=latest_ns)
         assert isinstance(blob.compressor, MemberGzip), "another compression cannot be cut"
         self._blob = blob
         self._gzip = blob.compressor
-        self._listed: list[_Listed] = []
+        self._lines: list[bytes] = []  # of the table, but for where in the blob it is
+        self._places = array("q")  # the gzip member of each line, -1 for none
+        self._chunks: list[tuple[int, int, bytes]] = []  # of the file that is written: gzip member, size, sha256
         self._members = 0  # that are complete
         self._sizes: list[int] = []  # of those that were not handed on yet
         self._open_bytes = 0  # of the one that is growing
         self._may_cut = True
         self._chunk_bytes = 0
         self._chunk_hash = hashlib.sha256()
-        self._whole_hash = hashlib.sha256()
+        self._whole_hash: hashlib._Hash | None = None  # of a file of several chunks
         self._add_file(Member(NO_PREFETCH, kinds.FILE, 0o644, 0, 0, 0, 1), io.BytesIO(_LANDMARK_CONTENT).read)
 
     def add(self, member: Member) -> None:
         if not _is_reserved(member):
-            self._listed.append(_Listed(member))
+            self._list(self._described(member), -1)
             super().add(member)
 
     def add_file(self, member: Member, read: Callable[[int], bytes]) -> None:
@@ -134,20 +131,47 @@ class StargzStream(TarStream):
             self._add_file(member, read)
 
     def _add_file(self, member: Member, read: Callable[[int], bytes]) -> None:
-        self._listed.append(_Listed(member))
-        self._whole_hash = hashlib.sha256()
+        self._whole_hash = hashlib.sha256() if member.size_bytes > _CHUNK_BYTES else None
         super().add_file(member, read)
         if self._chunk_bytes:
             self._end_chunk()
+        self._list_file(member)
+        self._chunks = []
+
+    def _list_file(self, member: Member) -> None:
+        """A line of the table for each chunk, or one for a file that is empty."""
+        entry = self._described(member)
+        if not self._chunks:
+            self._list({**entry, "digest": _sha256(hashlib.sha256().digest())}, -1)
+            return
         # One chunk has the digest of the whole: it is not computed twice.
-        listed = self._listed[-1]
-        listed.digest = listed.chunks[0][2] if len(listed.chunks) == 1 else self._whole_hash.digest()
+        whole = self._chunks[0][2] if self._whole_hash is None else self._whole_hash.digest()
+        entry |= {"size": member.size_bytes, "digest": _sha256(whole)}
+        offset, last = 0, len(self._chunks) - 1
+        for number, (place, size, digest) in enumerate(self._chunks):
+            if number:
+                entry = {"name": entry["name"], "type": "chunk", "chunkOffset": offset}
+            if number < last:
+                entry["chunkSize"] = size
+            entry["chunkDigest"] = _sha256(digest)
+            self._list(entry, place)
+            offset += size
+
+    def _list(self, entry: dict[str, Any], place: int) -> None:
+        if len(self._lines) == _MOST_LINES:
+            raise StoreError(
+                f"a layer of more than {_MOST_LINES} files cannot be in eStargz form",
+                hint="leave out compression=estargz",
+            )
+        self._lines.append(json.dumps(entry, separators=(",", ":")).encode())
+        self._places.append(place)
 
     def end(self) -> None:
         self._cut()
         self._hand_on()
         self._blob.settle()  # now it is known where everything begins
-        self._gzip.toc = b'{"version":1,"entries":[%b]}' % b",".join(self._entries())
+        self._gzip.toc = b'{"version":1,"entries":[%b]}' % b",".join(self._located())
+        self._lines = []
         size = len(self._gzip.toc)
         self._may_cut = False  # readers look no further than one gzip member
         self._append(encode_member(Member(TOC_NAME, kinds.FILE, 0o444, 0, 0, 0, size)))
@@ -173,7 +197,7 @@ class StargzStream(TarStream):
             part = data[: _CHUNK_BYTES - self._chunk_bytes]
             self._chunk_bytes += len(part)
             self._chunk_hash.update(part)
-            if self._listed[-1].member.size_bytes > _CHUNK_BYTES:
+            if self._whole_hash is not None:
                 self._whole_hash.update(part)
             self._append(part)
             data = data[len(part) :]
@@ -181,7 +205,7 @@ class StargzStream(TarStream):
                 self._end_chunk()
 
     def _end_chunk(self) -> None:
-        self._listed[-1].chunks.append((self._members, self._chunk_bytes, self._chunk_hash.digest()))
+        self._chunks.append((self._members, self._chunk_bytes, self._chunk_hash.digest()))
         self._chunk_bytes = 0
         self._may_cut = True
 
@@ -200,27 +224,13 @@ class StargzStream(TarStream):
             self._sizes = []
             self._flush()
 
-    def _entries(self) -> Iterator[bytes]:
+    def _located(self) -> Iterator[bytes]:
         """The table's lines, in the order of the archive."""
-        for listed in self._listed:
-            entry = self._described(listed)
-            offset = 0
-            for number, (member, size, digest) in enumerate(listed.chunks):
-                if number:
-                    entry = {"name": entry["name"], "type": "chunk"}
-                entry["offset"] = self._gzip.offsets[member]
-                if offset:
-                    entry["chunkOffset"] = offset
-                if number < len(listed.chunks) - 1:
-                    entry["chunkSize"] = size
-                entry["chunkDigest"] = f"sha256:{digest.hex()}"
-                offset += size
-                yield _json(entry)
-            if not listed.chunks:
-                yield _json(entry)
+        for line, place in zip(self._lines, self._places, strict=True):
+            yield line if place < 0 else b'%b,"offset":%d}' % (line[:-1], self._gzip.offsets[place])
 
-    def _described(self, listed: _Listed) -> dict[str, Any]:
-        member = listed.member
+    def _described(self, member: Member) -> dict[str, Any]:
+        """What the table says of any kind of member."""
         is_folder = member.kind == kinds.DIRECTORY
         entry: dict[str, Any] = {
             "name": _text(member.name) + ("/" if is_folder else ""),
@@ -237,10 +247,6 @@ class StargzStream(TarStream):
             entry["devMajor"], entry["devMinor"] = member.device
         if member.xattrs:
             entry["xattrs"] = {_text(key): b64encode(value).decode() for key, value in member.xattrs}
-        if member.kind == kinds.FILE:
-            if member.size_bytes:
-                entry["size"] = member.size_bytes
-            entry["digest"] = f"sha256:{listed.digest.hex()}"
         return entry
 
 
@@ -281,5 +287,5 @@ def _text(name: bytes) -> str:
     return name.decode("utf-8", "replace")
 
 
-def _json(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, separators=(",", ":")).encode()
+def _sha256(digest: bytes) -> str:
+    return f"sha256:{digest.hex()}"

@@ -51,8 +51,10 @@ class TreeWriter:
     devices are refused. Files that would be taken for whiteouts are refused in any case.
     """
 
-    def __init__(self, tar: TarStream, *, overlay: bool) -> None:
+    def __init__(self, tar: TarStream, *, overlay: bool, root: tuple[int, int] | None = None) -> None:
+        """root: the uid and gid that count as root's; None: none do but its own."""
         self._tar = tar
+        self._root = root
         self._overlay = overlay
         self._links: dict[tuple[int, int], bytes] = {}
         self._owners: OwnerTable | None = None  # None: owners are what they are
@@ -87,6 +89,9 @@ class TreeWriter:
         if self._owners is not None:
             info = self._meant(top.fd, base, info)
             kind = stat.S_IFMT(info.st_mode) if info.st_rdev else kind
+        elif self._root is not None:
+            ids = [0 if own == mine else own for own, mine in zip((info.st_uid, info.st_gid), self._root, strict=True)]
+            info = meant(info, (ids[0], ids[1], 0, 0))
         if base.startswith(WHITEOUT_PREFIX):
             raise unfit(path, "such names mark deleted files there")
         if kind == stat.S_IFCHR and info.st_rdev == 0:
@@ -105,7 +110,9 @@ class TreeWriter:
         """What it is, with what is remembered of its owner."""
         assert self._owners is not None
         if stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode):
-            return meant(info, recall(by_folder(parent, base)))
+            remembered = recall(by_folder(parent, base))
+            if remembered is not None:
+                return meant(info, remembered)
         return meant(info, self._owners.look_up(info))
 
     def _add_file(self, parent: int, name: str, path: bytes, info: os.stat_result) -> None:

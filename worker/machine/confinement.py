@@ -6,7 +6,7 @@ import os
 
 from ...errors import SandboxError
 from ..idmap import id_map, in_user_namespace
-from ..seccomp import ARCHITECTURES
+from ..seccomp import ARCHITECTURES, FAKING_MACHINES
 from ..subids import SubIds
 from ..userns import needs_user_namespace, probe_ids, probe_namespaces
 from .finding import Finding, Level
@@ -14,13 +14,23 @@ from .system import read_text
 
 __all__ = ["find_seccomp", "find_user_ids", "probe_sandbox", "seccomp_finding"]
 
+_ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
+_CAP_SYS_CHROOT = 18
+
 
 def probe_sandbox() -> Finding:
     """Whether the built-in executor can make its namespaces."""
     refused = probe_namespaces()
     if refused is not None:
-        return Finding(name="executor", value=f"none: {refused.message}", level=Level.BROKEN, hint=refused.hint)
-    return Finding(name="executor", value="sandbox (built in)")
+        hint = f"{refused.hint}; or --isolation=chroot, which isolates little" if has_chroot() else refused.hint
+        return Finding(name="executor", value=f"none: {refused.message}", level=Level.BROKEN, hint=hint)
+    return Finding(name="executor", value="sandbox (built in); oci and chroot by --isolation")
+
+
+def has_chroot() -> bool:
+    """Whether this process may change its root: what `--isolation=chroot` takes."""
+    status = read_text("/proc/self/status")
+    return any(int(line.split()[1], 16) >> _CAP_SYS_CHROOT & 1 for line in status.splitlines() if line[:7] == "CapEff:")
 
 
 def find_user_ids(root: str) -> Finding:
@@ -39,11 +49,18 @@ def find_user_ids(root: str) -> Finding:
         count = 1 + sum(count for _, count in chosen.uids)
         ranges = ", ".join(f"{first}-{first + count - 1}" for first, count in chosen.uids)
         return Finding(name="user ids", value=f"{count}: {me}, the others {ranges} (newuidmap)")
-    return Finding(name="user ids", value=f"one: {me} ({chosen.reason})", level=Level.LIMITED, hint=chosen.hint)
+    others = "others are made up" if fakes_ids(os.uname().machine, read_text(_ACTIONS)) else "there are no others"
+    value = f"one: {me}, {others} ({chosen.reason})"
+    return Finding(name="user ids", value=value, level=Level.LIMITED, hint=chosen.hint)
+
+
+def fakes_ids(machine: str, actions: str) -> bool:
+    """Whether the sandbox can have a step believe in other users. actions: as for `seccomp_finding`."""
+    return machine in FAKING_MACHINES and "user_notif" in actions.split()
 
 
 def find_seccomp() -> Finding:
-    return seccomp_finding(read_text("/proc/sys/kernel/seccomp/actions_avail"), os.uname().machine)
+    return seccomp_finding(read_text(_ACTIONS), os.uname().machine)
 
 
 def seccomp_finding(actions: str, machine: str) -> Finding:

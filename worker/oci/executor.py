@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ...blocking import run_blocking
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["OciExecutor"]
 
 _TTY_GROUP = 5
+_PLACES = "/usr/bin:/bin:/usr/sbin:/sbin"
 
 
 class OciExecutor(SandboxExecutor):
@@ -46,15 +49,20 @@ class OciExecutor(SandboxExecutor):
         self._profile = seccomp
         self._runtime_program = runtime
         self._here: Surroundings | None = None
+        self._remount = ""  # a program that gives the root back what the runtime takes from it
 
     async def __aenter__(self) -> Self:
         self._here = await run_blocking(_surroundings, self._profile)
         if self._runtime_program.is_crun and not self._here.in_userns:
             # It mounts the root anew and forgets `nodev`: a device node of an image would open (seen with crun 1.8).
-            raise SandboxError(
-                "crun does not keep an image's device nodes closed when llbuild is root",
-                hint="use runc, or run llbuild as an ordinary user",
-            )
+            mount = await run_blocking(partial(shutil.which, "mount", path=_PLACES))
+            if mount is None:
+                raise SandboxError(
+                    "crun does not keep an image's device nodes closed when llbuild is root, and there is no mount(8)"
+                    " to do it instead",
+                    hint="use runc, or run llbuild as an ordinary user",
+                )
+            self._remount = mount
         return await super().__aenter__()
 
     def _encode(self, spec: ExecSpec, cgroups: Sequence[str] = ()) -> Step:
@@ -63,7 +71,13 @@ class OciExecutor(SandboxExecutor):
         step = super()._encode(spec, cgroups)
         assert self._here is not None
         # Where the helper puts roots: see `RootFilesystem.expose`.
-        config = runtime_config(spec, f"{self._folder}/stage/root", self._here)
+        root = f"{self._folder}/stage/root"
+        config = runtime_config(spec, root, self._here)
+        if self._remount and not spec.insecure:
+            flags = "remount,bind,nodev" + (",ro" if config["root"]["readonly"] else "")
+            hook = {"path": self._remount, "args": ["mount", "-o", flags, root]}
+            config["hooks"] = {"createContainer": [hook]}
+            config["root"]["readonly"] = False  # the same program does it
         try:
             step["oci"] = json.dumps(config, ensure_ascii=False).encode()
         except UnicodeEncodeError as exc:

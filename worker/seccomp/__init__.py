@@ -9,7 +9,9 @@ from ...faces import lazy_face
 if TYPE_CHECKING:
     from .cache import UNCONFINED as UNCONFINED
     from .cache import filter_program as filter_program
+    from .cache import notify_program as notify_program
     from .compiler import compile_filter as compile_filter
+    from .notify import FAKING_MACHINES as FAKING_MACHINES
     from .own import read_profile as read_profile
     from .own import this_machine as this_machine
     from .profile import ARCHITECTURES as ARCHITECTURES
@@ -19,24 +21,28 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ARCHITECTURES": "profile",
+    "FAKING_MACHINES": "notify",
     "UNCONFINED": "cache",
     "Profile": "profile",
     "compile_filter": "compiler",
     "default_profile": "profile",
     "filter_program": "cache",
     "named_rules": "profile",
+    "notify_program": "cache",
     "read_profile": "own",
     "this_machine": "own",
 }
 
 __all__ = [
     "ARCHITECTURES",
+    "FAKING_MACHINES",
     "UNCONFINED",
     "Profile",
     "compile_filter",
     "default_profile",
     "filter_program",
     "named_rules",
+    "notify_program",
     "read_profile",
     "this_machine",
 ]

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from ...errors import SandboxError
+from ..owners import remembering
 
-__all__ = ["UNCONFINED", "filter_program"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["UNCONFINED", "filter_program", "notify_program"]
 
 UNCONFINED = "unconfined"
 
 VERSION = 1  # goes up with every change of the table, the rules or the compiler
+_ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
+NOTIFY_VERSION = 2  # likewise, of notify.py
 
 
 def filter_program(folder: str, profile: str = "") -> bytes:
@@ -24,16 +31,50 @@ def filter_program(folder: str, profile: str = "") -> bytes:
     if profile:
         return b"" if profile == UNCONFINED else _compile_own(profile)
     machine = os.uname().machine
-    path = os.path.join(folder, f"seccomp-{VERSION}-{machine}")
+    return _kept(os.path.join(folder, f"seccomp-{VERSION}-{machine}"), lambda: _compile(machine), _is_program)
+
+
+def notify_program(folder: str) -> bytes:
+    """What `compile_notify` makes for this machine, likewise kept; b"" where ids are real, or it cannot be helped."""
+    machine = os.uname().machine
+    if not remembering():
+        return b""
+    with suppress(OSError), open(_ACTIONS, encoding="ascii") as file:  # noqa: PTH123
+        if "user_notif" not in file.read().split():
+            return b""
+
+    def make() -> bytes:
+        from .notify import FAKING_MACHINES, compile_notify
+
+        return compile_notify(machine) if machine in FAKING_MACHINES else b""
+
+    return _kept(os.path.join(folder, f"seccomp-ids-{NOTIFY_VERSION}-{machine}"), make, _is_msgpack)
+
+
+def _kept(path: str, make: Callable[[], bytes], intact: Callable[[bytes], bool]) -> bytes:
     with suppress(OSError):
         with open(path, "rb") as file:  # noqa: PTH123  this runs before every build
             found = file.read()
-        if found and len(found) % 8 == 0:
+        if intact(found):
             return found
-    program = _compile(machine)
-    with suppress(OSError):  # it is compiled again, then
-        _keep(path, program)
-    return program
+    made = make()
+    with suppress(OSError):  # it is made again, then
+        _keep(path, made)
+    return made
+
+
+def _is_program(found: bytes) -> bool:
+    return len(found) > 0 and len(found) % 8 == 0
+
+
+def _is_msgpack(found: bytes) -> bool:
+    import msgpack
+
+    try:
+        msgpack.unpackb(found, strict_map_key=False)
+    except (ValueError, msgpack.UnpackException):
+        return False
+    return True
 
 
 def _compile(machine: str) -> bytes:

@@ -7,13 +7,12 @@ import stat
 from typing import TYPE_CHECKING
 
 from ...llb import FileCopy
-from .merged import MergedDirectory
 from .transfer import Copying, CopySettings
 from .tree import join
 from .xattrs import own_xattrs
 
 if TYPE_CHECKING:
-    from .merged import MergedTree
+    from .merged import MergedDirectory, MergedTree
     from .writer import LayerWriter
 
 __all__ = ["copy_tree", "write_difference"]
@@ -62,7 +61,7 @@ class _Comparing:
         self._writer.finish()
 
     def _compare_folder(self, path: str) -> None:
-        then = MergedDirectory(self._before.stack(path))  # of a new folder: with nothing in it
+        then = self._before.listing(path)  # of a new folder: with nothing in it
         with self._after.directory(path) as now:
             old = {entry.name: entry.stat for entry in then.entries()}
             new = {entry.name: entry.stat for entry in now.entries()}

@@ -110,7 +110,7 @@ class _Mending:
         parent, _, name = path.rpartition("/")
         with self._below.directory(parent) as folder:
             os.symlink(folder.readlink(name), place)
-        set_owner(place, (link.st_uid, link.st_gid))
+        self._writer.set_owner(place, (link.st_uid, link.st_gid))
         os.utime(place, ns=(link.st_atime_ns, link.st_mtime_ns), follow_symlinks=False)
 
     def _put(self, entry: os.DirEntry[str], source: str, dest: str) -> str:

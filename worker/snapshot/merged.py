@@ -65,6 +65,10 @@ class MergedTree:
             raise SourceError(f"/{path} is not a folder", ref=path)
         return MergedDirectory(stack, self._owners)
 
+    def listing(self, path: str) -> MergedDirectory:
+        """As `directory`; of what is no folder there is nothing in it."""
+        return MergedDirectory(self.stack(path), self._owners)
+
     def find(self, path: str) -> Found | None:
         """Where the path's topmost version lies on this machine, and what it is."""
         if path in self._found:

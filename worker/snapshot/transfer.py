@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from ...errors import LlbuildError, SourceError
-from ..owners import make_device, remembering
+from ..owners import make_device, meant, recall, remembering
 from .bytecopy import copy_bytes
 from .selection import Filter
 from .tree import join
@@ -140,7 +140,8 @@ class Copying:
             copy = self._writer.create(target, mode=mode, replace=self._replace)
             try:
                 copy_bytes(source, copy, found)
-                self._dress_file(copy, own_xattrs(source), self._owner_of(found), mode)
+                owned = meant(found, recall(source)) if self._tree.owners and remembering() else found
+                self._dress_file(copy, own_xattrs(source), self._owner_of(owned), mode)
                 os.utime(copy, ns=self.times(found))
             finally:
                 os.close(copy)

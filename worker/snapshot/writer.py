@@ -239,7 +239,8 @@ def set_owner(place: str | int, owner: Owner) -> None:
     """chown of a file or folder, where the machine can express it; where there is one id, owners are remembered."""
     if remembering():
         mode = os.stat(place).st_mode if isinstance(place, int) else os.lstat(place).st_mode
-        remember(place, (*owner, 0, 0), mode)
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            remember(place, (*owner, 0, 0), mode)
         return
     try:
         if isinstance(place, int):

@@ -10,6 +10,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from ..overlay import OPAQUE, OWN_PREFIXES, is_whiteout
+from ..owners import OwnerTable, remember, remembering
 
 if TYPE_CHECKING:
     from ..snapshot import MergedTree
@@ -28,11 +29,14 @@ def normalize(folder: str, below: MergedTree, *, userxattr: bool) -> None:
 
     below: the layers it lies on: a new folder is marked too, which means nothing where there is none below.
     """
+    owners = OwnerTable(folder) if remembering() else None
     todo = [""]
     while todo:
         path = todo.pop()
         place = f"{folder}/{path}" if path else folder
         before = os.lstat(place)
+        if owners is not None:
+            _settle_owner(place, before, owners)
         opaque, changed = _take_marks(place), False
         with os.scandir(place) as scan:
             entries = list(scan)
@@ -45,6 +49,8 @@ def normalize(folder: str, below: MergedTree, *, userxattr: bool) -> None:
                 changed = True
             elif not is_whiteout(entry.stat(follow_symlinks=False)):
                 _take_marks(entry.path)
+                if owners is not None and entry.is_file(follow_symlinks=False):
+                    _settle_owner(entry.path, entry.stat(follow_symlinks=False), owners)
         if opaque and path and below.stack(path):
             os.setxattr(place, OPAQUE[userxattr], b"y")
         elif entries and not opaque:
@@ -60,6 +66,13 @@ def _give_back_set_id(place: str, found: os.stat_result, was: os.stat_result | N
     """
     if was is not None and stat.S_ISDIR(was.st_mode) and was.st_mode & ~_SET_ID == found.st_mode:
         os.chmod(place, stat.S_IMODE(was.st_mode))
+
+
+def _settle_owner(place: str, found: os.stat_result, owners: OwnerTable) -> None:
+    """Note with a file or folder what could only be noted beside the layer while the program had it."""
+    known = owners.look_up(found)
+    if known is not None:
+        remember(place, known, found.st_mode)
 
 
 def _take_marks(place: str) -> bool:

@@ -145,8 +145,9 @@ class ImageSource:
     async def target(self, reference: Reference) -> Descriptor:
         """What the registry says the reference points at; the document is in the store afterwards."""
         client = self.registry()
-        if reference.digest is None and (digest := await client.digest(reference)) is not None:
-            # A HEAD is no pull (Docker Hub counts those), and most of the time nothing has changed.
+        # A HEAD is no pull (Docker Hub counts those), and most of the time nothing has changed.
+        digest = reference.digest or await client.digest(reference)
+        if digest is not None:
             known = await run_blocking(descriptor_of, self._store, digest)
             if known is not None:
                 return known

@@ -14,7 +14,7 @@ ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 COMMIT = "c" * 40
 PINS = {
     SourceName("image", "docker.io/library/busybox:1"): Pin(digest=ONE),
-    SourceName("image", "oci-layout:///repo/base/x:tag"): Pin(digest=TWO),
+    SourceName("image", "oci-layout:///repo/base/x:tag", platform="linux/arm64"): Pin(digest=TWO),
     SourceName("image", "oci-layout:///elsewhere"): Pin(digest=TWO),
     SourceName("git", "https://example.org/a.git"): Pin(digest=COMMIT, ref="refs/heads/main"),
     SourceName("git", "https://example.org/a.git", "v1"): Pin(digest=COMMIT, ref="refs/tags/v1", tag="d" * 40),
@@ -30,6 +30,7 @@ digest = "{ONE}"
 
 [[image]]
 name = "oci-layout://./base/x:tag"
+platform = "linux/arm64"
 digest = "{TWO}"
 
 [[image]]
@@ -64,7 +65,7 @@ def test_an_entry_for_each_source_is_written_in_order() -> None:
 
 def test_a_layout_beside_the_file_moves_with_it() -> None:
     moved = parse_lock(TEXT, "/other/llbuild.lock")
-    assert SourceName("image", "oci-layout:///other/base/x:tag") in moved
+    assert SourceName("image", "oci-layout:///other/base/x:tag", platform="linux/arm64") in moved
     assert SourceName("image", "oci-layout:///elsewhere") in moved
 
 
@@ -106,10 +107,11 @@ def test_what_is_written_is_read_again(pins: dict[SourceName, Pin]) -> None:
         (6, f'digest = "{ONE[:-1]}"', "expected algorithm:hex"),
         (6, f'digests = "{ONE}"', "unknown key 'digests' (did you mean 'digest'?)"),
         (6, "digest = ", "invalid value"),
-        (9, 'name = "busybox:1"', "docker.io/library/busybox:1 is here twice"),
-        (18, 'commit = "cccc"', "expected all 40 or 64 hex digits of a commit"),
-        (32, "modified = 2020-09-13", "expected a time with its zone"),
-        (32, 'modified = "yesterday"', "expected a time with its zone"),
+        (14, 'name = "busybox:1"', "docker.io/library/busybox:1 is here twice"),
+        (6, 'platform = "what"', "what"),
+        (19, 'commit = "cccc"', "expected all 40 or 64 hex digits of a commit"),
+        (33, "modified = 2020-09-13", "expected a time with its zone"),
+        (33, 'modified = "yesterday"', "expected a time with its zone"),
     ],
 )
 def test_what_is_wrong_has_its_line(number: int, text: str, told: str) -> None:
@@ -118,7 +120,7 @@ def test_what_is_wrong_has_its_line(number: int, text: str, told: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_lock("\n".join(lines), PATH)
     assert told in caught.value.message
-    expected = {"": 1, 'name = "busybox:1"': 8, "[image]": 8}.get(
+    expected = {"": 1, 'name = "busybox:1"': 13, "[image]": 8}.get(
         text, number
     )  # what is missing is said at the top of its table
     assert (caught.value.at.path, caught.value.at.line) == (PATH, expected)

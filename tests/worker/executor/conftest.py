@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from llbuild.values import replace
-from llbuild.worker.executor import BindMount, ExecSpec, ExitStatus, RootMount, SandboxExecutor
+from llbuild.worker.executor import BindMount, ChrootExecutor, ExecSpec, ExitStatus, RootMount, SandboxExecutor
 from llbuild.worker.idmap import has_single_id, in_user_namespace
 from llbuild.worker.oci import OciExecutor, find_runtime
+from llbuild.worker.snapshot import LayerWriter, MergedTree, copy_tree, write_difference
 from llbuild.worker.userns import enter_user_namespace, needs_user_namespace
 
 if TYPE_CHECKING:
@@ -53,14 +55,18 @@ def of_machine(path: str) -> str:
 
 
 ENTER = "ENTER_USER_NAMESPACE"
-EXECUTOR = "TEST_EXECUTOR"  # "sandbox", "runc" or "crun": what the suite runs against
+EXECUTOR = "TEST_EXECUTOR"  # "sandbox", "runc", "crun" or "chroot": what the suite runs against
 
 if ENTER in os.environ and needs_user_namespace():
     enter_user_namespace()
 KIND = os.environ.get(EXECUTOR, "sandbox")
-RUNTIME = None if KIND == "sandbox" else find_runtime(KIND)
+CHROOT = KIND == "chroot"
+if CHROOT and os.getpid() != 1:  # a step could signal everything here
+    pytest.exit("run it in a pid namespace of its own: unshare --pid --fork --mount-proc", returncode=3)
+RUNTIME = None if CHROOT or KIND == "sandbox" else find_runtime(KIND)
 IN_USERNS = in_user_namespace()
-ONE_ID = has_single_id()
+FAKED_IDS = has_single_id() and RUNTIME is None  # users are only made to believe in, by the sandbox
+ONE_ID = has_single_id() and not FAKED_IDS
 MAY_MOUNT = not needs_user_namespace()
 
 
@@ -69,6 +75,13 @@ def _may_mount(request: pytest.FixtureRequest) -> None:
     needs = {"lab", "unshared"} & set(request.fixturenames)
     if needs and not MAY_MOUNT:
         pytest.skip("runs in a user namespace here: see test_unprivileged.py")
+
+
+if CHROOT:
+
+    @pytest.fixture(autouse=True)
+    def _no_blocking_in_the_event_loop() -> None:
+        """The lab copies roots with the package's own code, in the test's thread; the other runs look out for that."""
 
 
 @dataclass
@@ -90,7 +103,21 @@ class Outcome:
 
     def written(self) -> list[str]:
         """Everything in the upper layer, as "path" ("path/" for a folder, "-path" for a whiteout), sorted."""
-        return tree(self.upper)
+        return difference(self.upper) if CHROOT else tree(self.upper)
+
+
+def difference(copy: Path) -> list[str]:
+    """The same of a copy, as the native snapshotter makes a layer of it."""
+    lowers, since = COPIES[str(copy)]
+    base = MergedTree(lowers, userxattr=IN_USERNS)
+    made = copy.parent / "difference"
+    made.mkdir()
+    writer = LayerWriter(base, str(made), userxattr=IN_USERNS)
+    write_difference(base, MergedTree([str(copy)], userxattr=IN_USERNS), writer, since_ns=since)
+    return tree(made)
+
+
+COPIES: dict[str, tuple[tuple[str, ...], int]] = {}  # copies: of which layers, and when they were complete
 
 
 def tree(folder: Path) -> list[str]:
@@ -134,6 +161,15 @@ class Lab:
         fresh = self.base / f"active{next(self._numbers)}"
         (fresh / "fs").mkdir(parents=True)
         (fresh / "work").mkdir()
+        if CHROOT:
+            lowers, copy = (str(self.rootfs), *layers), fresh / "fs"
+            base = MergedTree(lowers, userxattr=IN_USERNS)
+            copy_tree(base, LayerWriter(MergedTree([], userxattr=IN_USERNS), str(copy), userxattr=IN_USERNS))
+            (fresh / "work").touch()
+            time.sleep(0.01)  # a tick of the clock that files are stamped with
+            os.utime(fresh / "work")
+            COPIES[str(copy)] = (lowers, (fresh / "work").stat().st_ctime_ns)
+            return RootMount(folder=str(copy), upper=str(copy))
         return RootMount(lowers=(str(self.rootfs), *layers), upper=str(fresh / "fs"), work=str(fresh / "work"))
 
     def spec(self, script: str, **changes: Any) -> ExecSpec:
@@ -145,6 +181,8 @@ class Lab:
 
     async def python(self, script: str, **changes: Any) -> Outcome:
         """Run a script in Python, which has `call(number, *args)`: a system call's result, or its error's name."""
+        if CHROOT:
+            pytest.skip("without mounts, all of this machine's programs would have to be copied for this one")
         lent = tuple(BindMount(dest=path, source=path) for path in LENT)
         mounts = (*lent, *changes.pop("mounts", ()))
         return await self.run_spec(self.spec("", args=(PYTHON, "-I", "-c", CALL + script), mounts=mounts, **changes))
@@ -168,7 +206,14 @@ async def lab(tmp_path: Path, busybox_rootfs: Path, request: pytest.FixtureReque
 
 
 def executor_for(folder: Path, request: pytest.FixtureRequest, **options: Any) -> SandboxExecutor:
-    """The built-in one, or one of an OCI runtime, which some tests are not for."""
+    """The built-in one, or another, which some tests are not for."""
+    unlike = request.node.get_closest_marker("needs_namespaces")
+    if CHROOT and unlike is not None:
+        pytest.skip(f"chroot isolates less: {unlike.args[0]}")
+    if CHROOT:
+        options.pop("network", None)
+        folder.mkdir(exist_ok=True)
+        return ChrootExecutor(folder, **options)
     if RUNTIME is None:
         return SandboxExecutor(folder, **options)
     mark = request.node.get_closest_marker("sandbox_only")

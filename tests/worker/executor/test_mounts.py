@@ -31,6 +31,7 @@ async def test_the_layer_holds_what_was_written_and_nothing_else(lab: Lab) -> No
     assert (await lab.run(":; exit 0")).written() == []
 
 
+@pytest.mark.needs_namespaces("roots are copies")
 async def test_a_process_that_writes_nothing_leaves_an_empty_layer_even_on_scratch(lab: Lab) -> None:
     layer = lab.layer(busybox="")
     (Path(layer) / "busybox").write_bytes((lab.rootfs / "bin/busybox").read_bytes())
@@ -42,6 +43,7 @@ async def test_a_process_that_writes_nothing_leaves_an_empty_layer_even_on_scrat
     assert outcome.written() == []
 
 
+@pytest.mark.needs_namespaces("what a step wrote is no layer before the snapshotter makes one")
 async def test_upper_layers_win_and_deletions_count(lab: Lab) -> None:
     first = await lab.run("mkdir /d; echo 1 > /d/a; echo 1 > /d/b")
     second = await lab.run("echo 2 > /d/a; rm /d/b; ls /d", root=lab.root(str(first.upper)))
@@ -56,6 +58,7 @@ async def test_three_hundred_layers_are_mounted(lab: Lab) -> None:
     assert outcome.lines == ["300", "299"]
 
 
+@pytest.mark.needs_namespaces("roots are copies")
 async def test_folders_with_long_and_odd_names_are_mounted(lab: Lab) -> None:
     folder = lab.base / ("x" * 200) / ("y" * 200) / r"back\slash,comma:colon"
     for name in ("lower/found", "upper", "work"):
@@ -66,17 +69,20 @@ async def test_folders_with_long_and_odd_names_are_mounted(lab: Lab) -> None:
     assert tree(folder / "upper") == ["written"]
 
 
+@pytest.mark.needs_namespaces("roots are copies")
 async def test_a_layer_that_is_gone_is_a_clear_error(lab: Lab) -> None:
     with pytest.raises(SandboxError, match="cannot mount 3 layers: .*nowhere"):
         await lab.run("true", root=lab.root("/nowhere"))
 
 
+@pytest.mark.needs_namespaces("refused: nothing keeps a copy from being written")
 async def test_a_read_only_root_cannot_be_written(lab: Lab) -> None:
     for root in (replace(lab.root(), readonly=True), RootMount(lowers=(str(lab.rootfs),))):
         outcome = await lab.run("touch /x; echo fine > /dev/shm/x; echo fine > /etc/hosts", root=root)
         assert outcome.stderr == "touch: /x: Read-only file system\n"
 
 
+@pytest.mark.needs_namespaces("what is bound is a copy, and may be written in vain")
 async def test_a_folder_is_bound_read_only_or_writable(lab: Lab, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
@@ -99,6 +105,7 @@ async def test_a_file_is_bound_and_its_mount_point_vanishes(lab: Lab, tmp_path: 
     assert outcome.written() == []
 
 
+@pytest.mark.needs_namespaces("refused: they would be written to the disk")
 async def test_secrets_are_files_in_memory_that_vanish(lab: Lab) -> None:
     mounts = (
         SecretMount(dest="/run/secrets/one", data=b"first"),
@@ -120,12 +127,14 @@ async def test_secrets_are_files_in_memory_that_vanish(lab: Lab) -> None:
     assert outcome.written() == []
 
 
+@pytest.mark.needs_namespaces("refused: they would be written to the disk")
 async def test_secrets_have_owners_where_these_exist(lab: Lab) -> None:
     mounts = (SecretMount(dest="/s", data=b"x", uid=7, gid=8),)
     assert (await lab.run("stat -c %u:%g /s", mounts=mounts)).ok == ("0:0" if ONE_ID else "7:8")
 
 
 @pytest.mark.parametrize("link", ["/outside", "../../../outside", "/proc/1/root/outside", "/proc/self/cwd/outside"])
+@pytest.mark.needs_namespaces("refused: they would be written to the disk")
 async def test_a_secret_below_a_link_stays_inside(lab: Lab, link: str) -> None:
     layer = lab.layer()
     (Path(layer) / "run").symlink_to(link)
@@ -161,6 +170,7 @@ async def test_a_part_of_a_folder_is_bound_without_leaving_it(lab: Lab, tmp_path
             await lab.run("true", mounts=(BindMount(dest="/x", source=source, selector=selector),))
 
 
+@pytest.mark.needs_namespaces("layers are copies")
 async def test_layers_are_mounted_read_only_or_with_changes_apart(lab: Lab) -> None:
     one, two = lab.layer(a="1", d__x="1"), lab.layer(b="2", d__y="2")
     fresh = lab.root()
@@ -176,6 +186,7 @@ async def test_layers_are_mounted_read_only_or_with_changes_apart(lab: Lab) -> N
     assert tree(Path(fresh.upper or "")) == ["new"]
 
 
+@pytest.mark.needs_namespaces("refused: nothing bounds a folder")
 async def test_memory_has_a_size_and_the_mode_of_what_it_covers(lab: Lab) -> None:
     layer = lab.layer("private")
     (Path(layer) / "private").chmod(0o700)
@@ -226,6 +237,7 @@ async def test_a_folder_changed_by_the_step_stays_though_it_was_copied_up_for_a_
     assert outcome.written() == ["opt/"]
 
 
+@pytest.mark.needs_namespaces("links are replaced for the time of the step")
 async def test_a_dangling_link_is_followed_inside_the_image_only(lab: Lab, tmp_path: Path) -> None:
     """As Debian's /etc/resolv.conf -> /run/systemd/resolve/stub-resolv.conf."""
     layer = lab.layer("etc", "run")

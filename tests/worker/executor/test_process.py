@@ -42,7 +42,11 @@ def alive(mark: str) -> list[int]:
         ("exit 0", 0, 0),
         ("exit 7", 7, 0),
         ("sh -c 'kill -9 $$'; exit $?", 137, 0),
-        ("exec sh -c 'kill -SEGV $$; kill -9 1; exit 3'", 3, 0),  # nobody inside can kill process 1
+        pytest.param(
+            "exec sh -c 'kill -SEGV $$; kill -9 1; exit 3'",  # nobody inside can kill process 1
+            *(3, 0),
+            marks=pytest.mark.needs_namespaces("it is not process 1"),
+        ),
     ],
 )
 async def test_the_exit_code_is_the_commands(lab: Lab, script: str, code: int, by_signal: int) -> None:
@@ -97,6 +101,7 @@ async def test_output_comes_while_the_process_still_runs(lab: Lab) -> None:
 
 
 @pytest.mark.sandbox_only("config.json is UTF-8")
+@pytest.mark.needs_namespaces("its hostname is the machine's")
 async def test_names_that_are_no_text_survive(lab: Lab) -> None:
     strange = os.fsdecode(b"caf\xe9")
     spec = lab.spec(
@@ -140,6 +145,7 @@ async def test_every_run_is_counted(lab: Lab) -> None:
     assert lab.executor.started == 3
 
 
+@pytest.mark.needs_namespaces("the lab copies forty roots, which takes its time")
 async def test_forty_run_at_once(lab: Lab) -> None:
     """Each waits for all others to have started, over a folder they share."""
     from llbuild.worker.executor import BindMount
@@ -267,6 +273,7 @@ async def test_an_empty_command_is_refused(lab: Lab) -> None:
         await lab.run_spec(lab.spec("", args=("a\0b",)))
 
 
+@pytest.mark.needs_namespaces("roots are copies")
 async def test_scratch_has_nothing_to_run(lab: Lab) -> None:
     root = lab.root()
     spec = lab.spec("", args=("/bin/sh",), root=RootMount(upper=root.upper, work=root.work))

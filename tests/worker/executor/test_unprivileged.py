@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from llbuild.tests.ordinary import NOBODY, python_for
+from llbuild.tests.ordinary import run_tests
 from llbuild.tests.tools import ROOT, require_tool
-from llbuild.tests.worker.executor.conftest import ENTER, EXECUTOR, IN_USERNS, RUNTIME
+from llbuild.tests.worker.executor.conftest import CHROOT, ENTER, EXECUTOR, IN_USERNS, RUNTIME
 from llbuild.worker.userns import probe_namespaces
 
 
@@ -32,40 +31,29 @@ from llbuild.worker.userns import probe_namespaces
 def test_everything_works_as_an_ordinary_user(kind: str, ids: str) -> None:
     if kind != "sandbox":
         require_tool(kind)
-    uid = os.geteuid() or NOBODY
-    command = python_for(uid, ids)
     refused = probe_namespaces() if os.geteuid() else None
     if refused:
         pytest.skip(f"{refused.message}; {refused.hint}")
-    base = Path(f"/tmp/llbuild-tests-{uid}-{os.getpid()}")  # pytest's own folders are closed to other users
-    base.mkdir()
-    os.chown(base, uid, uid)
-    try:
-        options = ["-q", "-rs", "-m", "not slow", "--basetemp", f"{base}/tmp"]
-        done = subprocess.run(
-            [*command, "-m", "pytest", *options, str(Path(__file__).parent)],
-            cwd=ROOT,
-            env={**os.environ, ENTER: "1", EXECUTOR: kind},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    assert "see test_unprivileged.py" not in done.stdout
+    said = run_tests([Path(__file__).parent], ids, {ENTER: "1", EXECUTOR: kind})
+    assert "see test_unprivileged.py" not in said
 
 
-@pytest.mark.skipif(IN_USERNS or RUNTIME is not None, reason="started by this very test, or one like it")
+@pytest.mark.skipif(IN_USERNS or RUNTIME is not None or CHROOT, reason="started by this very test, or one like it")
 @pytest.mark.needs_root
 @pytest.mark.slow
-def test_runc_does_the_same_as_the_sandbox_does(tmp_path: Path) -> None:
-    require_tool("runc")
+@pytest.mark.parametrize("kind", ["runc", "crun", "chroot"])
+def test_other_executors_do_the_same_as_the_sandbox(kind: str, tmp_path: Path) -> None:
+    """What they do differently is marked at each test, with the reason."""
+    prefix: list[str] = []
+    if kind == "chroot":  # where a step can signal whatever it sees
+        prefix = [require_tool("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child"]
+    else:
+        require_tool(kind)
     options = ["-q", "-rs", "-m", "not slow", "-k", "not trio", "--basetemp", str(tmp_path / "inner")]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(Path(__file__).parent)],
+        [*prefix, sys.executable, "-m", "pytest", *options, str(Path(__file__).parent)],
         cwd=ROOT,
-        env={**os.environ, EXECUTOR: "runc"},
+        env={**os.environ, EXECUTOR: kind},
         capture_output=True,
         text=True,
         check=False,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from llbuild.errors import StoreError
 from llbuild.tests.worker.layer.trees import pack
 from llbuild.worker.layer import Compression, PackedLayer, convert_layer, extract_layer, pack_layer
 
@@ -207,3 +208,13 @@ def test_a_full_disk_ends_the_packing(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="No space left"):
         pack_layer(str(tmp_path), full, Compression.ESTARGZ)
+
+
+def test_a_table_that_would_fill_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llbuild.worker.layer.stargz._MOST_LINES", 3)
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    assert len(stargz(tmp_path)[0].entries) == 3
+    (tmp_path / "c").symlink_to("a")
+    with pytest.raises(StoreError, match="more than 3 files cannot be in eStargz form"):
+        stargz(tmp_path)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from typing import TYPE_CHECKING
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llbuild.worker.seccomp import ARCHITECTURES, compile_filter, default_profile, filter_program
-from llbuild.worker.seccomp.bpf import MAX_INSTRUCTIONS, branch, encode, result
+from llbuild.worker.seccomp import ARCHITECTURES, FAKING_MACHINES, compile_filter, default_profile, filter_program
+from llbuild.worker.seccomp.bpf import MAX_INSTRUCTIONS, Instruction, branch, encode, result
+from llbuild.worker.seccomp.notify import compile_notify
 from llbuild.worker.seccomp.profile import DEFAULT_CAPABILITIES, Check, Verdict
 from llbuild.worker.seccomp.table import COLUMNS, TABLE
 
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from llbuild.worker.seccomp.bpf import Instruction
     from llbuild.worker.seccomp.profile import Abi, Profile
 
 ALLOW, KILL = 0x7FFF_0000, 0x8000_0000
@@ -148,6 +150,47 @@ def test_capabilities_open_what_needs_them() -> None:
     mount, unshare, clone, clone3, kexec_load = 165, 272, 56, 435, 246
     assert [more.calls.get(number) for number in (mount, unshare, clone, clone3)] == [Verdict.ALLOW] * 4
     assert kexec_load not in more.calls
+
+
+NOTIFY = 0x7FC0_0000
+FAKED = {machine: msgpack.unpackb(compile_notify(machine), strict_map_key=False) for machine in FAKING_MACHINES}
+
+
+def handed_over(machine: str, number: int, args: Sequence[int] = (), abi: int = 0) -> bool:
+    data = FAKED[machine]["program"]
+    program = [Instruction(*row) for row in struct.iter_unpack("=HBBI", data)]
+    result = outcome(program, ARCHITECTURES[machine][abi].audit, number, args, big=False)
+    assert result in (ALLOW, NOTIFY)
+    return result == NOTIFY
+
+
+@pytest.mark.parametrize("machine", FAKING_MACHINES)
+def test_calls_about_ids_are_handed_over_and_no_others(machine: str) -> None:
+    for abi, form in enumerate(ARCHITECTURES[machine]):
+        calls = FAKED[machine]["calls"][form.audit]
+        for number in range(600):
+            if number not in calls:
+                assert not handed_over(machine, number, (2**64 - 1,) * 6, abi)
+            elif calls[number] not in ("open", "openat", "prctl", "unshare", "clone"):
+                assert handed_over(machine, number, (0,) * 6, abi)
+        names = set(calls.values())
+        assert {"fchownat", "setresuid", "getgroups", "statx", "mkdirat", "openat2", "chroot"} <= names
+        assert ("newfstatat" in names) == (abi == 0)  # the struct of 32-bit programs is another one
+    assert ARCHITECTURES[machine][0].audit in FAKED[machine]["calls"]
+
+
+def test_opening_is_handed_over_where_it_may_make_a_file() -> None:
+    openat, open_, prctl, unshare = 257, 2, 157, 272
+    assert not handed_over("x86_64", openat, (0, 0, os.O_RDWR | os.O_TRUNC))
+    assert handed_over("x86_64", openat, (0, 0, os.O_CREAT))
+    assert handed_over("x86_64", openat, (0, 0, 1 << 40 | os.O_CREAT))
+    assert handed_over("x86_64", openat, (0, 0, os.O_TMPFILE))
+    assert not handed_over("x86_64", openat, (os.O_CREAT, os.O_CREAT, os.O_DIRECTORY))
+    assert handed_over("x86_64", open_, (0, os.O_CREAT))
+    assert handed_over("x86_64", prctl, (29,))
+    assert not handed_over("x86_64", prctl, (8,))
+    assert handed_over("x86_64", unshare, (0x1000_0000,))
+    assert not handed_over("x86_64", unshare, (0x400,))
 
 
 def test_programs_are_small_and_every_path_is_short() -> None:
