@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["run_build"]
 
 _REFRESH_S = 0.1
+_TIDY_S = 0.25
 
 
 def run_build(job: Build, compiled: Compiled | None, plan: Plan | None, helper: HelperProcess | None) -> BuildResult:
@@ -64,6 +65,7 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
     result = BuildResult()
     async with anyio.create_task_group() as group:
         group.start_soon(_tick, job)
+        group.start_soon(_tidy, job)
         try:
             if image_outputs(job.options):
                 group.start_soon(run_blocking, _load_packers)
@@ -71,6 +73,7 @@ async def _build(job: Build, compiled: Compiled | None, plan: Plan | None, helpe
         except LlbuildError as error:  # kept out of the group, which would wrap it
             failure = error
         group.cancel_scope.cancel()
+    await run_blocking(job.state.layers.close)
     if failure is not None:
         raise failure
     return result
@@ -176,6 +179,13 @@ def _sweep(state: State) -> None:
     """Remove what builds that were killed left half-made."""
     state.layers.sweep()
     state.content.sweep()
+
+
+async def _tidy(job: Build) -> None:
+    """Delete what steps left, beside the next ones rather than before them."""
+    while True:
+        await anyio.sleep(_TIDY_S)
+        await run_blocking(job.state.layers.tidy)
 
 
 async def _tick(job: Build) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,25 @@ def test_what_overlayfs_leaves_in_its_work_folder_goes(store: LayerStore) -> Non
     Path(active.work, "work").chmod(0)
     layer = store.commit(active)
     assert os.listdir(Path(store.folder(layer)).parent) == ["fs"]
+    assert len(_names(store)) == 2  # aside, until there is time
+    store.tidy()
+    store.close()
+    assert _names(store) == [layer]
+
+
+def test_what_was_set_aside_by_many_threads_is_deleted_once(store: LayerStore) -> None:
+    def make(_: int) -> LayerId:
+        active = store.begin()
+        Path(active.work, "work/incompat/volatile").mkdir(parents=True)
+        return store.commit(active)
+
+    with ThreadPoolExecutor(8) as pool:
+        layers = list(pool.map(make, range(40)))
+        list(pool.map(lambda _: store.tidy(), range(8)))
+    store.close()
+    assert _names(store) == sorted(layers)
+    make(0)  # a store goes on after that
+    store.close()
 
 
 def test_a_state_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:

@@ -156,6 +156,7 @@ def _built(
     finally:
         snapshotter.discard(view)
         snapshotter.close()
+        store.close()
         left = [name for name in os.listdir(folder / "state/snapshots") if name.startswith("tmp-")]
         assert left == [], left
 
