@@ -48,6 +48,7 @@ _TABLE = "owners"
 _TYPES = {"char": stat.S_IFCHR, "block": stat.S_IFBLK}
 _TYPE_NAMES = {stat.S_IFCHR: "char", stat.S_IFBLK: "block"}
 _LONGEST = 64
+_IDS = (1 << 32) - 1  # the last one means "leave as it is" to chown(2)
 _MAX_TABLE_BYTES = 64 << 20
 _NONE = {errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.EINVAL}
 
@@ -83,7 +84,7 @@ def decode(value: bytes) -> Meant | None:
     if len(value) > _LONGEST or not value.isascii():
         return None
     uid, gid, mode, kind = [*value.decode().split(":"), "", "", ""][:4]
-    if not (uid.isdecimal() and gid.isdecimal() and mode.isdecimal()):
+    if not (uid.isdecimal() and gid.isdecimal() and mode.isdecimal() and int(uid) < _IDS > int(gid)):
         return None
     name, *numbers = kind.split("-")
     if name not in _TYPES or len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
@@ -198,7 +199,11 @@ def read_owners(path: str) -> Owners:
     return {
         int(row[0]): (int(row[1]), int(row[2]), int(row[3], 8))
         for row in rows
-        if len(row) == 4 and all(map(bytes.isdigit, row)) and not row[3].translate(None, b"01234567")
+        if len(b" ".join(row)) <= _LONGEST
+        and len(row) == 4
+        and all(map(bytes.isdigit, row))
+        and not row[3].translate(None, b"01234567")
+        and int(row[1]) < _IDS > int(row[2])
     }
 
 

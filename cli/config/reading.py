@@ -64,12 +64,8 @@ def _leaves(values: dict[str, Any], path: tuple[str | int, ...]) -> list[tuple[s
 
 
 def _build(table: Table) -> BuildConfig:
-    table.check(
-        (
-            *("max-parallelism", "shared-parallelism", "max-copies", "max-transfers"),
-            *("progress", "keep-going", "snapshotter", "isolation", "oci-runtime", "seccomp"),
-        )
-    )
+    parallelism = ("max-parallelism", "shared-parallelism", "max-copies", "max-transfers")
+    table.check((*parallelism, "progress", "keep-going", "snapshotter", "isolation", "oci-runtime", "seccomp"))
     shared = table.number("shared-parallelism", -1, least=0)
     return BuildConfig(
         max_parallelism=table.number("max-parallelism", 0, least=1),

@@ -148,8 +148,9 @@ def test_what_is_wrong_is_said_with_its_place(text: str, place: str, words: str)
 def test_a_complaint_shows_the_line_and_points_at_the_key() -> None:
     report = render_error(error_of('[build]\nprogress = "tty"\nmax-paralel = 4\n'))
     assert "   3 | >>> max-paralel = 4\n     |     ^^^^^^^^^^^\n" in report
-    known = "max-parallelism, shared-parallelism, max-copies, max-transfers, progress, keep-going, snapshotter"
-    assert report.endswith(f"hint: known are {known}, isolation, oci-runtime, seccomp\n")
+    parallelism = "max-parallelism, shared-parallelism, max-copies, max-transfers"
+    known = f"{parallelism}, progress, keep-going, snapshotter, isolation, oci-runtime, seccomp"
+    assert report.endswith(f"hint: known are {known}\n")
 
 
 def test_the_variable_beats_the_users_file_and_that_the_machines(tmp_path: Path) -> None:

@@ -138,5 +138,6 @@ INPUTS: dict[str, st.SearchStrategy[bytes]] = {
     "packages": st.binary(max_size=200) | joined(RECORDS, "\n", 12) | joined(JSON, "", 12) | damaged(records()),
     "manifest": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
     "imageconfig": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
+    "owners": st.binary(max_size=80) | joined([*"0123456789:-", "char-", "block-", " ", "\n", "4294967295"], "", 16),
     "lock": st.binary(max_size=100) | damaged([LOCK.encode()]) | joined(LOCK.splitlines(), "\n", 12),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +43,9 @@ from llbuild.llb import decode_definition, encode_definition, validate
 from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit, encode_buildkit
 from llbuild.tests.frontend.dockerfile.kit import MemoryLookup, compile_all, request
+from llbuild.worker.owners import OwnerTable
+from llbuild.worker.owners import decode as decode_owner
+from llbuild.worker.owners import encode as encode_owner
 from llbuild.worker.snapshot import MergedTree
 
 if TYPE_CHECKING:
@@ -320,6 +324,24 @@ def lock(data: bytes) -> None:
     assert parse_lock(encode_lock(pins, "/l/llbuild.lock"), "/l/llbuild.lock") == pins
 
 
+def owners(data: bytes) -> None:
+    """What is remembered of owners is ids that exist, in whatever a step has written there; it comes back as it was."""
+    found = decode_owner(data)
+    if found is not None:
+        uid, gid, kind, device = found
+        assert 0 <= uid < 2**32 - 1
+        assert 0 <= gid < 2**32 - 1
+        assert kind in (0, stat.S_IFCHR, stat.S_IFBLK)
+        assert kind == 0 or device
+        assert decode_owner(encode_owner(found, 0o644)) == found
+        os.stat_result((0,) * 10, {"st_rdev": device})
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "owners").write_bytes(data)
+        for inode, (uid, gid, _) in OwnerTable(f"{folder}/fs").owners.items():
+            assert inode >= 0 <= uid < 2**32 - 1
+            assert 0 <= gid < 2**32 - 1
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "dockerfile": dockerfile,
     "compile": compiling,
@@ -335,4 +357,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "manifest": manifest,
     "imageconfig": imageconfig,
     "lock": lock,
+    "owners": owners,
 }

@@ -67,7 +67,7 @@ class Namespaces:
 def run_child(
     host: Host, orders: socket.socket, report: int, kind: Kind, shared: Namespaces, keeper: socket.socket | None
 ) -> NoReturn:
-    """Prepare for a step of this kind, wait for it, and become its command. keeper: see process.become_user."""
+    """Prepare for a step of this kind, wait for it, and become its command. keeper: see process.have_ids_kept."""
     root: RootFilesystem | None = None
     said: Report = {}
     try:
@@ -84,7 +84,11 @@ def run_child(
             code = hosted.run(step, fds, host, root)
         else:
             _set_up(step, fds, host, root)
-            process.become_user(step, host, root, keeper, shared.emulation if kind.emulated else -1)
+            if kind.emulated and shared.emulation >= 0:
+                process.enter_emulation(step, host, shared.emulation)
+            if keeper is not None:
+                process.have_ids_kept(step, host, root, keeper)
+            process.become_user(step, host)
     except SetupError as exc:
         said = {"error": exc.message, "hint": exc.hint}
     except OSError as exc:

@@ -240,7 +240,7 @@ def _become_command(root: bytes, step: Step, fds: list[int], kind: Kind, host: H
             if host.permitted >> _CAP_SETPCAP & 1:
                 capabilities.drop_bounding(host.last_capability, capabilities.CHROOTED)
             host.permitted &= capabilities.CHROOTED
-        process.become_user(step, host, None, None, -1)
+        process.become_user(step, host)
     except SetupError as exc:
         os.write(report, os.fsencode(f"{exc.message}\0{exc.hint}"))
         os._exit(1)

@@ -213,7 +213,7 @@ class _Helper:
                     orders.close()
                     chrooted.run_child(child_orders, child_report, kind, self._host)
                 self._chrooted.add(pid)
-                return _Child(pid, orders, report, 0)
+                return _Child(pid, orders, report, keeper=0)
             syscalls.unshare(syscalls.CLONE_NEWPID)
             try:
                 pid = os.fork()
@@ -321,9 +321,7 @@ def main(control_fd: int, folder: str, settings_fd: int) -> NoReturn:
     make_stubs(stubs)
     # Nothing here makes cycles; and a collection in a child would touch, and so copy, every page it shares.
     gc.disable()
-    host = Host(
-        *(stage, stubs, settings["filter"], settings["runtime"], settings["id_calls"]), chroot=settings["chroot"]
-    )
+    host = Host(stage, stubs, settings["filter"], settings["runtime"], settings["id_calls"], chroot=settings["chroot"])
     _Helper(socket.socket(fileno=control_fd), host, settings).serve()
 
 

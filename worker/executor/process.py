@@ -26,7 +26,9 @@ __all__ = [
     "NOT_EXECUTABLE",
     "become_user",
     "check_user",
+    "enter_emulation",
     "execute",
+    "have_ids_kept",
     "limit_privileges",
     "make_cwd",
     "own_pipes",
@@ -93,30 +95,30 @@ def check_user(step: Step, host: Host) -> None:
         )
 
 
-def become_user(
-    step: Step, host: Host, root: RootFilesystem | None, keeper: socket.socket | None, namespace: int
-) -> None:
-    """Become the step's user, with its rights and no more.
+def enter_emulation(step: Step, host: Host, namespace: int) -> None:
+    """Be in the user namespace where the machine's emulators are registered."""
+    try:
+        syscalls.setns(namespace, syscalls.CLONE_NEWUSER)
+    except OSError as exc:
+        raise explained("cannot enter the user namespace of the emulators", exc) from exc
+    if not step["insecure"]:  # what was given up before is back there
+        limit_privileges(host)
 
-    keeper: of the ids of a step that can have only one, to whom this process introduces itself (idkeeper.py).
-    namespace: the user namespace to be in; -1: the one this process is in.
-    """
+
+def have_ids_kept(step: Step, host: Host, root: RootFilesystem, keeper: socket.socket) -> None:
+    """Introduce this process to the keeper of ids of a step that can have only one (idkeeper.py)."""
+    try:
+        idkeeper.introduce(keeper, host, root.introduction, root.layer_folders)
+    except OSError as exc:
+        # EBUSY: a container around llbuild listens to calls of its own, and there can be only one who does.
+        if exc.errno != errno.EBUSY or (step["uid"], step["gid"]) != (0, 0):
+            raise explained("cannot have the step's users answered for", exc) from exc
+        host.notify = None
+
+
+def become_user(step: Step, host: Host) -> None:
+    """Become the step's user, with its rights and no more."""
     uid, gid = step["uid"], step["gid"]
-    if namespace >= 0:
-        try:
-            syscalls.setns(namespace, syscalls.CLONE_NEWUSER)
-        except OSError as exc:
-            raise explained("cannot enter the user namespace of the emulators", exc) from exc
-        if not step["insecure"]:  # what was given up before is back there
-            limit_privileges(host)
-    if keeper is not None and root is not None:
-        try:
-            idkeeper.introduce(keeper, host, root.introduction, root.layer_folders)
-        except OSError as exc:
-            # EBUSY: a container around llbuild listens to calls of its own, and there can be only one who does.
-            if exc.errno != errno.EBUSY or (uid, gid) != (0, 0):
-                raise explained("cannot have the step's users answered for", exc) from exc
-            host.notify = None
     if step["insecure"]:
         syscalls.prctl(_PR_SET_KEEPCAPS, 1)
     else:

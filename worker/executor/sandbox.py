@@ -80,11 +80,12 @@ class SandboxExecutor:
         helper, self._ready = self._ready, None
         if helper is None:
             program = await run_blocking(filter_program, self._folder, self._seccomp)
-            # A runtime makes the filters of its steps itself; and only in namespaces can a step be answered for.
-            alone = bool(self._runtime) or self._chroot
+            # A runtime makes the filters of its steps itself; without namespaces a step is whoever llbuild is.
+            alone = self._runtime or self._chroot
             id_calls = b"" if alone else await run_blocking(notify_program, self._folder)
             helper = start_helper(
-                *(self._folder, program),
+                self._folder,
+                program,
                 id_calls=id_calls,
                 runtime=self._runtime,
                 network=self._network,

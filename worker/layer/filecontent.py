@@ -1,8 +1,7 @@
-"""Contents of files, written piece by piece or copied by the kernel. Sparse ones stay sparse."""
+"""Contents of files, written piece by piece. Sparse ones stay sparse."""
 
 from __future__ import annotations
 
-import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,9 @@ from .sparse import ZEROS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["copy_file", "write_pieces"]
+__all__ = ["write_pieces"]
 
 _HOLE_BYTES = 1 << 16
-_NOT_BETWEEN_THESE = {errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 def write_pieces(fd: int, piece: Callable[[], memoryview]) -> None:
@@ -29,18 +27,6 @@ def write_pieces(fd: int, piece: Callable[[], memoryview]) -> None:
             data = data[os.write(fd, data) :]
     if end_is_hole:
         os.ftruncate(fd, os.lseek(fd, 0, os.SEEK_CUR))
-
-
-def copy_file(source: int, target: int) -> None:
-    """All that is left in `source`: blocks shared where the file system can (copy_file_range(2)), else copied."""
-    try:
-        while os.copy_file_range(source, target, 1 << 30):
-            pass
-    except OSError as error:
-        if error.errno not in _NOT_BETWEEN_THESE:
-            raise
-        while os.sendfile(target, source, None, 1 << 30):  # from where it stands
-            pass
 
 
 def _is_zero(data: memoryview) -> bool:

@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ...errors import ExportError
-from ..snapshot import walk
+from ..snapshot import copy_bytes, walk
 from . import member as kinds
-from .filecontent import copy_file
 from .member import Member
 from .openfolders import OpenFolders
 from .tarstream import TarStream
@@ -84,7 +83,7 @@ def tree_to_folder(tree: Tree, dest: str, *, epoch_s: int | None = None) -> Unpa
 def _fill(visit: Visit, fd: int) -> None:
     source = visit.folder.open(visit.name)
     try:
-        copy_file(source, fd)
+        copy_bytes(source, fd, os.fstat(source))
     finally:
         os.close(source)
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 from ...errors import CorruptError
 from ...values import frozen
 from ..owners import ATTRIBUTE, encode, make_device, remember, remembering
+from ..snapshot import belongs
 from . import member as kinds
 from .names import clean_name
-from .xattrs import belongs, by_folder
+from .xattrs import by_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,7 +1,6 @@
-"""Which extended attributes belong to a layer, and how to reach those of a symbolic link.
+"""Extended attributes as members of an archive have them, and how to reach those of a symbolic link.
 
-Kept: everything a file's owner or the image meant (user.*, security.capability, ACLs). Left out: overlayfs's
-own bookkeeping, ours of owners (owners.py), and labels that the host's security policy put there.
+Which ones belong to a layer is for `snapshot/xattrs.py` to say.
 """
 
 from __future__ import annotations
@@ -9,19 +8,11 @@ from __future__ import annotations
 import errno
 import os
 
-from ..overlay import OWN_PREFIXES
-from ..owners import ATTRIBUTE, remembering
+from ..snapshot import belongs
 
-__all__ = ["belongs", "by_folder", "link_xattrs", "read_xattrs"]
+__all__ = ["by_folder", "link_xattrs", "read_xattrs"]
 
 _ABSENT = {errno.ENODATA, errno.ENOTSUP, errno.EPERM, errno.EACCES}
-
-
-def belongs(name: str) -> bool:
-    """Whether the attribute is part of the layer's content."""
-    if name.startswith("security."):
-        return name == "security.capability"
-    return not name.startswith(OWN_PREFIXES) and (name != ATTRIBUTE or not remembering())
 
 
 def read_xattrs(file: int | bytes, *, follow: bool = True) -> tuple[tuple[bytes, bytes], ...]:

@@ -14,8 +14,8 @@ from .system import read_text
 
 __all__ = ["find_seccomp", "find_user_ids", "probe_sandbox", "seccomp_finding"]
 
-_CAP_SYS_CHROOT = 18
 _ACTIONS = "/proc/sys/kernel/seccomp/actions_avail"
+_CAP_SYS_CHROOT = 18
 
 
 def probe_sandbox() -> Finding:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...faces import lazy_face
 
 if TYPE_CHECKING:
+    from .bytecopy import copy_bytes as copy_bytes
     from .contents import Contents as Contents
     from .contents import read_contents as read_contents
     from .difference import copy_tree as copy_tree
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .walking import walk as walk
     from .writer import LayerWriter as LayerWriter
     from .writer import set_owner as set_owner
+    from .xattrs import belongs as belongs
 
 _HOME = {
     "ActiveLayer": "store",
@@ -48,6 +50,8 @@ _HOME = {
     "Picked": "selection",
     "Snapshot": "store",
     "Tree": "tree",
+    "belongs": "xattrs",
+    "copy_bytes": "bytecopy",
     "copy_picked": "transfer",
     "copy_tree": "difference",
     "pick": "selection",
@@ -74,6 +78,8 @@ __all__ = [
     "Picked",
     "Snapshot",
     "Tree",
+    "belongs",
+    "copy_bytes",
     "copy_picked",
     "copy_tree",
     "pick",

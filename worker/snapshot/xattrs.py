@@ -1,4 +1,8 @@
-"""Extended attributes that go along with a file; those of overlayfs itself and of the machine's policy do not."""
+"""Extended attributes that go along with a file: which, and how they are read and given.
+
+Kept: everything a file's owner or the image meant (user.*, security.capability, ACLs). Left out: overlayfs's
+own bookkeeping, ours of owners (owners.py), and labels that the host's security policy put there.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,16 @@ from ..owners import ATTRIBUTE, remembering
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["own_xattrs", "set_xattrs"]
+__all__ = ["belongs", "own_xattrs", "set_xattrs"]
 
 _REFUSED = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.EOVERFLOW, errno.ENOTSUP})
+
+
+def belongs(name: str) -> bool:
+    """Whether the attribute is part of a file's content, in a layer and elsewhere."""
+    if name.startswith("security."):
+        return name == "security.capability"
+    return not name.startswith(OWN_PREFIXES) and (name != ATTRIBUTE or not remembering())
 
 
 def own_xattrs(place: str | int) -> dict[str, bytes]:
@@ -27,13 +38,11 @@ def own_xattrs(place: str | int) -> dict[str, bytes]:
     if not names:
         return {}
     found = {}
-    own = ATTRIBUTE if remembering() else ""
-    for name in sorted(names):
-        if not name.startswith(OWN_PREFIXES) and name not in ("security.selinux", own):
-            try:
-                found[name] = os.getxattr(place, name, follow_symlinks=follow)
-            except OSError:
-                continue  # listed but not readable for us (trusted.* in a user namespace)
+    for name in sorted(filter(belongs, names)):
+        try:
+            found[name] = os.getxattr(place, name, follow_symlinks=follow)
+        except OSError:
+            continue  # listed but not readable for us (trusted.* in a user namespace)
     return found
 
 

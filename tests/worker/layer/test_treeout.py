@@ -117,3 +117,17 @@ def test_two_tars_of_one_tree_are_equal(layers: list[Path]) -> None:
     trees_to_tar({"": merged(layers)}, first.write)
     trees_to_tar({"": merged(layers)}, second.write)
     assert first.getvalue() == second.getvalue()
+
+
+def test_a_sparse_file_goes_out_sparse(tmp_path: Path) -> None:
+    layer = tmp_path / "layer"
+    layer.mkdir()
+    with (layer / "disk").open("wb") as file:
+        file.write(b"start")
+        file.seek(40 << 20)
+        file.write(b"middle")
+        file.truncate(60 << 20)
+    tree_to_folder(MergedTree([str(layer)], userxattr=os.geteuid() != 0), str(tmp_path / "out"))
+    out = tmp_path / "out/disk"
+    assert out.read_bytes() == (layer / "disk").read_bytes()
+    assert out.stat().st_blocks * 512 < 8 << 20

@@ -8,7 +8,7 @@ import pytest
 from llbuild.worker.executor.cgroupfiles import hierarchies
 from llbuild.worker.machine import Level, find_all
 from llbuild.worker.machine.cgroups import cgroup_finding
-from llbuild.worker.machine.confinement import seccomp_finding
+from llbuild.worker.machine.confinement import fakes_ids, seccomp_finding
 from llbuild.worker.machine.programs import binfmt_platforms
 from llbuild.worker.machine.storage import filesystem_of, find_snapshotter, find_state_folder
 from llbuild.worker.machine.system import kernel_version
@@ -47,6 +47,13 @@ def test_a_filter_needs_the_kernel_and_a_profile(actions: str, machine: str, lev
     assert found.level is level
     assert said in found.value
     assert ("seccomp=unconfined" in found.hint) == (level is Level.BROKEN)
+
+
+def test_ids_are_made_up_where_the_kernel_lets_calls_be_answered() -> None:
+    assert fakes_ids("x86_64", "kill_process errno user_notif allow\n")
+    assert fakes_ids("riscv64", "user_notif")
+    assert not fakes_ids("x86_64", "kill_process errno allow\n")
+    assert not fakes_ids("s390x", "user_notif")
 
 
 def test_emulators_count_when_they_are_enabled_and_work_in_any_root() -> None:
