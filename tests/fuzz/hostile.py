@@ -24,6 +24,8 @@ from llbuild.patterns import IgnoreList
 from llbuild.proto import decode_buildkit
 from llbuild.tests.frontend.dockerfile.kit import MemoryLookup, compile_one, request
 from llbuild.tests.fuzz.targets import packages as read_packages
+from llbuild.worker.seccomp.own import Machine, parse_profile
+from llbuild.worker.seccomp.rules import compile_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,6 +268,25 @@ def read_image_document(data: bytes) -> None:
             continue
 
 
+def seccomp_profiles() -> dict[str, bytes]:
+    """A megabyte of names, of rules for one call, of comparisons in one rule."""
+    allow = '"action": "SCMP_ACT_ALLOW"'
+    names = ",".join(f'"c{number}"' for number in range(100_000))
+    rule = f'{{"name": "read", {allow}, "args": [{{"index": 0, "op": "SCMP_CMP_GT", "value": 7}}]}}'
+    comparison = '{"index": 0, "op": "SCMP_CMP_EQ"}'
+    begin = '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": ['
+    return {
+        "names": f'{begin}{{"names": [{names}], {allow}}}]}}'.encode(),
+        "rules": f"{begin}{','.join([rule] * 9_000)}]}}".encode(),
+        "comparisons": f'{begin}{{"name": "read", {allow}, "args": [{",".join([comparison] * 25_000)}]}}]}}'.encode(),
+        "depth": b"[" * 1_000_000,
+    }
+
+
+def read_seccomp_profile(data: bytes) -> object:
+    return compile_own(parse_profile(data, Machine("x86_64", (6, 1))))
+
+
 EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], object]]] = {
     "dockerfile": (dockerfiles, lambda data: read_stages(parse(data, "D"))),
     "compile": (compiled, lambda data: compile_one(data, everything=True)),
@@ -277,6 +298,7 @@ EXPENSIVE: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[bytes], obj
     "packages": (package_lists, read_packages),
     "syntax": (syntaxes, lambda data: frontend_named(data, "D")),
     "manifest": (image_documents, read_image_document),
+    "seccomp": (seccomp_profiles, read_seccomp_profile),
 }
 
 

@@ -43,6 +43,10 @@ HEADS = [
     *("escape=`", "{", "}", '"syntax"', ":"),
 ]
 
+PROFILE = (
+    '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read", "socket"], "action": "SCMP_ACT_ALLOW",'
+    ' "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}], "includes": {"minKernel": "4.8"}}]}'
+)
 LOCK = f"""\
 version = 1
 [[image]]
@@ -139,5 +143,6 @@ INPUTS: dict[str, st.SearchStrategy[bytes]] = {
     "manifest": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
     "imageconfig": st.binary(max_size=200) | wrong_documents().map(lambda wrong: wrong[1]),
     "owners": st.binary(max_size=80) | joined([*"0123456789:-", "char-", "block-", " ", "\n", "4294967295"], "", 16),
+    "seccomp": st.binary(max_size=60) | damaged([PROFILE.encode()]),
     "lock": st.binary(max_size=100) | damaged([LOCK.encode()]) | joined(LOCK.splitlines(), "\n", 12),
 }

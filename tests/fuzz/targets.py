@@ -19,7 +19,7 @@ from llbuild.cli.attested import AttestedImage, FoundStatement, describe_attesta
 from llbuild.cli.attested_text import render_attestations
 from llbuild.cli.lock.text import encode_lock, parse_lock
 from llbuild.digest import sha256_digest
-from llbuild.errors import ConfigError, DefinitionError, DockerfileError, LlbuildError, SourceError
+from llbuild.errors import ConfigError, DefinitionError, DockerfileError, LlbuildError, SandboxError, SourceError
 from llbuild.exporter.attest import predicate_of
 from llbuild.exporter.sbom import load_scanner, scan_files, spdx_predicate
 from llbuild.frontend.dockerfile.ignorefile import parse_ignore_file
@@ -46,6 +46,8 @@ from llbuild.tests.frontend.dockerfile.kit import MemoryLookup, compile_all, req
 from llbuild.worker.owners import OwnerTable
 from llbuild.worker.owners import decode as decode_owner
 from llbuild.worker.owners import encode as encode_owner
+from llbuild.worker.seccomp.own import Machine, parse_profile
+from llbuild.worker.seccomp.rules import compile_own
 from llbuild.worker.snapshot import MergedTree
 
 if TYPE_CHECKING:
@@ -342,6 +344,18 @@ def owners(data: bytes) -> None:
             assert 0 <= gid < 2**32 - 1
 
 
+def seccomp(data: bytes) -> None:
+    """A profile of calls is a filter that the kernel can take, or too long for it: every way ends in a result."""
+    try:
+        program = compile_own(parse_profile(data, Machine("x86_64", (6, 1))))
+    except SandboxError:
+        return
+    assert program[-1].code == 0x06 or any(step.code == 0x06 for step in program)
+    for at, step in enumerate(program):
+        if step.code in {0x15, 0x25, 0x35}:
+            assert at + 1 + max(step.jump_true, step.jump_false) < len(program)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "dockerfile": dockerfile,
     "compile": compiling,
@@ -358,4 +372,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "imageconfig": imageconfig,
     "lock": lock,
     "owners": owners,
+    "seccomp": seccomp,
 }

@@ -6,6 +6,7 @@ Arguments are compared in all 64 bits, as libseccomp does it: seccomp_rule_add(3
 from __future__ import annotations
 
 import errno
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ...values import frozen
@@ -73,6 +74,7 @@ def compile_own(profile: OwnProfile) -> list[Instruction]:
     return by_abi(programs, KILL_PROCESS)
 
 
+@lru_cache
 def known_calls() -> frozenset[str]:
     """The names of all calls in the table."""
     return frozenset(line.split()[0] for line in (TABLE + MORE_TABLE).splitlines() if line and not line.startswith("["))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.needs_namespaces("the network is the machine's")
 ASK = """
 import socket
 for address in {}:
