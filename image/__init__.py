@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .manifest import encode_index as encode_index
     from .manifest import encode_manifest as encode_manifest
     from .manifest import select_platform as select_platform
+    from .moments import encode_moment as encode_moment
     from .reference import Reference as Reference
     from .reference import parse_reference as parse_reference
     from .registry import RegistryClient as RegistryClient
@@ -132,6 +133,7 @@ _HOME = {
     "encode_index": "manifest",
     "encode_layout": "layout",
     "encode_manifest": "manifest",
+    "encode_moment": "moments",
     "erase_credentials": "credential_store",
     "find_credentials": "registry_credentials",
     "is_host": "registry_config",
@@ -203,6 +205,7 @@ __all__ = [
     "encode_index",
     "encode_layout",
     "encode_manifest",
+    "encode_moment",
     "erase_credentials",
     "find_credentials",
     "images_of",

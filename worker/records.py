@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from ..database import Schema
 from ..digest import Digest, parse_digest
-from ..image import Descriptor, LayerBlob
+from ..image import Descriptor, LayerBlob, encode_moment
 from ..leases import LATEST, LEASE_TABLE
 from ..values import frozen, replace
 from .content import same_bytes
@@ -220,8 +220,8 @@ def _trusted(blob: Descriptor, before: str, content: ContentStore) -> str:
 
 
 def now() -> str:
-    """The present moment, as an image config writes it: RFC 3339, UTC, to the microsecond."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """The present moment, as an image config writes it."""
+    return encode_moment(datetime.now(UTC))
 
 
 def _encoded(annotations: tuple[tuple[str, str], ...]) -> str:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import __version__
-from ...image import parse_reference
+from ...image import encode_moment, parse_reference
 from ...llb import ExecOp, MountType, NetMode, SourceOp, redacted
 from ...values import frozen
 from .purl import image_purl
@@ -245,4 +245,4 @@ def local_names(definition: Definition) -> tuple[str, ...]:
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return encode_moment(datetime.fromtimestamp(seconds, UTC))
