@@ -27,7 +27,8 @@ def test_changes_to_what_is_bound_are_dropped_and_forbidden_where_it_is_read_onl
     )
     outcome = llbuild.build(folder)
     assert outcome.step("rm /s/f && echo").output == b"context\nstage\nnew\n"
-    assert outcome.step("for f in").output.startswith(b"context\nstage\ncontext\n")
+    said = outcome.step("for f in").output.splitlines()  # what it complains of comes through a pipe of its own
+    assert [line for line in said if b"Read-only file system" not in line] == [b"context", b"stage", b"context"]
     assert outcome.step("for f in").output.count(b"ead-only file system") == 4
     assert (folder / "f").read_text() == "context\n"
 
