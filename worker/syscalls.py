@@ -109,6 +109,7 @@ _SECCOMP = {
 }
 _RT_SIGACTION = {"x86_64": 13, "aarch64": 134, "riscv64": 134, "loongarch64": 134, "ppc64le": 173, "s390x": 174}
 
+_MOST_TRIES = 1000  # each is over in microseconds
 _OPEN_TREE_CLONE = 1
 _OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 _MOVE_MOUNT_F_EMPTY_PATH = 0x04
@@ -229,9 +230,17 @@ def pivot_root(new: Path, old: Path) -> None:
 
 
 def openat2(path: Path, flags: int, *, dir_fd: int = AT_FDCWD, mode: int = 0, resolve: int = 0) -> int:
-    """open(2) with a say in how `path` is walked (RESOLVE_*); always close-on-exec."""
+    """open(2) with a say in how `path` is walked (RESOLVE_*); always close-on-exec.
+
+    A `..` below a root fails with EAGAIN when anything anywhere was renamed or mounted just then: it is tried again.
+    """
     how = _OpenHow(flags=flags | os.O_CLOEXEC, mode=mode, resolve=resolve)
     arguments = (dir_fd, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
+    for _ in range(_MOST_TRIES):
+        try:
+            return _syscall("openat2", _OPENAT2, *arguments, path=path)
+        except BlockingIOError:
+            os.sched_yield()
     return _syscall("openat2", _OPENAT2, *arguments, path=path)
 
 
