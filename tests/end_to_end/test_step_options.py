@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from llbuild.tests.end_to_end.driver import Llbuild
 
-PARENT = "llbuild-tests"  # not the cgroup of whoever runs the tests: what is left there would keep it busy
+# Not the cgroup of whoever runs the tests, which what is left there would keep busy; nor that of tests beside these.
+PARENT = f"llbuild-tests-{os.getpid()}"
 
 
 @pytest.fixture

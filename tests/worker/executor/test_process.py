@@ -167,17 +167,19 @@ async def test_forty_run_at_once(lab: Lab) -> None:
 
 
 async def test_daemons_die_with_the_step(lab: Lab) -> None:
-    script = "setsid sleep 1234.5 & until ps -o args | grep -q '^sleep 1234'; do usleep 1000; done; echo started"
+    mark = f"1234.{os.getpid()}"
+    script = f"setsid sleep {mark} & until ps -o args | grep -q '^sleep 1234'; do usleep 1000; done; echo started"
     outcome = await lab.run(script)
     assert outcome.ok == "started"
-    assert alive("1234.5") == []
+    assert alive(mark) == []
 
 
 async def test_cancelling_kills_the_whole_tree_before_it_returns(lab: Lab) -> None:
     started = anyio.Event()
-    script = """
-        (setsid sh -c 'trap "" TERM; sleep 1234.75 & wait' &)
-        sleep 1234.75 &
+    mark = f"1234.{os.getpid()}5"  # this suite may run several times at once
+    script = f"""
+        (setsid sh -c 'trap "" TERM; sleep {mark} & wait' &)
+        sleep {mark} &
         until [ "$(ps -o args | grep -c '^sleep 1234')" = 2 ]; do usleep 1000; done
         echo up
         wait
@@ -186,9 +188,9 @@ async def test_cancelling_kills_the_whole_tree_before_it_returns(lab: Lab) -> No
         async with anyio.create_task_group() as group:
             group.start_soon(lab.executor.run, lab.spec(script), lambda _n, _d: started.set())
             await started.wait()
-            assert len(alive("1234.75")) == 2
+            assert len(alive(mark)) == 2
             group.cancel_scope.cancel()
-    assert alive("1234.75") == []
+    assert alive(mark) == []
     assert (await lab.run("echo still here")).ok == "still here"
 
 
