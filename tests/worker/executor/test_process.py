@@ -198,10 +198,10 @@ async def test_leaving_the_executor_takes_everything_along(tmp_path: Path, lab: 
     executor = SandboxExecutor(tmp_path / "second")
     started = anyio.Event()
     async with anyio.create_task_group() as group, executor:
-        group.start_soon(executor.run, lab.spec("echo up; sleep 1235.25"), lambda _n, _d: started.set())
+        group.start_soon(executor.run, lab.spec(f"echo up; sleep 1235.25{os.getpid()}"), lambda _n, _d: started.set())
         await started.wait()
         group.cancel_scope.cancel()
-    assert alive("1235.25") == []
+    assert alive(f"1235.25{os.getpid()}") == []
 
 
 async def test_a_broken_helper_is_an_error_and_no_hang(lab: Lab) -> None:
@@ -212,7 +212,7 @@ async def test_a_broken_helper_is_an_error_and_no_hang(lab: Lab) -> None:
 
     async def run() -> None:
         try:
-            await lab.executor.run(lab.spec("echo up; sleep 1235.5"), lambda _n, _d: started.set())
+            await lab.executor.run(lab.spec(f"echo up; sleep 1235.5{os.getpid()}"), lambda _n, _d: started.set())
         except SandboxError as exc:
             failures.append(exc)
 
@@ -224,7 +224,7 @@ async def test_a_broken_helper_is_an_error_and_no_hang(lab: Lab) -> None:
         with pytest.raises(SandboxError, match="helper"):
             await lab.run("true")
     assert "the sandbox helper ended unexpectedly" in failures[0].message
-    assert alive("1235.5") == []
+    assert alive(f"1235.5{os.getpid()}") == []
 
 
 PARENT = """
