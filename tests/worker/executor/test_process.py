@@ -236,7 +236,7 @@ if needs_user_namespace():
 async def main():
     async with SandboxExecutor(sys.argv[1] + "/executor") as executor:
         root = RootMount(lowers=(sys.argv[2],), upper=sys.argv[1] + "/fs", work=sys.argv[1] + "/work")
-        script = "setsid sleep 1236.5 & until ps -o args | grep -q '^sleep 1236'; do usleep 1000; done; echo up; wait"
+        script = "setsid sleep " + sys.argv[3] + " & until ps -o args | grep -q '^sleep 1236'; do usleep 1000; done; echo up; wait"
         spec = ExecSpec(args=("/bin/sh", "-c", script), env=("PATH=/bin",), root=root)
         await executor.run(spec, lambda number, data: print("up", flush=True))
 anyio.run(main)
@@ -247,14 +247,15 @@ anyio.run(main)
 def test_when_llbuild_is_killed_nothing_runs_on(tmp_path: Path, busybox_rootfs: Path) -> None:
     for name in ("fs", "work"):
         (tmp_path / name).mkdir()
+    mark = f"1236.{os.getpid()}"
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT, tmp_path, busybox_rootfs],
+        [sys.executable, "-c", PARENT, tmp_path, busybox_rootfs, mark],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / ".typing"), *sys.path])},
         stdout=subprocess.PIPE,
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"up\n"
-        steps = [os.pidfd_open(pid) for pid in alive("1236.5")]
+        steps = [os.pidfd_open(pid) for pid in alive(mark)]
         assert steps
         parent.kill()
         for fd in steps:
