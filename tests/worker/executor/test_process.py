@@ -236,7 +236,8 @@ if needs_user_namespace():
 async def main():
     async with SandboxExecutor(sys.argv[1] + "/executor") as executor:
         root = RootMount(lowers=(sys.argv[2],), upper=sys.argv[1] + "/fs", work=sys.argv[1] + "/work")
-        script = "setsid sleep " + sys.argv[3] + " & until ps -o args | grep -q '^sleep 1236'; do usleep 1000; done; echo up; wait"
+        script = "setsid sleep " + sys.argv[3] + " & until ps -o args | grep -q '^sleep 1236';"
+        script += " do usleep 1000; done; echo up; wait"
         spec = ExecSpec(args=("/bin/sh", "-c", script), env=("PATH=/bin",), root=root)
         await executor.run(spec, lambda number, data: print("up", flush=True))
 anyio.run(main)
