@@ -81,8 +81,8 @@ class Ledger:
         self._closed.set()
 
     async def write(self) -> None:
-        """Write until `close`. Cancelled, it still writes what was noted. Raises StoreError."""
-        with self._receive:
+        """Write until `close`, cancelled or not: what is under way may still end well. Raises StoreError."""
+        with anyio.CancelScope(shield=True), self._receive:
             try:
                 async for entry in self._receive:
                     self._gathered.append(entry)
@@ -101,12 +101,11 @@ class Ledger:
         entries, self._gathered = self._gathered, []
         if not entries:
             return
-        with anyio.CancelScope(shield=True):
-            try:
-                await run_blocking(self._record, entries)
-            finally:
-                for entry in entries:
-                    self.flights.release(entry.claim)
+        try:
+            await run_blocking(self._record, entries)
+        finally:
+            for entry in entries:
+                self.flights.release(entry.claim)
 
     def _record(self, entries: Sequence[Entry]) -> None:
         with self.store.transaction():

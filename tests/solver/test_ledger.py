@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import pytest
 from llbuild.blocking import run_blocking
 from llbuild.database import open_database
@@ -79,6 +80,20 @@ async def test_what_was_noted_before_a_failure_is_stored_too(store: CacheStore, 
                 ledger.note(await performed(ledger, number))
             raise StoreError("another vertex failed")
     assert await stored(store, range(6)) == set(range(5))
+
+
+async def test_what_ends_well_after_a_cancellation_is_stored_too(store: CacheStore, flights: Flights) -> None:
+    """A step that is past the point where it can be stopped ends, and has a result."""
+    with anyio.CancelScope() as scope:
+        async with open_ledger(store, flights) as ledger:
+            first, second = [await performed(ledger, number) for number in range(2)]
+            ledger.note(first)
+            scope.cancel()
+            with anyio.CancelScope(shield=True), anyio.fail_after(60):
+                while not await stored(store, range(1)):
+                    await anyio.lowlevel.checkpoint()
+                ledger.note(second)
+    assert await stored(store, range(3)) == {0, 1}
 
 
 async def test_of_what_failed_only_the_derivation_is_kept(store: CacheStore, flights: Flights) -> None:
