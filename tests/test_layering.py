@@ -28,6 +28,7 @@ LEAVES = {
     "log",
     "patterns",
     "platforms",
+    "plugins",
     "span",
     "values",
 }

@@ -36,10 +36,9 @@ if TYPE_CHECKING:
 
     from ..image import Descriptor
 
-__all__ = ["ContentStore", "Ingest", "StoredBlob", "StoredImage", "same_bytes"]
+__all__ = ["ContentStore", "Ingest", "StoredBlob", "StoredImage"]
 
 _CHUNK_BYTES = 1 << 20
-_STAMP_PARTS = 5  # boot, inode, mtime, ctime, links
 _ALGORITHMS = ("sha256", "sha512")
 
 
@@ -81,7 +80,7 @@ class ContentStore:
         """What the blob's file looks like: the same stamp, the same bytes. "" when it is not here as a whole.
 
         Whoever writes to a file moves its ctime; and a power failure, after which a file may hold anything, ends
-        the run of the machine, which is part of the stamp. See `same_bytes` for what else moves a ctime.
+        the run of the machine, which is part of the stamp. See `stamps.same_bytes` for what else moves a ctime.
         """
         try:
             found = os.stat(self.path(blob.digest))
@@ -236,18 +235,6 @@ class ContentStore:
         """Remember what a registry said about a name."""
         with _refusals(self.folder):
             self._sources.put(named(descriptor, name=name, ref_name=name))
-
-
-def same_bytes(before: str, stamp: str) -> bool:
-    """Whether a blob with the second stamp is what it was with the first.
-
-    An OCI folder that was exported has hard links to blobs. Making and deleting one moves the ctime, and the number of
-    links with it, but not the mtime, as writing does.
-    """
-    if before == stamp:
-        return True
-    then, now = before.split(), stamp.split()
-    return len(then) == len(now) == _STAMP_PARTS and then[:3] == now[:3] and then[4] != now[4]
 
 
 class Ingest:

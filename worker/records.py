@@ -23,7 +23,7 @@ from ..digest import Digest, parse_digest
 from ..image import Descriptor, LayerBlob, encode_moment
 from ..leases import LATEST, LEASE_TABLE
 from ..values import frozen, replace
-from .content import same_bytes
+from .stamps import same_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ... import __version__
 from ...errors import ExportError, LlbuildError
+from ...plugins import load_plugin
 from ...values import frozen, replace
 from .alpine import scan_alpine
 from .contract import Package, Scanner
@@ -59,20 +60,8 @@ def load_scanner(name: str) -> Scanner:
     """
     if name in {"", _BUILT_IN.name}:
         return _BUILT_IN
-    from importlib.metadata import entry_points
-
-    group = entry_points(group=GROUP)
-    found = [entry for entry in group if entry.name == name]
-    if not found:
-        known = ", ".join(sorted({_BUILT_IN.name, *(entry.name for entry in group)}))
-        raise ExportError(f"no scanner {name!r} is installed; there are: {known}")
-    try:
-        scanner = found[0].load()
-    except Exception as error:  # a plugin may raise anything while it is imported
-        raise ExportError(f"scanner {name!r} ({found[0].value}) cannot be loaded: {error}") from error
-    if not isinstance(scanner, Scanner):
-        raise ExportError(f"{found[0].value} is a {type(scanner).__name__}, not a Scanner")
-    return scanner
+    built_in = (_BUILT_IN.name,)
+    return load_plugin(name, group=GROUP, what="scanner", kind=Scanner, error=ExportError, built_in=built_in)
 
 
 def scan_files(tree: Tree, scanner: Scanner) -> Scan:

@@ -12,7 +12,8 @@ from llbuild.digest import Digest, sha256_digest
 from llbuild.errors import CorruptError, LlbuildError, NotFoundError, SourceError, StoreError
 from llbuild.image import Descriptor, MediaType
 from llbuild.tests.tools import ROOT
-from llbuild.worker.content import ContentStore, same_bytes
+from llbuild.worker.content import ContentStore
+from llbuild.worker.stamps import same_bytes
 
 HELLO = sha256_digest(b"hello")
 A = Descriptor(media_type=MediaType.OCI_MANIFEST, digest=sha256_digest(b"a"), size_bytes=1)
