@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-pytest_plugins = ["llbuild.tests.fixtures_registry"]
+pytest_plugins = ["llbuild.tests.fixtures_git", "llbuild.tests.fixtures_registry"]
 
 # Settings of the person who runs the tests that would change what the program does.
 _SCRUBBED = ("BUILDKIT_", "DOCKER_", "LLBUILD_", "NO_COLOR", "FORCE_COLOR", "REGISTRY_", "SOURCE_DATE_EPOCH")

@@ -5,28 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from llbuild.tests.gitserver import GitServer, serve_git
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from llbuild.tests.end_to_end.driver import Llbuild
-    from llbuild.tests.gitserver import Repository
-
-
-@pytest.fixture(name="server")
-def _server(tmp_path: Path) -> Iterator[GitServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with serve_git(folder) as server:
-        yield server
+    from llbuild.tests.gitserver import GitServer, Repository
 
 
 @pytest.fixture(name="repo")
-def _repo(server: GitServer) -> Repository:
-    repo = server.make("repo.git")
-    repo.url = repo.url.removesuffix("/.git")
+def _repo(repo: Repository) -> Repository:
     (repo.folder / "tool").write_text("#!/bin/sh\necho works\n")
     (repo.folder / "tool").chmod(0o755)
     repo.commit(sub__b="second\n")

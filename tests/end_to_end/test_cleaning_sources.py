@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from llbuild.tests.end_to_end.test_cleaning import disk_bytes, entries, make_old, types
-from llbuild.tests.gitserver import serve_git
 from llbuild.tests.webserver import WebServer, serve_pages
 
 if TYPE_CHECKING:
@@ -16,21 +15,6 @@ if TYPE_CHECKING:
 
     from llbuild.tests.end_to_end.driver import Llbuild
     from llbuild.tests.gitserver import GitServer, Repository
-
-
-@pytest.fixture(name="server")
-def _server(tmp_path: Path) -> Iterator[GitServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with serve_git(folder) as server:
-        yield server
-
-
-@pytest.fixture(name="repo")
-def _repo(server: GitServer) -> Repository:
-    repo = server.make("repo.git")
-    repo.url = repo.url.removesuffix("/.git")
-    return repo
 
 
 @pytest.fixture(name="web")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.tests.end_to_end.driver import Llbuild
 from llbuild.tests.end_to_end.oci import read_image
-from llbuild.tests.gitserver import GitServer, serve_git
 from llbuild.tests.tools import require_tool, run_tool
 from llbuild.tests.webserver import WebServer, serve_pages
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llbuild.tests.fixtures_registry import Registry
-    from llbuild.tests.gitserver import Repository
+    from llbuild.tests.gitserver import GitServer, Repository
 
 THEN, NOW = "Mon, 02 Jan 2006 15:04:05 GMT", "Tue, 02 Jan 2007 15:04:05 GMT"
 
@@ -26,21 +25,6 @@ THEN, NOW = "Mon, 02 Jan 2006 15:04:05 GMT", "Tue, 02 Jan 2007 15:04:05 GMT"
 def _web() -> Iterator[WebServer]:
     with serve_pages() as web:
         yield web
-
-
-@pytest.fixture(name="server")
-def _server(tmp_path: Path) -> Iterator[GitServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with serve_git(folder) as server:
-        yield server
-
-
-@pytest.fixture(name="repo")
-def _repo(server: GitServer) -> Repository:
-    repo = server.make("repo.git")
-    repo.url = repo.url.removesuffix("/.git")
-    return repo
 
 
 class World:

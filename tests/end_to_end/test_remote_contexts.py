@@ -10,7 +10,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
-from llbuild.tests.gitserver import GitServer, serve_git, ssh_server
+from llbuild.tests.gitserver import GitServer, ssh_server
 from llbuild.tests.webserver import WebServer, serve_pages
 
 if TYPE_CHECKING:
@@ -25,18 +25,8 @@ WHEN = 1_000_000_000
 DOCKERFILE = "FROM busybox\nCOPY . /src\nRUN cat /src/a > /told\n"
 
 
-@pytest.fixture(name="server")
-def _server(tmp_path: Path) -> Iterator[GitServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with serve_git(folder) as server:
-        yield server
-
-
 @pytest.fixture(name="repo")
-def _repo(server: GitServer) -> Repository:
-    repo = server.make("repo.git")
-    repo.url = repo.url.removesuffix("/.git")
+def _repo(repo: Repository) -> Repository:
     repo.commit(Dockerfile=DOCKERFILE, sub__Dockerfile="FROM busybox\nCOPY a /b\n", sub__a="in sub\n")
     return repo
 

@@ -13,7 +13,7 @@ import pytest
 from llbuild.database import open_database
 from llbuild.errors import SourceError
 from llbuild.llb import SourceOp
-from llbuild.tests.gitserver import GitServer, git_daemon, serve_git, ssh_server
+from llbuild.tests.gitserver import GitServer, git_daemon, ssh_server
 from llbuild.tests.worker.source.clients import client_with
 from llbuild.worker import SCHEMA, USES_SCHEMA, LayerRecords, UseRecords
 from llbuild.worker.client import NoClient
@@ -24,7 +24,7 @@ from llbuild.worker.source.git_source import GitSource
 from llbuild.worker.source.newlayer import LayerMaker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from llbuild.tests.gitserver import Repository
     from llbuild.worker import Client
@@ -39,14 +39,6 @@ BOTH = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 def anyio_backend() -> str:
     """One will do for what is git's doing; what is ours has BOTH."""
     return "asyncio"
-
-
-@pytest.fixture(name="server")
-def _server(tmp_path: Path) -> Iterator[GitServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with serve_git(folder) as server:
-        yield server
 
 
 @pytest.fixture(name="repo")
