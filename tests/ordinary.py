@@ -20,7 +20,7 @@ from llbuild.tests.tools import ROOT, require_tool
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["NOBODY", "RANGES", "as_user", "folder_of", "python_for", "run_tests"]
+__all__ = ["NOBODY", "RANGES", "as_user", "folder_of", "python_for", "run_pytest", "run_tests"]
 
 NOBODY = 65534  # has a name everywhere, which newuidmap insists on
 RANGES = {"one": "", "ranges": "nobody:300000:65536\n"}  # what /etc/subuid and /etc/subgid say, by name for tests
@@ -80,6 +80,20 @@ def python_for(uid: int = NOBODY, ids: str = "one") -> tuple[str, ...]:
     pytest.skip(f"uid {uid} can start no Python {version} with the libraries of this one (is it in a private folder?)")
 
 
+def run_pytest(command: Sequence[str], words: Sequence[str], env: Mapping[str, str]) -> str:
+    """Have pytest run in a process begun with `command`; what it said. All must pass or skip."""
+    done = subprocess.run(
+        [*command, "-m", "pytest", "-q", "-rs", *words],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    return done.stdout
+
+
 def run_tests(paths: Sequence[Path], ids: str, env: Mapping[str, str] | None = None) -> str:
     """Have the quick tests of these files run by an ordinary user; what pytest said. All must pass or skip."""
     uid = os.geteuid() or NOBODY
@@ -88,19 +102,9 @@ def run_tests(paths: Sequence[Path], ids: str, env: Mapping[str, str] | None = N
     base.mkdir()
     os.chown(base, uid, uid)
     try:
-        options = ["-q", "-rs", "-m", "not slow", "--basetemp", f"{base}/tmp"]
-        done = subprocess.run(
-            [*command, "-m", "pytest", *options, *map(str, paths)],
-            cwd=ROOT,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_pytest(command, ["-m", "not slow", "--basetemp", f"{base}/tmp", *map(str, paths)], env or {})
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    return done.stdout
 
 
 def folder_of(base: Path, uid: int = NOBODY) -> Path:

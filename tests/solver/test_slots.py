@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from llbuild.solver.slots import Build, Slots, may_take
 from trio.testing import MockClock
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 _LONGEST_SILENCE_S = 0.05  # a free slot that somebody waits for is taken within two askings
@@ -180,6 +182,20 @@ def start_holder(path: Path, slots: int, steps: int) -> subprocess.Popen[bytes]:
     return holder
 
 
+@asynccontextmanager
+async def behind_another(path: Path) -> AsyncIterator[tuple[subprocess.Popen[bytes], Slots]]:
+    """A process that holds both slots there are, and the part in them of one that has to wait for it."""
+    holder = await run_blocking(start_holder, path, 2, 5)
+    slots = await run_blocking(Slots, path, 2)
+    try:
+        assert await waits(slots)
+        yield holder, slots
+    finally:
+        holder.kill()
+        await run_blocking(holder.communicate)
+        slots.close()
+
+
 async def waits(slots: Slots) -> bool:
     with anyio.move_on_after(0.1) as scope:
         async with slots.held():
@@ -189,35 +205,21 @@ async def waits(slots: Slots) -> bool:
 
 @pytest.mark.anyio
 async def test_what_a_killed_process_held_is_free(path: Path) -> None:
-    holder = await run_blocking(start_holder, path, 2, 5)
-    slots = await run_blocking(Slots, path, 2)
-    try:
-        assert await waits(slots)
+    async with behind_another(path) as (holder, slots):
         holder.kill()
         await run_blocking(holder.wait)
         with anyio.fail_after(60):
             async with slots.held(), slots.held():
                 assert await waits(slots)
-    finally:
-        holder.kill()
-        await run_blocking(holder.communicate)
-        slots.close()
 
 
 @pytest.mark.anyio
 async def test_a_stopped_process_keeps_nobody_waiting(path: Path) -> None:
-    holder = await run_blocking(start_holder, path, 2, 5)
-    slots = await run_blocking(Slots, path, 2)
-    try:
-        assert await waits(slots)
+    async with behind_another(path) as (holder, slots):
         os.kill(holder.pid, signal.SIGSTOP)
         with anyio.fail_after(60):
             async with slots.held(), slots.held():
                 assert await waits(slots)
-    finally:
-        holder.kill()
-        await run_blocking(holder.communicate)
-        slots.close()
 
 
 @pytest.mark.anyio

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from llbuild.tests.ordinary import run_tests
-from llbuild.tests.tools import ROOT, require_tool
+from llbuild.tests.ordinary import run_pytest, run_tests
+from llbuild.tests.tools import require_tool
 from llbuild.tests.worker.executor.conftest import CHROOT, ENTER, EXECUTOR, IN_USERNS, RUNTIME
 from llbuild.worker.userns import probe_namespaces
 
@@ -49,13 +48,5 @@ def test_other_executors_do_the_same_as_the_sandbox(kind: str, tmp_path: Path) -
         prefix = [require_tool("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child"]
     else:
         require_tool(kind)
-    options = ["-q", "-rs", "-m", "not slow", "-k", "not trio", "--basetemp", str(tmp_path / "inner")]
-    done = subprocess.run(
-        [*prefix, sys.executable, "-m", "pytest", *options, str(Path(__file__).parent)],
-        cwd=ROOT,
-        env={**os.environ, EXECUTOR: kind},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    words = ["-m", "not slow", "-k", "not trio", "--basetemp", str(tmp_path / "inner"), str(Path(__file__).parent)]
+    run_pytest([*prefix, sys.executable], words, {EXECUTOR: kind})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llbuild.tests.tools import require_tool, run_tool
 from llbuild.tests.worker.layer.trees import CHILDREN, Ideas, Seen, extract, grow, look, pack
+from llbuild.tests.worker.snapshotter.edits import edit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,30 +22,6 @@ pytestmark = [pytest.mark.needs_root, pytest.mark.slow]
 
 _ACTIONS = st.sampled_from(["remove", "rename", "append", "chmod", "recreate", "link"])
 _EDITS = st.lists(st.tuples(_ACTIONS, st.integers(0, 99)), max_size=8)
-
-
-def edit(root: Path, action: str, number: int) -> None:
-    """One change to whatever is there."""
-    paths = sorted((path for path in root.rglob("*") if not path.is_symlink()), key=os.fsencode)
-    if not paths:
-        return
-    path = paths[number % len(paths)]
-    other = root / f"new{number}"
-    match action:
-        case "remove" | "recreate":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-            if action == "recreate":
-                path.mkdir()
-                (path / "inside").touch()
-        case "rename" if not path.is_dir() and not other.exists():
-            path.rename(other)
-        case "append" if path.is_file():
-            with path.open("ab") as file:
-                file.write(b"more")
-        case "chmod":
-            path.chmod(0o711)
-        case "link" if path.is_file() and not os.path.lexists(other):
-            other.hardlink_to(path)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import gzip
 import io
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -19,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from llbuild.tests.ordinary import NOBODY, python_for
-from llbuild.tests.tools import ROOT, require_tool, run_tool
+from llbuild.tests.ordinary import NOBODY, python_for, run_pytest
+from llbuild.tests.tools import require_tool, run_tool
 from llbuild.tests.worker.layer.trees import CHILDREN, Ideas, grow, pack
 from llbuild.tests.worker.snapshotter.edits import EDITS, edit, plain, read, shortened, told, without
 from llbuild.worker.executor.host import Host
@@ -180,15 +179,8 @@ def test_it_is_so_in_a_user_namespace(ids: str) -> None:
     base = Path(tempfile.mkdtemp(prefix="llbuild-tests-"))
     base.chmod(0o777)
     try:
-        done = subprocess.run(
-            [*command, "-m", "pytest", "-q", "-rs", "-n0", "--basetemp", f"{base}/tmp", str(Path(__file__))],
-            cwd=ROOT,
-            env={**os.environ, ENTER: "1", "TMPDIR": str(base), "HYPOTHESIS_STORAGE_DIRECTORY": f"{base}/ideas"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = ["-n0", "--basetemp", f"{base}/tmp", str(Path(__file__))]
+        env = {ENTER: "1", "TMPDIR": str(base), "HYPOTHESIS_STORAGE_DIRECTORY": f"{base}/ideas"}
+        assert " passed" in run_pytest(command, words, env)
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    assert " passed" in done.stdout
