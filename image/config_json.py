@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..digest import Digest, parse_digest
 from ..platforms import Platform
 from .config import ContainerConfig, Healthcheck, History, ImageConfig
+from .moments import trim_fraction
 from .strict_json import decode_json, encode_json
 
 if TYPE_CHECKING:
@@ -211,5 +212,4 @@ def _time(values: JsonObject, key: str) -> str:
     if match is None:
         raise values.error(key, f"expected a time such as 2024-05-01T10:20:30Z, found {text[:40]!r}")
     seconds, fraction, zone = match.groups()
-    fraction = (fraction or "").rstrip("0").rstrip(".")
-    return seconds + fraction + ("Z" if zone in {"+00:00", "-00:00"} else zone)
+    return seconds + trim_fraction(fraction or "") + ("Z" if zone in {"+00:00", "-00:00"} else zone)
