@@ -12,7 +12,8 @@ import anyio
 import pytest
 from llbuild.blocking import run_blocking
 from llbuild.llb import NetMode
-from llbuild.tests.worker.executor.conftest import IN_USERNS, KIND, Lab, executor_for, of_machine
+from llbuild.tests.processes import commands
+from llbuild.tests.worker.executor.conftest import IN_USERNS, KIND, Lab, executor_for
 from llbuild.worker.executor import machine_address, missing_network, network_program
 from llbuild.worker.executor.netprogram import PROGRAMS
 
@@ -123,16 +124,15 @@ async def test_the_program_ends_with_the_executor(
     folder = tmp_path / "executor"
     async with executor_for(folder, request, network=program) as executor:
         await Lab(executor, tmp_path, busybox_rootfs).run("true")
-        assert running(str(folder))
+        assert running(folder)
     with anyio.fail_after(10):
-        while running(str(folder)):  # noqa: ASYNC110  it is another process
+        while running(folder):  # noqa: ASYNC110  it is another process
             await anyio.sleep(0.01)
 
 
-def running(mark: str) -> list[str]:
-    """The processes that were told where the namespace is."""
-    found = (of_machine(f"/proc/{pid}/cmdline") for pid in os.listdir("/proc") if pid.isdecimal())
-    return [words for words in found if f"{mark}/stage/network" in words]
+def running(folder: Path) -> bool:
+    """Is there a process that was told that the namespace is below `folder`?"""
+    return any(f"{folder}/stage/network".encode() in command for command in commands().values())
 
 
 async def test_one_that_cannot_be_connected_is_the_machines_and_that_is_said(

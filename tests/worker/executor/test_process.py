@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 from llbuild.errors import SandboxError
+from llbuild.tests.processes import having_word
 from llbuild.tests.worker.executor.conftest import ONE_ID, of_machine
 from llbuild.worker.executor import ExecSpec, RootMount, SandboxExecutor, Stdio
 from llbuild.worker.machine.storage import filesystem_of
@@ -21,19 +22,6 @@ if TYPE_CHECKING:
     from llbuild.tests.worker.executor.conftest import Lab
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def alive(mark: str) -> list[int]:
-    """Processes of this machine that have `mark` as an argument."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if mark.encode() in words:
-            found.append(int(entry.name))
-    return found
 
 
 @pytest.mark.parametrize(
@@ -171,7 +159,7 @@ async def test_daemons_die_with_the_step(lab: Lab) -> None:
     script = f"setsid sleep {mark} & until ps -o args | grep -q '^sleep 1234'; do usleep 1000; done; echo started"
     outcome = await lab.run(script)
     assert outcome.ok == "started"
-    assert alive(mark) == []
+    assert having_word(mark) == []
 
 
 async def test_cancelling_kills_the_whole_tree_before_it_returns(lab: Lab) -> None:
@@ -188,9 +176,9 @@ async def test_cancelling_kills_the_whole_tree_before_it_returns(lab: Lab) -> No
         async with anyio.create_task_group() as group:
             group.start_soon(lab.executor.run, lab.spec(script), lambda _n, _d: started.set())
             await started.wait()
-            assert len(alive(mark)) == 2
+            assert len(having_word(mark)) == 2
             group.cancel_scope.cancel()
-    assert alive(mark) == []
+    assert having_word(mark) == []
     assert (await lab.run("echo still here")).ok == "still here"
 
 
@@ -201,7 +189,7 @@ async def test_leaving_the_executor_takes_everything_along(tmp_path: Path, lab: 
         group.start_soon(executor.run, lab.spec(f"echo up; sleep 1235.25{os.getpid()}"), lambda _n, _d: started.set())
         await started.wait()
         group.cancel_scope.cancel()
-    assert alive(f"1235.25{os.getpid()}") == []
+    assert having_word(f"1235.25{os.getpid()}") == []
 
 
 async def test_a_broken_helper_is_an_error_and_no_hang(lab: Lab) -> None:
@@ -224,7 +212,7 @@ async def test_a_broken_helper_is_an_error_and_no_hang(lab: Lab) -> None:
         with pytest.raises(SandboxError, match="helper"):
             await lab.run("true")
     assert "the sandbox helper ended unexpectedly" in failures[0].message
-    assert alive(f"1235.5{os.getpid()}") == []
+    assert having_word(f"1235.5{os.getpid()}") == []
 
 
 PARENT = """
@@ -256,7 +244,7 @@ def test_when_llbuild_is_killed_nothing_runs_on(tmp_path: Path, busybox_rootfs: 
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"up\n"
-        steps = [os.pidfd_open(pid) for pid in alive(mark)]
+        steps = [os.pidfd_open(pid) for pid in having_word(mark)]
         assert steps
         parent.kill()
         for fd in steps:
