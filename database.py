@@ -14,13 +14,13 @@ import fcntl
 import os
 import sqlite3
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .errors import DamagedError, LlbuildError, StoreError
+from .values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 __all__ = ["Database", "Schema", "open_database", "set_aside", "storable"]
 
@@ -34,7 +34,8 @@ _FULL = frozenset({sqlite3.SQLITE_FULL})
 _PRIMARY_CODE = 0xFF  # of an error code; the rest says more about it
 
 
-class Schema(NamedTuple):
+@frozen(kw_only=False)
+class Schema:
     """A room's tables. `changes` bring those of older versions up to date; then `statements` create what is absent.
 
     A change is a version and a statement that leads to it.
@@ -49,7 +50,7 @@ class Schema(NamedTuple):
 class Database:
     """An open `state.db`. May be used from several threads: statements wait for each other."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
         self._path = path
         self._inode = _inode(path)
@@ -148,7 +149,7 @@ class Database:
     def _damaged(self, reason: str) -> DamagedError:
         return DamagedError(
             f"{self._path} is damaged: {reason}",
-            path=str(self._path),
+            path=self._path,
             inode=self._inode,
             hint="'llbuild verify --repair' sets it aside; so does the next build",
         )
@@ -170,11 +171,12 @@ class Database:
             raise StoreError(f"the cache database refuses: {words}", hint=hint) from None
 
 
-def open_database(path: Path, schemas: Sequence[Schema]) -> Database:
+def open_database(path: str | os.PathLike[str], schemas: Sequence[Schema]) -> Database:
     """Open or create the database with these tables in it.
 
     Raises StoreError when the file is of a newer version or cannot be opened, DamagedError when it is no database.
     """
+    path = os.fspath(path)
     try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
@@ -219,7 +221,7 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
-def _inode(path: str | Path) -> int:
+def _inode(path: str) -> int:
     """0 when there is no such file."""
     try:
         return os.stat(path).st_ino
@@ -237,7 +239,7 @@ def _versions(database: Database) -> dict[str, int]:
     return dict(database.query("SELECT name, version FROM schema"))
 
 
-def _create(database: Database, path: Path, schemas: Sequence[Schema]) -> None:
+def _create(database: Database, path: str, schemas: Sequence[Schema]) -> None:
     database.execute("PRAGMA journal_mode = WAL")
     with database.transaction():
         database.execute("CREATE TABLE IF NOT EXISTS schema (name TEXT PRIMARY KEY, version INTEGER NOT NULL)")

@@ -9,6 +9,8 @@ import re
 from itertools import groupby, takewhile
 from typing import TYPE_CHECKING
 
+from .regexes import lazy_regex
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import TypeAlias
@@ -20,7 +22,7 @@ __all__ = ["IgnoreList", "clean_path", "compile_match", "has_wildcards"]
 _MAX_PATTERN = 1 << 16
 _MAX_WALKS = 1000  # patterns that take a hundred times as long as others
 _MAX_JOINED = 1 << 16  # characters of a regular expression made of several; compiling it takes a hundred times that
-_SPECIAL = re.compile(r"[*?\[\\]")
+_SPECIAL = lazy_regex(r"[*?\[\\]")
 # Pieces of regular expressions: `*`, `**/` and a `**` at the end.
 _STAR, _DEEP, _ALL = "[^/]*", "(?:.*/)?", ".*"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from .regexes import lazy_regex
 from .values import frozen, replace
 
 __all__ = ["Platform", "host_platform", "normalize_platform", "parse_platform", "parse_written_platform"]
@@ -25,8 +26,8 @@ _KNOWN_ARCHS = (
     "386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le"
     " ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm"
 )
-_SYSTEM = re.compile(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?")
-_WORD = re.compile(r"[A-Za-z0-9_.-]+")
+_SYSTEM = lazy_regex(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?")
+_WORD = lazy_regex(r"[A-Za-z0-9_.-]+")
 _ESCAPES = str.maketrans({char: f"%{ord(char):02X}" for char in "%+()/"})
 
 

@@ -6,13 +6,10 @@ behind the library) that is 60 ms, more than all the rest of such a build togeth
 shared closures over the field names. Type checkers see ordinary dataclasses (PEP 681).
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: see worker/snapshot/rows.py.
+from collections.abc import Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, dataclass_transform, overload
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, dataclass_transform, overload
 
 __all__ = ["MISSING", "ValueField", "frozen", "replace", "value_fields"]
 
@@ -52,15 +49,20 @@ def frozen(cls: Any = None, /, *, kw_only: bool = True) -> Any:
 
 
 def value_fields(cls: type[Any]) -> tuple[ValueField, ...]:
-    """The fields of a value class, in order."""
-    fields: tuple[ValueField, ...] = cls.__value_fields__
+    """The fields of a value class, in order: inherited ones first."""
+    made = _value_class(cls)
+    fields: tuple[ValueField, ...] | None = made.__value_fields__
+    if fields is None:
+        defaults, annotations = made.__value_defaults__, made.__annotations__
+        own = (ValueField(name, defaults.get(name, MISSING), annotations[name]) for name in made.__slots__)
+        fields = made.__value_fields__ = (*_inherited(made), *own)
     return fields
 
 
 def replace(instance: _T, /, **changes: Any) -> _T:
     """A copy of a value with some fields changed. Raises TypeError for a field it does not have."""
     cls: Any = type(instance)
-    given = {field.name: getattr(instance, field.name) for field in cls.__value_fields__}
+    given = {field.name: getattr(instance, field.name) for field in value_fields(cls)}
     unknown = changes.keys() - given.keys()
     if unknown:
         raise TypeError(f"{cls.__name__} has no field {', '.join(sorted(unknown))}")
@@ -69,35 +71,68 @@ def replace(instance: _T, /, **changes: Any) -> _T:
 
 
 def _make(cls: type[Any], *, kw_only: bool) -> type[Any]:
+    """The class once more, with slots. What its methods need is found out when the first of them is called.
+
+    Most classes that a command imports make no instance in it, and setting an attribute of a class that exists is dear.
+    """
     body = dict(cls.__dict__)
-    own = tuple(
-        ValueField(name, body.pop(name, MISSING), annotation)
-        for name, annotation in body.get("__annotations__", {}).items()
-        if not annotation.startswith("ClassVar")
-    )
-    fields = _inherited(cls) + own
-    names = tuple(field.name for field in fields)
+    own = [
+        name for name, annotation in body.get("__annotations__", {}).items() if not annotation.startswith("ClassVar")
+    ]
     for unwanted in ("__dict__", "__weakref__"):
         body.pop(unwanted, None)
-    body["__slots__"] = tuple(field.name for field in own)
-    body["__value_fields__"] = fields
-    body["__match_args__"] = () if kw_only else names
+    body["__value_defaults__"] = {name: body.pop(name) for name in own if name in body}
+    body["__value_fields__"] = None  # not asked for yet: `value_fields`
+    body["__qualname__"] = cls.__qualname__
+    body["__slots__"] = tuple(own)
     body["__setattr__"] = _refuse
     body["__delattr__"] = _refuse
     body.setdefault("__repr__", _repr)
-    made: Any = type(cls)(cls.__name__, cls.__bases__, body)  # type: ignore[misc]  # the metaclass makes the class
-    made.__qualname__ = cls.__qualname__
-    made.__init__ = _initialiser(made, fields, positional=not kw_only)
-    key = attrgetter(*names) if names else _no_key
-    if "__eq__" not in body:
-        made.__eq__ = _equality(key)
+    body["__init__"] = _first_init if kw_only else _first_init_by_place
+    body.setdefault("__eq__", _first_eq)
     if body.get("__hash__") is None:
-        made.__hash__ = _hashing(key)
-    return made  # type: ignore[no-any-return]  # a class made of a class
+        body["__hash__"] = _first_hash
+    body["__match_args__"] = () if kw_only else tuple(field.name for field in _inherited(cls)) + tuple(own)
+    return type(cls)(cls.__name__, cls.__bases__, body)  # type: ignore[no-any-return,misc]  # the metaclass makes it
 
 
 def _inherited(cls: type[Any]) -> tuple[ValueField, ...]:
-    return next((base.__value_fields__ for base in cls.__mro__[1:] if hasattr(base, "__value_fields__")), ())
+    above = next((base for base in cls.__mro__[1:] if "__value_fields__" in base.__dict__), None)
+    return value_fields(above) if above else ()
+
+
+def _value_class(cls: type[Any]) -> Any:
+    """The class that `frozen` made: `cls` or the nearest above it."""
+    return next(base for base in cls.__mro__ if "__value_fields__" in base.__dict__)
+
+
+def _first_init(self: Any, *args: Any, **given: Any) -> None:
+    cls = _value_class(type(self))
+    cls.__init__ = _initialiser(cls, value_fields(cls), positional=False)
+    cls.__init__(self, *args, **given)
+
+
+def _first_init_by_place(self: Any, *args: Any, **given: Any) -> None:
+    cls = _value_class(type(self))
+    cls.__init__ = _initialiser(cls, value_fields(cls), positional=True)
+    cls.__init__(self, *args, **given)
+
+
+def _first_eq(self: Any, other: object) -> Any:
+    cls = _value_class(type(self))
+    cls.__eq__ = _equality(_key(cls))
+    return cls.__eq__(self, other)
+
+
+def _first_hash(self: Any) -> int:
+    cls = _value_class(type(self))
+    cls.__hash__ = _hashing(_key(cls))
+    return hash(self)
+
+
+def _key(cls: type[Any]) -> Callable[[Any], Any]:
+    names = [field.name for field in value_fields(cls)]
+    return attrgetter(*names) if names else _no_key
 
 
 def _initialiser(cls: Any, fields: tuple[ValueField, ...], *, positional: bool) -> Callable[..., None]:
@@ -172,7 +207,7 @@ def _repr(self: Any) -> str:
     """Only what differs from the defaults: values with twenty fields are read in test failures."""
     said = (
         f"{field.name}={item!r}"
-        for field in type(self).__value_fields__
+        for field in value_fields(type(self))
         if (item := getattr(self, field.name)) is not field.default and item != field.default
     )
     return f"{type(self).__qualname__}({', '.join(said)})"

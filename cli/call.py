@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -132,7 +131,7 @@ class _Conversation:
             case "json":
                 text = findings_json(result, *self._build_file)
             case "github":
-                text = findings_github(result, os.fspath(self.given.folders.get("dockerfile", "")))
+                text = findings_github(result, self.given.folders.get("dockerfile", ""))
             case _:
                 text = findings_plain(result, self.view.sources)
         sys.stdout.write(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError, NotFoundError, SourceError
@@ -39,7 +38,7 @@ class LocalImage:
 
 def open_content(root: str) -> ContentStore:
     """The store under a state folder; nothing is created."""
-    return ContentStore(Path(root))
+    return ContentStore(root)
 
 
 def find_image(store: ContentStore, text: str) -> LocalImage:
@@ -47,8 +46,8 @@ def find_image(store: ContentStore, text: str) -> LocalImage:
 
     Raises NotFoundError saying what could be done; CorruptError and SourceError for a damaged one.
     """
-    name, descriptor = find_name(store, text)
-    return load_image(store, name, descriptor)
+    found = find_name(store, text)
+    return load_image(store, found.name, found.descriptor)
 
 
 def find_name(store: ContentStore, text: str) -> StoredImage:

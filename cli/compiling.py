@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..frontend import MoreNeeded
+from ..frontend import Compiled, MoreNeeded
 from ..values import replace
 from .config.values import Config
 from .lookup import KnownLookup, stored_images
@@ -15,7 +15,7 @@ from .stub_images import StubImages
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..frontend import Compiled, Lookup, Request
+    from ..frontend import Lookup, Request
     from ..worker import Prober
     from ..worker.source import Pins
     from .compile_options import CompileOptions
@@ -59,7 +59,7 @@ class Asking(Generic[Answer]):
             self.view.note_read(self.lookup.read)
 
 
-class Compiling(Asking["Compiled"]):
+class Compiling(Asking[Compiled]):
     """The question that all frontends answer."""
 
     def __init__(self, given: BuildInput, lookup: KnownLookup, view: BuildView, prober: Prober | None = None) -> None:

@@ -38,10 +38,10 @@ def run_container(options: RunOptions) -> int:
     if os.geteuid() != 0:
         from ..worker import enter_user_namespace
 
-        enter_user_namespace(str(state.root))
+        enter_user_namespace(state.folder)
     chroot = options.confinement.isolation == "chroot"
     # Before there are threads: it may have to be tried out
-    name = "native" if chroot else options.snapshotter or choose(str(state.root))
+    name = "native" if chroot else options.snapshotter or choose(state.folder)
     with state.leases.take():
         return anyio.run(_run, options, state, open_snapshotter(name, state.layers))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SourceError, UsageError
 from ..frontend import HEAD_BYTES, is_packed
 from ..llb import redacted
+from ..regexes import lazy_regex
 from ..values import frozen
 from .compile_options import STDIN
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "check_folder", "find_place", "is_remote", "is_ssh"]
 
-_REMOTE = re.compile(r"(?:https?|git|ssh)://|github\.com/|[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9.-]+:")
+_REMOTE = lazy_regex(r"(?:https?|git|ssh)://|github\.com/|[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9.-]+:")
 _SESSION = "http://buildkit-session/"  # how BuildKit's client names what it holds itself; no such host is ever asked
 _PIECE_BYTES = 1 << 20
 _MOST_BYTES = 16 << 20  # of a build file
@@ -37,7 +36,7 @@ class Place:
     """
 
     shown: str  # for people: an absolute path, a URL, or "-"
-    folders: Mapping[str, Path] = {}
+    folders: Mapping[str, str] = {}
     options: Mapping[str, str] = {}
     files: Mapping[str, HandedFile] = {}
     stdin: bytes | None = None
@@ -62,12 +61,11 @@ def find_place(context: str, file: str) -> Place:
         return _from_stdin(file)
     if is_remote(context):
         return _from_url(context, file)
-    folder = Path(context)
-    check_folder(folder, f"build context {context!r}")
-    name, beside = _build_file(file, folder)
+    check_folder(context, f"build context {context!r}")
+    name, beside = _build_file(file, context)
     return Place(
-        shown=os.path.abspath(folder),
-        folders={"context": folder, "dockerfile": beside},
+        shown=os.path.abspath(context),
+        folders={"context": context, "dockerfile": beside},
         options={"filename": name} if name else {},
         stdin=_read_build_file() if file == STDIN else None,
     )
@@ -81,7 +79,7 @@ def _from_url(url: str, file: str, *, files: Mapping[str, HandedFile] | None = N
         stdin = _read_build_file()
         wanted["dockerfilekey"] = "dockerfile"
     elif file.startswith("/"):
-        wanted["filename"], folders["dockerfile"] = _build_file(file, Path("/"))
+        wanted["filename"], folders["dockerfile"] = _build_file(file, "/")
         wanted["dockerfilekey"] = "dockerfile"
     elif file:
         wanted["filename"] = file
@@ -144,41 +142,41 @@ def _keep(head: bytes, rest: BinaryIO) -> HandedFile:
     return HandedFile(digest=Digest(f"sha256:{hasher.hexdigest()}"), file=file)
 
 
-def _empty_folder() -> Path:
+def _empty_folder() -> str:
     """The context of a build file that comes alone."""
     import atexit
     import tempfile
 
     folder = tempfile.mkdtemp(prefix="llbuild-")
     atexit.register(os.rmdir, folder)
-    return Path(folder)
+    return folder
 
 
 def _read_build_file() -> bytes:
     return sys.stdin.buffer.read(_MOST_BYTES + 1)
 
 
-def check_folder(path: Path, what: str) -> None:
+def check_folder(path: str, what: str) -> None:
     """Raises SourceError where it is none, or cannot be read; `what` names it."""
     try:
         with os.scandir(path):
             pass
     except FileNotFoundError:
-        raise SourceError(f"{what} does not exist", ref=str(path)) from None
+        raise SourceError(f"{what} does not exist", ref=path) from None
     except NotADirectoryError:
-        raise SourceError(f"{what} is not a folder", ref=str(path), hint="name the build file with -f") from None
+        raise SourceError(f"{what} is not a folder", ref=path, hint="name the build file with -f") from None
     except OSError as error:
-        raise SourceError(f"{what} cannot be read: {error.strerror}", ref=str(path)) from None
+        raise SourceError(f"{what} cannot be read: {error.strerror}", ref=path) from None
 
 
-def _build_file(text: str, context: Path) -> tuple[str, Path]:
+def _build_file(text: str, context: str) -> tuple[str, str]:
     """The build file's name and its folder; "" where the frontend's default is meant."""
     if not text or text == STDIN:
         return "", context
     folder, name = os.path.split(text)
     if not name:
         raise SourceError(f"build file {text!r} is a folder; expected a file", ref=text)
-    path = Path(folder or ".")
-    if not path.is_dir():
+    path = folder or "."
+    if not os.path.isdir(path):
         raise SourceError(f"build file {text!r} does not exist: there is no folder {folder}", ref=text)
     return name, path

@@ -37,7 +37,7 @@ def read_bytes(path: str) -> bytes:
         if path == STDIN:
             data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
         else:
-            with open(path, "rb") as file:  # noqa: PTH123
+            with open(path, "rb") as file:
                 data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror}", ref=path) from None

@@ -109,7 +109,7 @@ def _save_traceback(error: BaseException, arguments: Sequence[str]) -> str:
 
     try:
         handle, path = tempfile.mkstemp(prefix="llbuild-bug-", suffix=".txt")
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123  a descriptor
+        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             command = next((word for word in arguments if not word.startswith("-")), "")
             # not the whole command line: build arguments may hold secrets
             file.write(f"llbuild {__version__}, Python {sys.version}, command: {command}\n\n")

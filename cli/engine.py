@@ -156,7 +156,7 @@ def _start_early(job: Build, plan: Plan | None) -> HelperProcess | None:
     if os.geteuid() != 0:
         from ..worker import enter_user_namespace
 
-        enter_user_namespace(str(job.state.root))  # before there is a second thread: the kernel insists
+        enter_user_namespace(job.state.folder)  # before there is a second thread: the kernel insists
     if plan is None or not plan.runs_processes or job.options.cache_from:
         return None
     from .executors import start_early
@@ -172,7 +172,7 @@ def _with_snapshotter(job: Build) -> Build:
         return job
     from ..worker.snapshotter import choose
 
-    return replace(job, options=replace(job.options, snapshotter=choose(str(job.state.root))))
+    return replace(job, options=replace(job.options, snapshotter=choose(job.state.folder)))
 
 
 def _plan(job: Build, compiled: Compiled) -> Plan | None:

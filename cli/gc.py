@@ -24,7 +24,7 @@ def collect_if_due(state: State, config: GcConfig, emit: Emit) -> None:
     """
     if not config.enabled:
         return
-    stamp = f"{os.fspath(state.root)}/locks/gc"
+    stamp = f"{state.folder}/locks/gc"
     try:
         age_s = time.time() - os.stat(stamp).st_mtime
     except FileNotFoundError:
@@ -40,7 +40,7 @@ def collect_if_due(state: State, config: GcConfig, emit: Emit) -> None:
 
 def _touch(stamp: str) -> None:
     try:
-        with open(stamp, "ab"):  # noqa: PTH123  pathlib costs more than this
+        with open(stamp, "ab"):
             os.utime(stamp)
     except OSError as error:
         _log_failure(error)
@@ -57,7 +57,7 @@ def _collect(state: State, config: GcConfig, emit: Emit, stamp: str) -> None:
     from .storage import apply_rules, rules_of
     from .units import human_size
 
-    with open(stamp, "ab") as file:  # noqa: PTH123
+    with open(stamp, "ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -35,7 +35,9 @@ def run(argv: Sequence[str]) -> int:
 
 def render_images(store: ContentStore, *, as_json: bool = False, now: float | None = None) -> str:
     """The list, as a table or as a JSON array. SIZE is what the layers take in the store, compressed."""
-    rows = [(name, descriptor.digest, _loaded(store, name, descriptor)) for name, descriptor in store.images()]
+    rows = [
+        (image.name, image.descriptor.digest, _loaded(store, image.name, image.descriptor)) for image in store.images()
+    ]
     if as_json:
         return render_json([_fields(name, digest, loaded) for name, digest, loaded in rows])
     headings = ("REPOSITORY", "TAG", "DIGEST", "CREATED", "SIZE")

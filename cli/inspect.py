@@ -42,7 +42,8 @@ def _attestations(content: ContentStore, text: str, *, as_json: bool) -> str:
     from .attested import describe_attestations, find_attestations
     from .attested_text import render_attestations
 
-    name, target = find_name(content, text)
+    found = find_name(content, text)
+    name, target = found.name, found.descriptor
     images = find_attestations(content, target, name=name)
     if as_json:
         return describe_attestations(name, target, images)

@@ -59,7 +59,7 @@ class KeyAgent:
 
     def _add(self, program: str, key: str) -> None:
         try:
-            with open(key, "rb") as file:  # noqa: PTH123
+            with open(key, "rb") as file:
                 data = file.read(_LONGEST_KEY_BYTES + 1)
         except OSError as error:
             raise UsageError(f"--ssh: cannot read the key {key!r}: {error.strerror}") from None

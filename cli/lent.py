@@ -61,7 +61,7 @@ def read_secret(source: SecretSource, environ: Mapping[str, str]) -> bytes:
         data = os.fsencode(environ.get(source.variable or source.id, ""))
     else:
         try:
-            with open(path, "rb") as file:  # noqa: PTH123  pathlib is not loaded on a cached build
+            with open(path, "rb") as file:
                 data = file.read(MAX_SECRET_BYTES + 1)
         except OSError as error:
             raise UsageError(f"--secret id={source.id}: cannot read {path!r}: {error.strerror}") from None

@@ -13,7 +13,6 @@ from ..worker.source import resolve_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
     from typing import TypeAlias
 
     from ..llb import Definition
@@ -65,7 +64,7 @@ class KnownLookup:
     def __init__(
         self,
         here: ImageAnswers,
-        folders: Mapping[str, Path],
+        folders: Mapping[str, str],
         *,
         stdin: bytes | None,
         results: FileAnswers | None = None,
@@ -198,7 +197,7 @@ def _read_inside(folder: str, path: str) -> bytes:
         real = os.path.realpath(os.path.join(root, path), strict=True)
         if os.path.commonpath([root, real]) != root:
             raise SourceError(f"{path} leads out of {folder}", ref=path)
-        with open(real, "rb") as file:  # noqa: PTH123  pathlib costs more than this read
+        with open(real, "rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise NoSuchFile from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FrontendError, SourceError
@@ -31,7 +30,7 @@ class BuildInput:
 
     frontend: CompilingFrontend
     request: Request
-    folders: Mapping[str, Path]
+    folders: Mapping[str, str]
     stdin: bytes | None  # the build file, when it comes from there
     mode: str  # BuildKit's image.resolvemode
     context: str = ""  # for people: an absolute path, a URL, "-" for stdin
@@ -102,11 +101,11 @@ def _of_argument(options: CompileOptions) -> str:
     return frontend_of_syntax(syntax) if syntax else ""
 
 
-def _head(folder: Path, name: str) -> bytes:
+def _head(folder: str, name: str) -> bytes:
     """The beginning of the build file; nothing when it cannot be read, which the frontend will say better."""
     for candidate in (name,) if name else ("Dockerfile", "dockerfile"):
         try:
-            with open(folder / candidate, "rb") as file:  # noqa: PTH123  pathlib's own open is slower
+            with open(f"{folder}/{candidate}", "rb") as file:
                 return file.read(MAX_HEAD)
         except OSError:
             continue
@@ -122,7 +121,7 @@ def _frontend(name: str) -> CompilingFrontend:
     return FRONTEND
 
 
-def _named_context(name: str, source: str, folders: dict[str, Path]) -> str:
+def _named_context(name: str, source: str, folders: dict[str, str]) -> str:
     """The option's value: folders are handed over under the context's own name."""
     scheme, mark, place = source.partition("://")
     if mark and scheme in _ARCHIVES:
@@ -138,7 +137,6 @@ def _named_context(name: str, source: str, folders: dict[str, Path]) -> str:
             hint="expected a folder, docker-image://REF, oci-layout://PATH, docker-archive://FILE, a URL or a git"
             " repository",
         )
-    path = Path(source)
-    check_folder(path, f"build context {name}={source}")
-    folders[name] = path
+    check_folder(source, f"build context {name}={source}")
+    folders[name] = source
     return f"local:{name}"

@@ -33,12 +33,12 @@ def write_result(path: str, result: str | bytes) -> None:
     """Write the whole file or nothing. Devices and pipes are written to as they are."""
     data = result.encode() if isinstance(result, str) else result
     if _special(path):
-        with open(path, "wb") as file:  # noqa: PTH123  pathlib is not loaded on a cached build
+        with open(path, "wb") as file:
             file.write(data)
         return
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(temporary, "wb") as file:  # noqa: PTH123
+        with open(temporary, "wb") as file:
             file.write(data)
         os.replace(temporary, path)
     except BaseException:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DefinitionError, DockerfileError, SourceError, UsageError
@@ -117,12 +116,12 @@ def definition_input(options: DefinitionOptions, view: BuildView) -> BuildInput:
     )
 
 
-def _folders(given: Pairs, definition: Definition) -> dict[str, Path]:
+def _folders(given: Pairs, definition: Definition) -> dict[str, str]:
     """The folders by name; every local source must have one."""
     folders = {}
     for name, text in given:
-        check_folder(Path(text), f"--local {name}={text}")
-        folders[name] = Path(text)
+        check_folder(text, f"--local {name}={text}")
+        folders[name] = text
     for vertex in definition.vertices:
         op = vertex.op
         if isinstance(op, SourceOp) and op.scheme == "local" and op.ref not in folders:

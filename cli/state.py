@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import solver
@@ -21,6 +20,7 @@ from ..worker.source import DOWNLOADS_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ..database import Database, Schema
     from ..worker import CacheHolds, Client, HandedFile
@@ -36,7 +36,7 @@ _SCHEMAS = (*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA, USES_SCHEMA, 
 class State:
     """The stores of one state folder. DESIGN of the folder: docs/architecture.md."""
 
-    root: Path
+    folder: str
     database: Database
     content: ContentStore
     layers: LayerStore
@@ -44,6 +44,13 @@ class State:
     cache: CacheStore
     leases: Leases
     uses: UseRecords
+
+    @property
+    def root(self) -> Path:
+        """The state folder. pathlib costs a twentieth of a cached build, which never asks for this."""
+        from pathlib import Path
+
+        return Path(self.folder)
 
     @property
     def caches(self) -> CacheHolds:
@@ -62,7 +69,7 @@ class State:
 
     def prober(
         self,
-        folders: Mapping[str, Path],
+        folders: Mapping[str, str],
         files: Mapping[str, HandedFile] | None = None,
         *,
         pins: Pins | None = None,
@@ -70,8 +77,8 @@ class State:
         """For a build of these folders of the client's, by context name, and files, by URL. pins: what its sources
         are held to.
         """
-        digests = self.root / "contexts"
-        contexts = Contexts(folders, files=files, hidden=self.root, digests=digests, uses=self.uses)
+        digests = f"{self.folder}/contexts"
+        contexts = Contexts(folders, files=files, hidden=self.folder, digests=digests, uses=self.uses)
         return Prober(layers=self.layers, content=self.content, records=self.records, contexts=contexts, pins=pins)
 
 
@@ -81,27 +88,26 @@ def open_state(root: str, *, userxattr: bool | None = None) -> State:
     userxattr: whether layers keep overlayfs's marks in user.* attributes; None: as this process must.
     Raises StoreError when the folder cannot be made, written or read.
     """
-    path = Path(root)
     try:
-        path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        os.makedirs(root, 0o711, exist_ok=True)
     except OSError as error:
         raise StoreError(
             f"cannot make the state folder {root}: {error.strerror}", hint="choose another with --root DIR"
         ) from None
-    if not os.access(path, os.W_OK | os.X_OK):
+    if not os.access(root, os.W_OK | os.X_OK):
         raise StoreError(f"the state folder {root} is not writable", hint="choose another with --root DIR")
-    database = _open(path / "state.db", _SCHEMAS)
+    database = _open(f"{root}/state.db", _SCHEMAS)
     if userxattr is None:  # only root may set trusted.* attributes; in a user namespace overlay keeps marks in user.*
         userxattr = marks_in_user_attributes()
-    layers = LayerStore(path, userxattr=userxattr)
+    layers = LayerStore(root, userxattr=userxattr)
     return State(
-        root=path,
+        folder=root,
         database=database,
-        content=ContentStore(path),
+        content=ContentStore(root),
         layers=layers,
         records=LayerRecords(database),
         cache=CacheStore(database),
-        leases=Leases(database, str(path / "locks" / "leases")),
+        leases=Leases(database, f"{root}/locks/leases"),
         uses=UseRecords(database),
     )
 
@@ -118,11 +124,11 @@ def open_explanations(root: str) -> tuple[History, Derivations]:
 
 
 def _open_to_read(root: str, schemas: Sequence[Schema]) -> Database:
-    path = Path(root) / "state.db"
-    return _open(path if path.exists() else Path(":memory:"), schemas)
+    path = f"{root}/state.db"
+    return _open(path if os.path.exists(path) else ":memory:", schemas)
 
 
-def _open(path: Path, schemas: Sequence[Schema]) -> Database:
+def _open(path: str, schemas: Sequence[Schema]) -> Database:
     try:
         return open_database(path, schemas)
     except DamagedError as damage:

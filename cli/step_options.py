@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from ..llb import NetMode
+from ..regexes import lazy_regex
 from .parser import suggestion
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["add_step_flags", "parse_bytes", "parse_network", "read_step_options"
 
 _NETWORKS = {"default": "", "host": "host", "none": "none", "sandbox": ""}
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_BYTES = re.compile(r"(\d{1,18}(?:\.\d{0,9})?) ?([bkmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_BYTES = lazy_regex(r"(\d{1,18}(?:\.\d{0,9})?) ?([bkmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 
 
 def add_step_flags(parser: CommandParser) -> None:

@@ -6,16 +6,16 @@ cursor, rename the window or hide text, so none of them get through.
 
 from __future__ import annotations
 
-import re
+from ..regexes import lazy_regex
 
 __all__ = ["cell_width", "clip", "harmless", "pad", "single_line"]
 
-_ESCAPE = re.compile(
+_ESCAPE = lazy_regex(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
     r"|(?:\x1b[\]P^_X]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS, PM, APC, SOS
     r"|\x1b[ -/]*[0-~]?"  # every other escape
 )
-_INTRODUCER = re.compile(r"[\x1b\x90\x98\x9b\x9d-\x9f]")  # what every one of them begins with
+_INTRODUCER = lazy_regex(r"[\x1b\x90\x98\x9b\x9d-\x9f]")  # what every one of them begins with
 _UNSEEN = [
     *(code for code in range(0x20) if code not in (0x09, 0x0A)),
     *range(0x7F, 0xA0),

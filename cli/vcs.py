@@ -13,7 +13,6 @@ from ..llb import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 __all__ = ["told_by_git"]
 
@@ -22,7 +21,7 @@ _TIMEOUT_S = 10
 _SCRUBBED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_CONFIG")
 
 
-def told_by_git(folders: Mapping[str, Path]) -> dict[str, str]:
+def told_by_git(folders: Mapping[str, str | os.PathLike[str]]) -> dict[str, str]:
     """folders: of the client, by their names. Nothing where the context is in no repository, or there is no git."""
     context = folders.get("context")
     if context is None:
@@ -42,14 +41,14 @@ def told_by_git(folders: Mapping[str, Path]) -> dict[str, str]:
     return said
 
 
-def _git(folder: Path, *words: str) -> str:
+def _git(folder: str | os.PathLike[str], *words: str) -> str:
     """What git prints about the repository of a folder; "" where it refuses. None of these questions makes git start
     programs that the repository names.
     """
     environment = {key: value for key, value in os.environ.items() if key not in _SCRUBBED}
     try:
         done = subprocess.run(
-            ["git", "-C", os.fspath(folder), *words],
+            ["git", "-C", folder, *words],
             env=environment | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

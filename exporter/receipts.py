@@ -10,15 +10,15 @@ destination; a lost or torn one only means that the archive is written again.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
-from pathlib import Path
+
+from ..digest import sha256_digest
 
 __all__ = ["note_written", "still_written"]
 
 _MAX_RECEIPTS = 200
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def still_written(folder: str, path: str, plan: str) -> bool:
@@ -27,7 +27,8 @@ def still_written(folder: str, path: str, plan: str) -> bool:
     if not seen:
         return False
     try:
-        return Path(_receipt(folder, path)).read_text() == f"{plan}\n{seen}\n"
+        with open(_receipt(folder, path)) as file:
+            return file.read() == f"{plan}\n{seen}\n"
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -41,20 +42,22 @@ def note_written(folder: str, path: str, plan: str) -> None:
         os.makedirs(folder, exist_ok=True)
         receipt = _receipt(folder, path)
         temporary = f"{receipt}.{os.getpid()}"
-        Path(temporary).write_text(f"{plan}\n{seen}\n")
+        with open(temporary, "w") as file:
+            file.write(f"{plan}\n{seen}\n")
         os.rename(temporary, receipt)
         _forget_oldest(folder)
 
 
 def _receipt(folder: str, path: str) -> str:
-    return f"{folder}/{hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]}"
+    return f"{folder}/{sha256_digest(os.fsencode(os.path.realpath(path))).hex[:32]}"
 
 
 def _look(path: str) -> str:
     """What identifies a plain file and its contents in this run of the machine; "" when nothing does."""
     try:
         found = os.stat(path)
-        boot = _BOOT_ID.read_text().strip()
+        with open(_BOOT_ID) as file:
+            boot = file.read().strip()
     except OSError:
         return ""
     if not stat.S_ISREG(found.st_mode) or not boot:

@@ -9,7 +9,6 @@ import os
 import stat
 import struct
 import time
-from pathlib import Path
 
 from ..errors import CorruptError
 
@@ -102,9 +101,9 @@ def place_file(source: str, target: str, size_bytes: int) -> None:
             return
     temporary = f"{os.path.dirname(target)}/.{os.path.basename(target)}-{os.urandom(4).hex()}"
     try:
-        with Path(source).open("rb") as blob:
+        with open(source, "rb") as blob:
             if not _reflink(blob.fileno(), temporary) and not _hard_link(source, temporary):
-                with Path(temporary).open("wb") as file:
+                with open(temporary, "wb") as file:
                     copy_bytes(blob.fileno(), file.fileno(), size_bytes)
                     os.fchmod(file.fileno(), 0o444)
         os.rename(temporary, target)
@@ -125,7 +124,7 @@ def _settled(source: int) -> bool:
 def _reflink(source: int, target: str) -> bool:
     if not _settled(source):
         return False
-    with Path(target).open("xb") as file:
+    with open(target, "xb") as file:
         try:
             fcntl.ioctl(file.fileno(), _FICLONE, source)
         except OSError:

@@ -8,10 +8,10 @@ Dockerfile images mean the Dockerfile frontend that is built in.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from ..errors import DockerfileError, UsageError
+from ..regexes import lazy_regex
 from ..span import Span
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SYNTAX_ARGUMENT = "BUILDKIT_SYNTAX"  # a build argument that wins over the file'
 MAX_HEAD = 1 << 20  # bytes of a file that are looked at
 _KEYS = ("syntax", "escape", "check")
 _BLANKS = "\t\n\f\r "
-_DOCKERFILE_IMAGE = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?")
+_DOCKERFILE_IMAGE = lazy_regex(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@].*)?")
 
 
 def frontend_named(data: bytes, path: str) -> str:

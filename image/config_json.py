@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..digest import Digest, parse_digest
 from ..platforms import Platform
+from ..regexes import lazy_regex
 from .config import ContainerConfig, Healthcheck, History, ImageConfig
 from .moments import trim_fraction
 from .strict_json import decode_json, encode_json
@@ -26,7 +27,7 @@ __all__ = ["decode_config", "decode_inline_cache", "encode_config"]
 _INLINE_CACHE = "llbuild.cache.v1"  # our key; BuildKit's is moby.buildkit.cache.v0
 
 # RFC 3339, section 5.6; the fraction is Go's: nanoseconds at most, no zeros at the end
-_TIME = re.compile(
+_TIME = lazy_regex(
     r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(\.\d{1,9})?\d*"
     r"(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,

@@ -98,7 +98,7 @@ class _File:
         self.path = os.path.realpath(path)  # a link to where it is kept stays a link
         self._domain = domain
         try:
-            with open(self.path, "rb") as file:  # noqa: PTH123  a path of the environment, as text
+            with open(self.path, "rb") as file:
                 data = file.read()
         except (FileNotFoundError, NotADirectoryError):
             data = b""
@@ -117,7 +117,7 @@ class _File:
         temporary = f"{self.path}.{os.urandom(6).hex()}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
+            with open(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(descriptor)

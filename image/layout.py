@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import SourceError
@@ -139,7 +138,7 @@ class Layout:
 
     def _read_index(self) -> bytes | None:
         try:
-            with Path(self.index_path).open("rb") as file:
+            with open(self.index_path, "rb") as file:
                 # Empty or zeros is what a power failure leaves of a file that was just renamed: no index.
                 return file.read(MAX_DOCUMENT_BYTES + 1).strip(b"\0") or None
         except FileNotFoundError:
@@ -150,7 +149,7 @@ class Layout:
     def _replace(self, path: str, data: bytes) -> None:
         temporary = f"{path}.{os.getpid()}-{os.urandom(4).hex()}"
         try:
-            with Path(temporary).open("wb") as file:
+            with open(temporary, "wb") as file:
                 file.write(data)
             os.rename(temporary, path)
         except BaseException:

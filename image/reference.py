@@ -6,11 +6,11 @@ containerd share: `busybox` is `docker.io/library/busybox:latest`.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ..digest import parse_digest
 from ..errors import SourceError
+from ..regexes import lazy_regex
 from ..values import frozen
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ _MAX_NAME = 255
 _MAX_TEXT = 1024  # a name of 255, a tag of 128 and a sha512 digest fit twice
 
 _LABEL = r"(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])"
-_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?")
+_DOMAIN = lazy_regex(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
-_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_IDENTIFIER = re.compile(r"[a-f0-9]{64}")
+_PATH = lazy_regex(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG = lazy_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_IDENTIFIER = lazy_regex(r"[a-f0-9]{64}")
 
 
 @frozen

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgpack
 
 from ..digest import Digest
 from ..errors import DefinitionError
 from ..platforms import Platform
-from ..values import MISSING, value_fields
+from ..values import MISSING, frozen, value_fields
 from . import op as ops
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ class _Count:
         return made
 
 
-class _Field(NamedTuple):
+@frozen(kw_only=False)
+class _Field:
     name: str
     default: object
     decode: Callable[[Any], Any]
@@ -121,10 +122,11 @@ def encode_value(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     plain = {}
-    for name, default, _, is_plain in _fields(cls):
+    for field in _fields(cls):
+        name, default = field.name, field.default
         item = getattr(value, name)
         if item is not default and item != default:
-            plain[name] = item if is_plain or item.__class__ in _SCALARS else encode_value(item)
+            plain[name] = item if field.plain or item.__class__ in _SCALARS else encode_value(item)
     kind = _KIND_OF.get(cls)
     return plain if kind is None else {kind: plain}
 

@@ -226,7 +226,7 @@ def _stopped(pids: Iterable[int]) -> frozenset[int]:
     """Those of the processes that a signal has stopped: proc(5), stat. What another pid namespace has is not known."""
     found = set()
     for pid in pids:
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
             if file.read().rpartition(b")")[2].split()[:1] == [b"T"]:
                 found.add(pid)
     return frozenset(found)

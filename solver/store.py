@@ -13,12 +13,13 @@ is a miss. What a build uses it says with `use`, before it relies on it: see `le
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..database import Schema
 from ..digest import Digest
 from ..leases import LATEST, LEASE_TABLE
 from ..llb.codec import pack, unpack
+from ..values import frozen
 from .derivations import DERIVATIONS_SCHEMA, Derivations
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ SCHEMAS = (_SCHEMA, DERIVATIONS_SCHEMA)  # all that a CacheStore needs
 _FRESH_S = 3600.0  # what was used within this time is not written again for what lies above it
 
 
-class Record(NamedTuple):
+@frozen(kw_only=False)
+class Record:
     """A stored result: one ref per output, and the key its users' strong keys are made of.
 
     `number` is its row's, 0 for one that is not in the store; `last_used` in seconds since 1970.

@@ -18,7 +18,7 @@ def main(without: str, *command: str) -> None:
     kept = capabilities.DEFAULT
     for number in filter(None, without.split(",")):
         kept &= ~(1 << int(number))
-    with open("/proc/sys/kernel/cap_last_cap") as file:  # noqa: PTH123
+    with open("/proc/sys/kernel/cap_last_cap") as file:
         capabilities.drop_bounding(int(file.read()), kept)
     syscalls.set_seccomp_filter(syscalls.seccomp_filter(filter_program("/nonexistent")))
     syscalls.capset(effective=kept, permitted=kept, inheritable=0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.database import Schema, open_database, set_aside
 from llbuild.errors import DamagedError, StoreError
+from llbuild.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,7 @@ def test_any_number_of_values_is_looked_up_and_changed(tmp_path: Path) -> None:
 
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    open_database(path, [ROOM._replace(version=3)]).close()
+    open_database(path, [replace(ROOM, version=3)]).close()
     with pytest.raises(StoreError, match=r"newer llbuild \(room 3, this one knows 2\)"):
         open_database(path, [ROOM])
 
@@ -112,11 +113,12 @@ def test_a_log_that_another_process_reads_is_left_alone_at_once(tmp_path: Path) 
 
 def test_an_older_room_is_brought_up_to_date_once(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    old = open_database(path, [ROOM._replace(version=1)])
+    old = open_database(path, [replace(ROOM, version=1)])
     old.execute("INSERT INTO things VALUES ('a')")
     old.close()
     change = (2, "ALTER TABLE things ADD COLUMN size INTEGER NOT NULL DEFAULT 7")
-    newer = ROOM._replace(
+    newer = replace(
+        ROOM,
         statements=("CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, size INTEGER NOT NULL DEFAULT 7)",),
         changes=(change,),
     )

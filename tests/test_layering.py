@@ -29,6 +29,7 @@ LEAVES = {
     "patterns",
     "platforms",
     "plugins",
+    "regexes",
     "span",
     "values",
 }

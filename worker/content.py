@@ -19,14 +19,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..digest import Digest
+from ..digest import Digest, digest_like, new_hasher, sha256_digest
 from ..errors import CorruptError, NotFoundError, StoreError
 from ..image import MAX_DOCUMENT_BYTES, Layout, named
+from ..values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,12 +41,14 @@ _CHUNK_BYTES = 1 << 20
 _ALGORITHMS = ("sha256", "sha512")
 
 
-class StoredBlob(NamedTuple):
+@frozen(kw_only=False)
+class StoredBlob:
     digest: Digest
     size_bytes: int
 
 
-class StoredImage(NamedTuple):
+@frozen(kw_only=False)
+class StoredImage:
     """`descriptor` is of a manifest or an index, and bears no names."""
 
     name: str
@@ -57,7 +58,7 @@ class StoredImage(NamedTuple):
 class ContentStore:
     """Synchronous, and safe for many processes at once. Opening one touches nothing."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.fspath(root)
         self.folder = f"{self.root}/content"
         self._layout = Layout(self.folder)
@@ -94,7 +95,7 @@ class ContentStore:
 
     def verify(self, digest: Digest) -> bool:
         """Whether the blob is here and its bytes are those of the digest. Reads all of it."""
-        hasher = hashlib.new(digest.algorithm)
+        hasher = new_hasher(digest.algorithm)
         try:
             with self.open(digest) as file:
                 while chunk := file.read(_CHUNK_BYTES):
@@ -106,7 +107,7 @@ class ContentStore:
     def open(self, digest: Digest) -> BinaryIO:
         """The blob's bytes, not verified: for layers, whose reader checks the diff id. Raises NotFoundError."""
         try:
-            return Path(self.path(digest)).open("rb")
+            return open(self.path(digest), "rb")
         except (FileNotFoundError, NotADirectoryError):
             raise NotFoundError(f"the content store has no blob {digest}") from None
         except OSError as error:
@@ -116,15 +117,15 @@ class ContentStore:
         """A config or a manifest, verified. Raises NotFoundError and CorruptError."""
         with self.open(digest) as file:
             data = file.read(limit + 1)
-        actual = hashlib.new(digest.algorithm, data).hexdigest()
-        if actual != digest.hex:
-            raise _corrupt(digest, f"{digest.algorithm}:{actual}")
+        actual = digest_like(digest, data)
+        if actual != digest:
+            raise _corrupt(digest, actual)
         return data
 
     def write(self, data: bytes, digest: Digest | None = None) -> StoredBlob:
         """Keep a small blob; nothing is written when it is here already, unharmed. `digest`: its sha256, if known."""
-        blob = StoredBlob(digest or Digest("sha256:" + hashlib.sha256(data).hexdigest()), len(data))
-        with contextlib.suppress(OSError), Path(self.path(blob.digest)).open("rb") as file:
+        blob = StoredBlob(digest or sha256_digest(data), len(data))
+        with contextlib.suppress(OSError), open(self.path(blob.digest), "rb") as file:
             if file.read(len(data) + 1) == data:
                 return blob
         with self.ingest(verify=False) as ingest:
@@ -244,7 +245,7 @@ class Ingest:
         self.size_bytes = 0
         self._store = store
         self._algorithm = algorithm
-        self._hasher = hashlib.new(algorithm) if verify else None
+        self._hasher = new_hasher(algorithm) if verify else None
         self._path, self._file = _open_ingest(f"{store.folder}/ingest")
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
@@ -324,7 +325,8 @@ def _open_ingest(folder: str) -> tuple[str, int]:
 def _boot_id() -> str:
     """What the kernel calls this run of the machine."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip().decode()
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
     except OSError:
         return "unknown"
 

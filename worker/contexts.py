@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import SourceError
@@ -39,7 +38,7 @@ class HandedFile:
 
     def open(self) -> BinaryIO:
         """From its beginning, whoever else reads it."""
-        return Path(f"/proc/self/fd/{self.file.fileno()}").open("rb")
+        return open(f"/proc/self/fd/{self.file.fileno()}", "rb")
 
 
 class Contexts:
@@ -47,11 +46,11 @@ class Contexts:
 
     def __init__(
         self,
-        folders: Mapping[str, Path],
+        folders: Mapping[str, str | os.PathLike[str]],
         *,
         files: Mapping[str, HandedFile] | None = None,
-        hidden: Path | None = None,
-        digests: Path | None = None,
+        hidden: str | os.PathLike[str] | None = None,
+        digests: str | os.PathLike[str] | None = None,
         uses: UseRecords | None = None,
     ) -> None:
         """folders: by context name. files: by URL. digests: where to remember what files digest to; None: nowhere.
@@ -59,11 +58,11 @@ class Contexts:
         was of use.
         """
         self.files = dict(files or {})
-        self._folders = dict(folders)
+        self._folders = {name: os.fspath(folder) for name, folder in folders.items()}
         self._hidden = hidden
         self._store = digests
         self._uses = uses
-        self._digests: dict[Path, FileDigests] = {}
+        self._digests: dict[str, FileDigests] = {}
         self._trees: dict[tuple[SourceOp, bool], FolderTree] = {}
 
     def tree(self, op: SourceOp, *, whole: bool = False) -> FolderTree:
@@ -81,9 +80,9 @@ class Contexts:
                 raise SourceError(f"no build context named {op.ref!r} was given; there are: {known}", ref=op.ref)
             wanted = list(_patterns(op, "local.includepattern"))
             if whole:
-                wanted += with_links(str(folder), _patterns(op, "local.followpaths"))
+                wanted += with_links(folder, _patterns(op, "local.followpaths"))
             excludes = including(wanted, (*_patterns(op, "local.excludepatterns"), *self._own(folder)))
-            tree = FolderTree(str(folder), excludes=excludes, digests=self._digests_of(folder))
+            tree = FolderTree(folder, excludes=excludes, digests=self._digests_of(folder))
             self._trees[op, whole] = tree
         return tree
 
@@ -93,18 +92,18 @@ class Contexts:
         for folder, digests in self._digests.items():
             digests.save()
             if digests.kept:
-                kept.append((digests.name, str(folder)))
+                kept.append((digests.name, folder))
         if kept and self._uses is not None:
             self._uses.note(LOCAL_SOURCE, kept)
 
-    def _digests_of(self, folder: Path) -> FileDigests | None:
+    def _digests_of(self, folder: str) -> FileDigests | None:
         if self._store is None:
             return None
         if folder not in self._digests:
-            self._digests[folder] = FileDigests(self._store, str(folder))
+            self._digests[folder] = FileDigests(self._store, folder)
         return self._digests[folder]
 
-    def _own(self, folder: Path) -> tuple[str, ...]:
+    def _own(self, folder: str) -> tuple[str, ...]:
         """The pattern that leaves the state folder out, where it lies in that context."""
         if self._hidden is None:
             return ()

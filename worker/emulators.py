@@ -105,7 +105,7 @@ def _escaped(data: bytes) -> str:
 def _is_static(path: str) -> bool:
     """Whether it is a 64- or 32-bit ELF program that asks for no dynamic loader."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             head = file.read(64)
             if len(head) < 52 or head[:4] != b"\x7fELF":
                 return False

@@ -103,7 +103,7 @@ def _names(uid: int) -> list[str]:
 
 def _ranges_of(file: str, names: list[str]) -> Ranges:
     try:
-        with open(file, encoding="utf-8", errors="replace") as lines:  # noqa: PTH123  pathlib is slow to import
+        with open(file, encoding="utf-8", errors="replace") as lines:
             found = parse_ranges(lines.read(_MAX_BYTES).splitlines(), names)
     except OSError:
         found = ()
@@ -113,7 +113,7 @@ def _ranges_of(file: str, names: list[str]) -> Ranges:
 def _ranges_of_services(file: str, names: list[str]) -> Ranges:
     """Where /etc/nsswitch.conf says "subid: …", a directory service knows them, and getsubids(1) asks it."""
     try:
-        with open("/etc/nsswitch.conf", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
+        with open("/etc/nsswitch.conf", encoding="utf-8", errors="replace") as lines:
             asks = any(line.split("#")[0].split() for line in lines if line.startswith("subid:"))
     except OSError:
         return ()

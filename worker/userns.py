@@ -306,7 +306,7 @@ def _setting(name: str) -> str:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="ascii") as file:  # noqa: PTH123  pathlib costs 10 ms, and this runs on every start
+    with open(path, encoding="ascii") as file:
         return file.read()
 
 

@@ -120,7 +120,7 @@ def _base_digests(state: State) -> Iterator[Digest]:
 
 def _is_json(path: str) -> bool:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  one of thousands
+        with open(path, "rb") as file:
             return file.read(1) == b"{"
     except OSError:
         return False

@@ -77,7 +77,7 @@ def open_lock(path: str, *, only: bool = False, writes: bool = True) -> Lock:
 def read_lock(path: str) -> dict[SourceName, Pin] | None:
     """What the file says; None when there is none. Raises ConfigError and SourceError."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  pathlib is not loaded on a cached build
+        with open(path, "rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         return None

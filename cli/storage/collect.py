@@ -90,7 +90,7 @@ def _grave(state: State, entry: Entry) -> str:
     if entry.type is EntryType.GIT_MIRROR:
         from ...worker.source import mirror_lock, try_lock  # with an event loop
 
-        with try_lock(mirror_lock(str(state.root), entry.id)) as mine:  # git may be in it, of a build without a lease
+        with try_lock(mirror_lock(state.folder, entry.id)) as mine:  # git may be in it, of a build without a lease
             return state.layers.bury(entry.place) if mine else ""
     if entry.unpacked or entry.type is EntryType.CACHE_MOUNT or os.path.isdir(entry.place):
         return state.layers.bury(entry.place)

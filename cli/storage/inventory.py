@@ -42,7 +42,7 @@ def take_inventory(state: State, live: LiveLeases) -> Inventory:
     if os.geteuid() != 0:
         from ...worker import enter_user_namespace
 
-        enter_user_namespace(str(state.root))  # to see what users of the containers own
+        enter_user_namespace(state.folder)  # to see what users of the containers own
     results = stored_results(state.database)
     facts = Upkeep(state.database).layers()
     uses = layer_uses(results, facts)

@@ -42,7 +42,7 @@ def apply_rules(state: State, rules: Callable[[Disk], Sequence[Rule]]) -> Collec
 def disk_of(state: State) -> Disk:
     """Raises StoreError."""
     try:
-        found = os.statvfs(state.root)
+        found = os.statvfs(state.folder)
     except OSError as error:
-        raise StoreError(f"cannot look at the disk of {state.root}: {error.strerror}") from None
+        raise StoreError(f"cannot look at the disk of {state.folder}: {error.strerror}") from None
     return Disk(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)

@@ -6,11 +6,11 @@ Words still hold their quotes and variables: those belong to expansion.
 from __future__ import annotations
 
 import json
-import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
+from ...regexes import lazy_regex
 from ...values import frozen
 from .source import BLANKS, MAX_WORDS, Line, Word
 from .words import SPACES
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Arguments", "Pair", "blank_words", "read_arguments", "too_many_words"]
 
-_WORD = re.compile(f"[^{BLANKS}]+")
+_WORD = lazy_regex(f"[^{BLANKS}]+")
 _JSON_BLANKS = " \t\r\n"
 
 

@@ -8,11 +8,11 @@ it is not doubled, heredoc bodies follow the line that opens them.
 
 from __future__ import annotations
 
-import re
 from array import array
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
+from ...regexes import lazy_regex
 from ...span import Span
 from ...values import frozen
 from .arguments import read_arguments, too_many_words
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["MAX_INSTRUCTIONS", "Document", "Node", "parse", "parse_trigger"]
 
 MAX_INSTRUCTIONS = 50_000  # bounds memory; an image has room for some hundred layers
-_SURROGATE = re.compile("[\udc80-\udcff]")
+_SURROGATE = lazy_regex("[\udc80-\udcff]")
 # A run of characters that mean themselves in a flag, whatever the escape character is.
 _INNER_BYTES = bytes(range(0x80, 0xC0))  # those of a letter in UTF-8 that are not its first
-_PLAIN = re.compile(rf"[^{SPACES}'\"\\`]+")
+_PLAIN = lazy_regex(rf"[^{SPACES}'\"\\`]+")
 
 
 class Node:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ...errors import DockerfileError
+from ...regexes import lazy_regex
 from . import instructions as ins
 from .flags import Flag, Flags, read_flags
 from .lint import check_description, check_keywords
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_command", "read_instruction", "read_stages"]
 
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
+_STAGE_NAME = lazy_regex(r"[a-z][a-z0-9-_.]*")
 _NO_FLAGS: dict[str, Flag] = {}
 _RUN = {"mount": Flag.VALUES, "network": Flag.VALUE, "security": Flag.VALUE, "device": Flag.VALUES}
 

@@ -9,9 +9,9 @@ stack. What a word may grow to is bounded: doubling a variable forty times must 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from ...regexes import lazy_regex
 from ...values import frozen
 from .shellglob import GlobError, replace_pattern, trim_prefix, trim_suffix
 
@@ -30,7 +30,7 @@ SPACES = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 # Characters that are plain wherever they stand; a run of them is taken in one step.
-_PLAIN = re.compile(r"[^$'\"<}/\\`]*")
+_PLAIN = lazy_regex(r"[^$'\"<}/\\`]*")
 _SPECIAL_NAMES = "@*#?-$!0"
 
 

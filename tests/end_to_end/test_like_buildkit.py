@@ -120,7 +120,7 @@ def buildkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("buildkit")
     address = f"unix://{folder}/sock"
     command = ["buildkitd", "--root", f"{folder}/state", "--addr", address, "--oci-worker-snapshotter", "native"]
-    with open(folder / "log", "wb") as log:  # noqa: PTH123
+    with open(folder / "log", "wb") as log:
         daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         until = time.monotonic() + _START_S

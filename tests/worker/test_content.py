@@ -12,7 +12,7 @@ from llbuild.digest import Digest, sha256_digest
 from llbuild.errors import CorruptError, LlbuildError, NotFoundError, SourceError, StoreError
 from llbuild.image import Descriptor, MediaType
 from llbuild.tests.tools import ROOT
-from llbuild.worker.content import ContentStore
+from llbuild.worker.content import ContentStore, StoredBlob, StoredImage
 from llbuild.worker.stamps import same_bytes
 
 HELLO = sha256_digest(b"hello")
@@ -44,7 +44,7 @@ def test_a_blob_is_seen_at_its_commit_and_not_before(store: ContentStore) -> Non
         blob.write(b"hel")
         blob.write(memoryview(b"lo"))
         assert not store.has(HELLO)
-        assert blob.commit(HELLO) == (HELLO, 5)
+        assert blob.commit(HELLO) == StoredBlob(HELLO, 5)
     assert store.has(HELLO)
     assert store.has(HELLO, 5)
     assert not store.has(HELLO, 6)
@@ -85,7 +85,7 @@ def test_other_algorithms_have_their_own_folder(store: ContentStore) -> None:
 
 
 def test_a_small_blob_is_written_once(store: ContentStore) -> None:
-    assert store.write(b"hello") == (HELLO, 5)
+    assert store.write(b"hello") == StoredBlob(HELLO, 5)
     inode = os.stat(store.path(HELLO)).st_ino
     store.write(b"hello")
     assert os.stat(store.path(HELLO)).st_ino == inode
@@ -107,7 +107,7 @@ def test_a_missing_blob_and_a_changed_one_are_told_apart(store: ContentStore) ->
 def test_images_are_kept_by_name(store: ContentStore) -> None:
     store.put_image("docker.io/library/b:1", B)
     store.put_image("docker.io/library/a:1", A)
-    assert store.images() == (("docker.io/library/a:1", A), ("docker.io/library/b:1", B))
+    assert store.images() == (StoredImage("docker.io/library/a:1", A), StoredImage("docker.io/library/b:1", B))
     store.put_image("docker.io/library/b:1", A)
     assert store.image("docker.io/library/b:1") == A
     assert store.remove_image("docker.io/library/b:1")
@@ -132,10 +132,10 @@ def test_what_skopeo_put_into_the_store_is_an_image_of_it(store: ContentStore) -
     store.put_image("docker.io/library/a:1", A)
     index = Path(f"{store.folder}/index.json")
     index.write_bytes(index.read_bytes().replace(b'"io.containerd.image.name":"docker.io/library/a:1",', b""))
-    assert store.images() == (("docker.io/library/a:1", A),)
+    assert store.images() == (StoredImage("docker.io/library/a:1", A),)
     assert store.image("docker.io/library/a:1") == A
     store.put_image("docker.io/library/a:1", B)
-    assert store.images() == (("docker.io/library/a:1", B),)
+    assert store.images() == (StoredImage("docker.io/library/a:1", B),)
     assert store.remove_image("docker.io/library/a:1")
     assert store.images() == ()
 

@@ -106,7 +106,7 @@ def _below(mount: str, root: str, path: str) -> str:
 def read_file(path: str) -> str:
     """Its text; "" when it cannot be read."""
     try:
-        with open(path, encoding="ascii") as file:  # noqa: PTH123
+        with open(path, encoding="ascii") as file:
             return file.read()
     except OSError:
         return ""

@@ -49,11 +49,11 @@ class ChrootExecutor(SandboxExecutor):
 
     def _look(self) -> bool:
         """Whether what is written to the folder stays in memory. Raises SandboxError where chroot(2) is refused."""
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  in memory
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
             permitted = next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm:"))
         if not permitted >> _CAP_SYS_CHROOT & 1:
             raise SandboxError("chroot is not permitted here", hint="run as root, with CAP_SYS_CHROOT")
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:  # noqa: PTH123  in memory
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
             kinds = {line.split(" ")[2]: line.partition(" - ")[2].split(" ")[0] for line in mounts}
         device = os.stat(self._folder).st_dev
         return kinds.get(f"{os.major(device)}:{os.minor(device)}") in {"tmpfs", "ramfs"}

@@ -185,7 +185,7 @@ class _Keeper:
     def _ids_of(self, call: Call) -> Ids:
         if self._sets.only_root:
             return credentials.ROOT
-        with open(b"%d/timerslack_ns" % call.pid, "rb", buffering=0) as file:  # noqa: PTH123  pathlib is not here
+        with open(b"%d/timerslack_ns" % call.pid, "rb", buffering=0) as file:
             ids = self._sets.of(int(file.read(32)))
         if ids is credentials.ROOT:
             return ids
@@ -217,7 +217,7 @@ class _Keeper:
         if new.key == old.key:
             return
         slack_ns = self._sets.slack_of(new)
-        with open(b"%d/timerslack_ns" % call.pid, "wb", buffering=0) as file:  # noqa: PTH123  pathlib is not here
+        with open(b"%d/timerslack_ns" % call.pid, "wb", buffering=0) as file:
             if self._listener.waits(call):  # so the file was that of the caller
                 file.write(b"%d" % slack_ns)
 

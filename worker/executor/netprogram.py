@@ -90,7 +90,7 @@ def _has_loopback_resolver() -> bool:
 def _has_ipv4() -> bool:
     """Whether there is a default route: a line of zeros as destination and mask, proc_pid_net(5)."""
     try:
-        with open(_ROUTES, encoding="ascii") as file:  # noqa: PTH123  in memory
+        with open(_ROUTES, encoding="ascii") as file:
             rows = [line.split() for line in file]
     except OSError:
         return True

@@ -182,7 +182,7 @@ class NewFiles:
             os.close(made)
 
     def _umask_of(self, call: Call) -> int:
-        with open(b"%d/status" % call.pid, "rb", buffering=0) as file:  # noqa: PTH123  pathlib is not loaded here
+        with open(b"%d/status" % call.pid, "rb", buffering=0) as file:
             text = file.read(4096)
         return int(text.partition(b"Umask:")[2].split(None, 1)[0], 8)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ..snapshot import Tree
-    from ..snapshot.walking import Visit
+    from ..snapshot.rows import Visit
     from .unpacker import Unpacked
 
 __all__ = ["tree_to_folder", "trees_to_tar"]

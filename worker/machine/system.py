@@ -42,7 +42,7 @@ def kernel_version(release: str) -> tuple[int, int]:
 def read_text(path: str) -> str:
     """A file of the kernel's; "" where it does not exist or may not be read."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123  pathlib costs 10 ms
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except OSError:
         return ""

@@ -91,7 +91,7 @@ class OciExecutor(SandboxExecutor):
 
 
 def _surroundings(profile: str) -> Surroundings:
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  in memory
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
         permitted = next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm:"))
     groups = id_map("gid")
     return Surroundings(

@@ -39,7 +39,7 @@ def notify_program(folder: str) -> bytes:
     machine = os.uname().machine
     if not remembering():
         return b""
-    with suppress(OSError), open(_ACTIONS, encoding="ascii") as file:  # noqa: PTH123
+    with suppress(OSError), open(_ACTIONS, encoding="ascii") as file:
         if "user_notif" not in file.read().split():
             return b""
 
@@ -53,7 +53,7 @@ def notify_program(folder: str) -> bytes:
 
 def _kept(path: str, make: Callable[[], bytes], intact: Callable[[bytes], bool]) -> bytes:
     with suppress(OSError):
-        with open(path, "rb") as file:  # noqa: PTH123  this runs before every build
+        with open(path, "rb") as file:
             found = file.read()
         if intact(found):
             return found
@@ -105,6 +105,6 @@ def _compile_own(path: str) -> bytes:
 
 def _keep(path: str, program: bytes) -> None:
     new = f"{path}.{os.getpid()}"
-    with open(new, "wb") as file:  # noqa: PTH123
+    with open(new, "wb") as file:
         file.write(program)
     os.replace(new, path)

@@ -83,7 +83,7 @@ def this_machine() -> Machine:
 def read_profile(path: str, machine: Machine) -> OwnProfile:
     """Raises SandboxError saying what in the file is wrong."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except OSError as exc:
         raise SandboxError(f"cannot read the seccomp profile {path}: {exc.strerror}") from exc

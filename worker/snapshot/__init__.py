@@ -8,7 +8,6 @@ from ...faces import lazy_face
 
 if TYPE_CHECKING:
     from .bytecopy import copy_bytes as copy_bytes
-    from .contents import Contents as Contents
     from .contents import read_contents as read_contents
     from .difference import copy_tree as copy_tree
     from .difference import write_difference as write_difference
@@ -16,8 +15,10 @@ if TYPE_CHECKING:
     from .folder import FolderTree as FolderTree
     from .merged import MergedTree as MergedTree
     from .removal import remove_tree as remove_tree
+    from .rows import Contents as Contents
+    from .rows import Entry as Entry
+    from .rows import Picked as Picked
     from .selection import Filter as Filter
-    from .selection import Picked as Picked
     from .selection import pick as pick
     from .store import ActiveLayer as ActiveLayer
     from .store import LayerId as LayerId
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .transfer import CopySettings as CopySettings
     from .transfer import copy_picked as copy_picked
     from .tree import Directory as Directory
-    from .tree import Entry as Entry
     from .tree import Tree as Tree
     from .tree import resolve as resolve
     from .walking import walk as walk
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ActiveLayer": "store",
-    "Contents": "contents",
+    "Contents": "rows",
     "CopySettings": "transfer",
     "Directory": "tree",
-    "Entry": "tree",
+    "Entry": "rows",
     "FileDigests": "filedigests",
     "Filter": "selection",
     "FolderTree": "folder",
@@ -47,7 +47,7 @@ _HOME = {
     "LayerStore": "store",
     "LayerWriter": "writer",
     "MergedTree": "merged",
-    "Picked": "selection",
+    "Picked": "rows",
     "Snapshot": "store",
     "Tree": "tree",
     "belongs": "xattrs",

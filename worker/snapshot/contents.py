@@ -17,11 +17,12 @@ from __future__ import annotations
 import os
 import time
 from stat import S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, S_IFSOCK, S_ISDIR
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...digest import Digest, blake3_bytes, new_blake3
 from ...errors import SourceError
 from ...llb.codec import pack
+from .rows import Contents
 from .selection import Filter, pick
 from .walking import walk
 from .xattrs import own_xattrs
@@ -32,19 +33,12 @@ if TYPE_CHECKING:
     from ...llb import FileCopy
     from .tree import Directory, Tree
 
-__all__ = ["LONGEST_LISTING_BYTES", "Contents", "read_contents"]
+__all__ = ["LONGEST_LISTING_BYTES", "read_contents"]
 
 LONGEST_LISTING_BYTES = 16 << 20  # some 200,000 files
 _PIECES = 512
 _CHUNK = 1 << 20
 _INLINE = 1 << 16  # shorter contents go into their record: a hasher for each would cost as much as reading them
-
-
-class Contents(NamedTuple):
-    """What some copies would take: its digest, and the listing, b"" when that was too long to be kept."""
-
-    digest: Digest
-    listing: bytes
 
 
 def read_contents(tree: Tree, selection: Sequence[FileCopy]) -> Contents:

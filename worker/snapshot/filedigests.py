@@ -14,12 +14,8 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
-from typing import TYPE_CHECKING
 
 from ...digest import blake3_bytes
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["FileDigests"]
 
@@ -40,16 +36,21 @@ class FileDigests:
     """The remembered digests of one folder's files, by path in it. For one thread at a time."""
 
     def __init__(
-        self, store: Path, folder: str, *, tick_ns: int = _TICK_NS, coarse_tick_ns: int = _COARSE_TICK_NS
+        self,
+        store: str | os.PathLike[str],
+        folder: str,
+        *,
+        tick_ns: int = _TICK_NS,
+        coarse_tick_ns: int = _COARSE_TICK_NS,
     ) -> None:
         """store: where such files are kept, one per folder.
 
         tick_ns, coarse_tick_ns: how long a file must have been left alone, by how finely its times are told.
         """
-        self._store = store
+        self._store = os.fspath(store)
         self.name = _named(os.path.realpath(folder))  # of the file in the store
         self.kept = False  # whether there is such a file, as far as this object has seen
-        self._file = store / self.name
+        self._file = f"{self._store}/{self.name}"
         self._tick_ns = tick_ns
         self._coarse_tick_ns = coarse_tick_ns
         self._known: dict[str, int] | None = None  # path to the number of its record; None: not loaded yet
@@ -92,10 +93,12 @@ class FileDigests:
                 records.setdefault(path, self._records[number * _RECORD_BYTES : (number + 1) * _RECORD_BYTES])
         body = b"".join((_COUNT.pack(len(records)), *records.values(), os.fsencode("\0".join(records))))
         with contextlib.suppress(OSError):
-            self._store.mkdir(mode=0o711, exist_ok=True)
-            aside = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-            aside.write_bytes(_FORMAT + blake3_bytes(body) + body)
-            aside.replace(self._file)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._store, 0o711)
+            aside = f"{self._file}.{os.getpid()}"
+            with open(aside, "wb") as file:
+                file.write(_FORMAT + blake3_bytes(body) + body)
+            os.replace(aside, self._file)
             self.kept = True
             _forget_oldest(self._store)
         self._noted.clear()
@@ -103,7 +106,8 @@ class FileDigests:
     def _load(self) -> None:
         self._known = {}
         try:
-            data = self._file.read_bytes()
+            with open(self._file, "rb") as file:
+                data = file.read()
         except OSError:
             return
         body = data[len(_FORMAT) + _DIGEST_BYTES :]
@@ -125,8 +129,10 @@ def _signature(found: os.stat_result) -> bytes:
     return _SIGNATURE.pack(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode)
 
 
-def _forget_oldest(store: Path) -> None:
+def _forget_oldest(store: str) -> None:
     """Folders come and go, in CI with every job: only the ones last built from are remembered."""
-    files = sorted(store.iterdir(), key=lambda file: file.stat().st_mtime_ns)
+    with os.scandir(store) as found:
+        files = sorted(found, key=lambda file: file.stat().st_mtime_ns)
     for file in files[:-_MOST_FOLDERS]:
-        file.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file)

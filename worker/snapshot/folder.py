@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import SourceError
 from ...patterns import IgnoreList
-from .tree import Entry, join
+from .rows import Entry
+from .tree import join
 from .xattrs import own_xattrs
 
 if TYPE_CHECKING:

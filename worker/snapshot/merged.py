@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ...errors import SourceError
 from ..overlay import OPAQUE, is_whiteout
 from ..owners import LayerOwners, remembering
-from .tree import Entry
+from .rows import Entry
 from .xattrs import own_xattrs
 
 if TYPE_CHECKING:

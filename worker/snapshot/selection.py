@@ -8,30 +8,22 @@ matches nothing may be nothing. Include and exclude patterns speak of what is in
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ...errors import SourceError
 from ...patterns import IgnoreList, clean_path, compile_match, has_wildcards
+from .rows import Picked
 from .tree import join, resolve
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
     from ...llb import FileCopy
     from .tree import Tree
 
-__all__ = ["Filter", "Picked", "pick"]
+__all__ = ["Filter", "pick"]
 
 _MOST_NAMES = 5000  # that are compared with one that is not there
-
-
-class Picked(NamedTuple):
-    """One source of a copy. `name` is what it is called at a destination that is a folder; "" for a root."""
-
-    path: str
-    name: str
-    stat: os.stat_result
 
 
 class Filter:

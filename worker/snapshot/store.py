@@ -29,7 +29,6 @@ from .removal import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
 __all__ = ["ActiveLayer", "LayerId", "LayerStore", "Snapshot"]
 
@@ -60,8 +59,8 @@ class ActiveLayer:
 class LayerStore:
     """The layer folders below `<root>/snapshots`. Synchronous; safe for many threads and processes at once."""
 
-    def __init__(self, root: Path, *, userxattr: bool) -> None:
-        self._folder = os.fspath(root / "snapshots")
+    def __init__(self, root: str | os.PathLike[str], *, userxattr: bool) -> None:
+        self._folder = f"{os.fspath(root)}/snapshots"
         self._process = (0, "")  # ours and what our active layers are called; a fork has another
         self.userxattr = userxattr
         self._implied: dict[LayerId, tuple[str, ...]] = {}  # of the layers of images that were asked for
@@ -89,7 +88,7 @@ class LayerStore:
     def note_implied(self, active: ActiveLayer, paths: Collection[bytes]) -> None:
         """Keep with a layer which of its folders nothing is known of."""
         if paths:
-            with open(f"{self._folder}/{active.key}/implied", "wb") as file:  # noqa: PTH123  see _start_time
+            with open(f"{self._folder}/{active.key}/implied", "wb") as file:
                 file.write(b"\0".join(sorted(paths)))
 
     def _mend(self, below: Sequence[str], layer: LayerId) -> str:
@@ -267,7 +266,7 @@ class LayerStore:
 
 def _read_implied(path: str) -> tuple[str, ...]:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  see _start_time
+        with open(path, "rb") as file:
             return tuple(map(os.fsdecode, file.read().split(b"\0")))
     except FileNotFoundError:
         return ()
@@ -276,7 +275,7 @@ def _read_implied(path: str) -> tuple[str, ...]:
 def _start_time(pid: int) -> str:
     """When a process started, in clock ticks since boot (proc(5), stat field 22); "" when it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  pathlib is slow to open things
+        with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[19].decode()
     except (OSError, IndexError):
         return ""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ...llb import FileCopy
-    from .selection import Picked
+    from .rows import Picked
     from .tree import Directory, Tree
     from .writer import LayerWriter, Owner
 

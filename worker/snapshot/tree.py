@@ -7,7 +7,7 @@ components of a path given to a tree are real folders, never links. `resolve` ma
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...errors import SourceError
 
@@ -17,16 +17,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Directory", "Entry", "Tree", "join", "parts_of", "resolve"]
+    from .rows import Entry
+
+__all__ = ["Directory", "Tree", "join", "parts_of", "resolve"]
 
 _MAX_LINKS = 255  # as many as Go's securejoin allows; the kernel stops at 40
-
-
-class Entry(NamedTuple):
-    """A name in a folder and what it is (lstat)."""
-
-    name: str
-    stat: os.stat_result
 
 
 class Directory(Protocol):

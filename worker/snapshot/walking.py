@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from stat import S_IFDIR
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from .rows import Visit
 from .tree import join
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator
 
+    from .rows import Entry
     from .selection import Filter
-    from .tree import Directory, Entry, Tree
+    from .tree import Directory, Tree
 
-__all__ = ["Visit", "walk"]
-
-
-class Visit(NamedTuple):
-    """Something met on a walk. `path` is relative to where the walk began; `folder` is what holds it, open.
-
-    taken: false for a folder that only leads to something that is.
-    """
-
-    path: str
-    name: str
-    stat: os.stat_result
-    folder: Directory
-    taken: bool = True
+__all__ = ["walk"]
 
 
 class _Frame:

@@ -46,14 +46,14 @@ def choose(root: str) -> str:
     """The first that works in the state folder. Call it where mounts may be made: as root, or in a user namespace."""
     found_for = f"{os.uname().release} {os.geteuid()} {os.stat(root).st_dev}"
     note = f"{root}/{_NOTE}"
-    with suppress(OSError), open(note, encoding="ascii", errors="replace") as file:  # noqa: PTH123  before each build
+    with suppress(OSError), open(note, encoding="ascii", errors="replace") as file:
         name, _, rest = file.read().strip().partition(" ")
         if rest == found_for and name in NAMES:
             return name
     name = next((name for name in NAMES if not try_out(name, root)), NAMES[-1])
     with suppress(OSError):  # it is tried out again, then
         new = f"{note}.{os.getpid()}"
-        with open(new, "w", encoding="ascii") as file:  # noqa: PTH123
+        with open(new, "w", encoding="ascii") as file:
             file.write(f"{name} {found_for}\n")
         os.replace(new, note)
     return name

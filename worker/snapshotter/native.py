@@ -120,7 +120,7 @@ def _wait_for_tick(folder: str) -> int:
     what was copied just before.
     """
     place = f"{folder}/clock"
-    with open(place, "wb") as file:  # noqa: PTH123  a name that nobody else uses
+    with open(place, "wb") as file:
         handle = file.fileno()
         before = os.fstat(handle).st_ctime_ns
         while (now := os.fstat(handle).st_ctime_ns) == before:

@@ -192,5 +192,5 @@ def child(case: str, place: str) -> None:
 
 def _peak_kib() -> int:
     """Not ru_maxrss, in which what the parent had before exec counts too."""
-    with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123  the kernel's
+    with open("/proc/self/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))

@@ -143,7 +143,7 @@ def told(root: Path) -> dict[str, dict[str, Any]]:
             if stat.S_ISLNK(found.st_mode):
                 content = os.readlink(place)
             elif stat.S_ISREG(found.st_mode):
-                with open(place, "rb") as file:  # noqa: PTH123
+                with open(place, "rb") as file:
                     content = _shown(file.read())
             names = [] if stat.S_ISLNK(found.st_mode) else os.listxattr(place, follow_symlinks=False)
             xattrs = [(one, os.getxattr(place, one)) for one in sorted(names) if not one.startswith(_NOT_OURS)]
