@@ -33,7 +33,7 @@ from .context import is_ssh
 from .engine import check_attestations, result_refs
 from .executors import make_executor
 from .exporting import export_result
-from .exports import check_outputs, image_outputs, registries_of
+from .exports import check_outputs, image_outputs, only_exported, registries_of
 from .given import AgentSource
 from .job import BuildResult
 from .phases import phase
@@ -115,6 +115,7 @@ async def _work(job: Build, compiled: Compiled | None, plan: Plan | None, helper
         flights = await run_blocking(Flights, job.state.root / "locks" / "results")
         stack.callback(flights.close)
         plan = plan or await _plan(job, compiled, worker)
+        worker.only_exported(only_exported(job.options, plan.graph))
         slots = None
         if plan.runs_processes or job.options.attestations.scanner_image:
             slots = await run_blocking(_slots, job)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..frontend import Compiled, PlatformResult
     from ..image import LayerBlob, Reference, RegistryConfig
     from ..platforms import Platform
+    from ..solver import Graph
     from ..worker import ContentStore
     from ..worker.snapshot import Tree
     from .image_options import ImageOptions
@@ -47,6 +48,7 @@ __all__ = [
     "image_outputs",
     "image_result",
     "names_of",
+    "only_exported",
     "outputs_of",
     "put_together",
     "registries_of",
@@ -79,6 +81,16 @@ def image_outputs(options: SolveOptions) -> tuple[Output, ...]:
 
 def tree_outputs(options: SolveOptions) -> tuple[Output, ...]:
     return tuple(output for output in outputs_of(options) if output.is_tree)
+
+
+def only_exported(options: SolveOptions, graph: Graph) -> frozenset[Digest]:
+    """The vertices whose results are read for nothing but an image whose layers are packed as always."""
+    outputs = image_outputs(options)
+    plain = all(output.image.plain_layers and not (output.image.attested or output.unpack) for output in outputs)
+    if not outputs or not plain or tree_outputs(options):
+        return frozenset()
+    read = {edge.vertex for vertex in graph.vertices.values() for edge in vertex.inputs}
+    return frozenset(edge.vertex for edge in graph.roots) - read
 
 
 def check_outputs(options: SolveOptions, compiled: Compiled) -> None:

@@ -18,7 +18,7 @@ from .execcaches import cache_uses
 from .execsecrets import fetch_secrets
 from .executor import DEFAULT_HOSTNAME, BindMount, CgroupSpec, ExecSpec, RootMount, TmpfsMount
 from .identity import resolve_user
-from .snapshot import MergedTree, Snapshot
+from .snapshot import Snapshot
 from .views import layers_mount, root_mount
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _prepare(vertex: Vertex, inputs: Sequence[Snapshot], tools: ExecTools, given
     if root is None:
         raise LlbuildError("an exec op needs a mount at /")
     base = inputs[root.input] if root.input >= 0 else Snapshot()
-    tree = MergedTree(tools.layers.folders(base.layers), userxattr=tools.layers.userxattr)
+    tree = tools.layers.tree(base.layers)
     identity = resolve_user(tree, op.user)
     prepared = _Prepared(ExecSpec(args=op.args, root=RootMount()))
     try:

@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import LlbuildError
-from ..llb import FileCopy, FileRm, NamedUser
+from ..llb import FileCopy
 from .fileop_copy import run_copy
 from .fileop_edit import run_edit
-from .identity import find_group, find_user
-from .snapshot import FolderTree, LayerWriter, MergedTree, Snapshot
+from .fileop_owner import find_owner, owner_of
+from .snapshot import FolderTree, LayerWriter, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..llb import ChownOptions, FileAction, FileOp, FileStep
+    from ..llb import ChownOptions, FileOp, FileStep
     from .snapshot import ActiveLayer, LayerStore, Tree
 
 __all__ = ["run_file_op"]
@@ -48,7 +48,7 @@ class _Stage:
     def __init__(self, base: Snapshot, store: LayerStore) -> None:
         self.base = base
         self.active: ActiveLayer = store.begin(mounted=False)
-        self.writer = LayerWriter(_merged(base, store), self.active.fs, userxattr=store.userxattr)
+        self.writer = LayerWriter(store.tree(base.layers), self.active.fs, userxattr=store.userxattr)
         self.committed: Snapshot | None = None
 
 
@@ -68,7 +68,7 @@ class _Run:
         stage = self._stage(step)
         self._stages.append(stage)
         action = step.action
-        owner = self._owner(_owner_of(action), stage)
+        owner = self._owner(owner_of(action), stage)
         if isinstance(action, FileCopy):
             run_copy(action, self._tree(step.secondary_input), stage.writer, owner)
         else:
@@ -131,34 +131,14 @@ class _Run:
         if step >= 0:
             stage = self._stages[step]
             if stage.committed is not None:
-                return _merged(stage.committed, self._store)
+                return self._store.tree(stage.committed.layers)
             stage.writer.finish()  # the times of its folders are read now
             return stage.writer
         found: Snapshot | FolderTree = self._inputs[number] if number >= 0 else Snapshot()
-        return _merged(found, self._store) if isinstance(found, Snapshot) else found
+        return self._store.tree(found.layers) if isinstance(found, Snapshot) else found
 
     def _owner(self, owner: ChownOptions | None, stage: _Stage) -> tuple[int, int] | None:
-        """Ids of an owner; names are looked up in the input they say, or in what is worked on."""
-        if owner is None:
-            return None
-        user, group = owner.user, owner.group
-        uid, gid = 0, 0
-        if isinstance(user, NamedUser):
-            _, uid, gid, _ = find_user(self._names(user, stage), user.name)
-        elif user is not None:
-            uid = gid = user
-        if isinstance(group, NamedUser):
-            gid = find_group(self._names(group, stage), group.name)
-        elif group is not None:
-            gid = group
-        return uid, gid
-
-    def _names(self, named: NamedUser, stage: _Stage) -> Tree:
-        return stage.writer if named.input < 0 else self._tree(named.input)
-
-
-def _merged(snapshot: Snapshot, store: LayerStore) -> MergedTree:
-    return MergedTree(store.folders(snapshot.layers), userxattr=store.userxattr)
+        return find_owner(owner, lambda number: stage.writer if number < 0 else self._tree(number))
 
 
 def _uses(op: FileOp, inputs: int) -> list[int]:
@@ -169,7 +149,3 @@ def _uses(op: FileOp, inputs: int) -> list[int]:
             if number >= inputs:
                 uses[number - inputs] += 1
     return uses
-
-
-def _owner_of(action: FileAction) -> ChownOptions | None:
-    return None if isinstance(action, FileRm) else action.owner

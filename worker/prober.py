@@ -89,7 +89,7 @@ class Prober:
         layers = tuple(map(LayerId, ref))
         if not all(map(self.layers.has, layers)):
             return None
-        return MergedTree(self.layers.folders(layers), userxattr=self.layers.userxattr)
+        return self.layers.tree(layers)
 
     def ready_blobs(self, ref: tuple[str, ...]) -> tuple[LayerBlob, ...] | None:
         """The layers of a result as blobs, if every one is in the content store already."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..digest import Digest
     from .content import ContentStore
+    from .layer import PlannedLayer
     from .records import LayerRecords
     from .snapshot import LayerStore
     from .source import ImageSource, ResolvedImage
@@ -256,6 +257,30 @@ class Stacks:
             replace(record, diff_id=packed.diff_id, blob=blob, unpacked_bytes=packed.unpacked_bytes, stamp=stamp)
         )
         return LayerBlob(diff_id=packed.diff_id, descriptor=blob, created=record.created)
+
+    def pack_planned(self, layer: PlannedLayer) -> str | None:
+        """Make the blob of a layer that has no folder; the layer's name, or None if it takes a folder after all.
+
+        Such a layer is called as one that came with an image is: by what is in it.
+        """
+        from .layer import NotPlanned
+
+        with self._content.ingest(verify=False) as ingest:
+            try:
+                packed = layer.pack(ingest.write)
+            except NotPlanned:
+                return None
+            ingest.commit(packed.digest)
+        blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+        name = image_layer_id(packed.diff_id)
+        with self._records.transaction():
+            known = self._records.get([name]).get(name) or LayerRecord(id=name, created="")
+            if ready_blob(known, self._content, self._records) is None:
+                stamp = self._content.stamp(blob)
+                known = replace(known, diff_id=packed.diff_id, blob=blob, stamp=stamp, origin="")
+            size = packed.unpacked_bytes
+            self._records.put(replace(known, created=known.created or now(), unpacked_bytes=size))
+        return name
 
     @asynccontextmanager
     async def _once(self, layer: str) -> AsyncIterator[None]:

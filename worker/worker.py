@@ -14,6 +14,7 @@ from .client import NoClient
 from .execop import ExecTools, run_exec_op
 from .executor import CgroupSpec
 from .fileop import run_file_op
+from .filepack import plan_file_op
 from .prober import REMOTE_SCHEMES, Prober, image_key, layer_limit
 from .records import LayerRecord, now
 from .reporter import SILENT, Reporter
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from ..digest import Digest
     from ..image import LayerBlob
     from ..llb import LinuxResources, Vertex
     from ..platforms import Platform
@@ -88,9 +90,14 @@ class LocalWorker(Prober):
         )
         self._stacks = Stacks(layers=self.layers, content=self.content, records=self.records, images=images)
         self._locals: dict[str, SourceOp] = {}
+        self._only_exported: frozenset[Digest] = frozenset()
         self.mounts = CacheMounts(
             caches.root, uses=caches.uses, layers=self.layers, content=self.content, images=images
         )
+
+    def only_exported(self, vertices: frozenset[Digest]) -> None:
+        """Of these nothing is wanted but the layers' blobs, in the form in which they are packed anyway."""
+        self._only_exported = vertices
 
     async def resolve(self, op: SourceOp, platform: Platform | None, reporter: Reporter) -> str:
         if op.scheme in REMOTE_SCHEMES:
@@ -117,7 +124,7 @@ class LocalWorker(Prober):
             case SourceOp():
                 return (await self._source(vertex, vertex.op, reporter),)
             case FileOp():
-                return await self._file(vertex.op, inputs, reporter)
+                return await self._file(vertex, vertex.op, inputs, reporter)
             case ExecOp():
                 return await self._exec(vertex, inputs, reporter, resources)
             case MergeOp(inputs=numbers):
@@ -172,15 +179,28 @@ class LocalWorker(Prober):
         self.lost.difference_update(ref)  # there is a place to have them from again
         return ref[: layer_limit(op) or None]
 
-    async def _file(self, op: FileOp, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
+    async def _file(self, vertex: Vertex, op: FileOp, inputs: Sequence[Ref], reporter: Reporter) -> tuple[Ref, ...]:
         sources: list[Snapshot | FolderTree] = []
         for number, ref in enumerate(inputs):
             copies = (step.action for step in op.steps if step.secondary_input == number)
             whole = takes_all(copy for copy in copies if isinstance(copy, FileCopy))
             tree = self._local_tree(ref, whole=whole)
             sources.append(await self._unpacked(ref, reporter) if tree is None else tree)
+        if vertex.digest in self._only_exported:
+            packed = await run_blocking(self._pack_file_op, op, sources)
+            if packed is not None:
+                return (packed,)
         made = await run_blocking(self._run_file_op, op, sources)
         return tuple(snapshot.layers for snapshot in made)
+
+    def _pack_file_op(self, op: FileOp, inputs: Sequence[Snapshot | FolderTree]) -> Ref | None:
+        """The result as a blob only; None where it takes a folder."""
+        planned = plan_file_op(op, inputs, self.layers)
+        if planned is None:
+            return None
+        base, layer = planned
+        name = self._stacks.pack_planned(layer)
+        return None if name is None else (*base.layers, name)
 
     def _run_file_op(self, op: FileOp, inputs: Sequence[Snapshot | FolderTree]) -> tuple[Snapshot, ...]:
         made = run_file_op(op, inputs, self.layers)
@@ -243,7 +263,7 @@ class LocalWorker(Prober):
         return self._merged_tree(await self._unpacked(ref, reporter)) if tree is None else tree
 
     def _merged_tree(self, snapshot: Snapshot) -> MergedTree:
-        return MergedTree(self.layers.folders(snapshot.layers), userxattr=self.layers.userxattr)
+        return self.layers.tree(snapshot.layers)
 
 
 def _mode(op: SourceOp) -> str:

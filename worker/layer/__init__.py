@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .pack import PackedLayer as PackedLayer
     from .pack import convert_layer as convert_layer
     from .pack import pack_layer as pack_layer
+    from .planned import NotPlanned as NotPlanned
+    from .planned import PlannedCopy as PlannedCopy
+    from .planned import PlannedLayer as PlannedLayer
     from .rootfs import pack_tree as pack_tree
     from .squash import pack_squashed as pack_squashed
     from .tarreader import TarLimits as TarLimits
@@ -34,7 +37,10 @@ _HOME = {
     "Compression": "compression",
     "ExtractedLayer": "extract",
     "Member": "member",
+    "NotPlanned": "planned",
     "PackedLayer": "pack",
+    "PlannedCopy": "planned",
+    "PlannedLayer": "planned",
     "TarLimits": "tarreader",
     "TarReader": "tarreader",
     "convert_layer": "pack",
@@ -56,7 +62,10 @@ __all__ = [
     "Compression",
     "ExtractedLayer",
     "Member",
+    "NotPlanned",
     "PackedLayer",
+    "PlannedCopy",
+    "PlannedLayer",
     "TarLimits",
     "TarReader",
     "convert_layer",

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from .store import LayerId as LayerId
     from .store import LayerStore as LayerStore
     from .store import Snapshot as Snapshot
+    from .transfer import Copying as Copying
+    from .transfer import CopyPlan as CopyPlan
     from .transfer import CopySettings as CopySettings
+    from .transfer import CopyTarget as CopyTarget
+    from .transfer import changed as changed
     from .transfer import copy_picked as copy_picked
     from .tree import Directory as Directory
     from .tree import Tree as Tree
@@ -33,11 +37,15 @@ if TYPE_CHECKING:
     from .writer import LayerWriter as LayerWriter
     from .writer import set_owner as set_owner
     from .xattrs import belongs as belongs
+    from .xattrs import own_xattrs as own_xattrs
 
 _HOME = {
     "ActiveLayer": "store",
     "Contents": "rows",
+    "CopyPlan": "transfer",
     "CopySettings": "transfer",
+    "CopyTarget": "transfer",
+    "Copying": "transfer",
     "Directory": "tree",
     "Entry": "rows",
     "FileDigests": "filedigests",
@@ -51,9 +59,11 @@ _HOME = {
     "Snapshot": "store",
     "Tree": "tree",
     "belongs": "xattrs",
+    "changed": "transfer",
     "copy_bytes": "bytecopy",
     "copy_picked": "transfer",
     "copy_tree": "difference",
+    "own_xattrs": "xattrs",
     "pick": "selection",
     "read_contents": "contents",
     "remove_tree": "removal",
@@ -65,7 +75,10 @@ _HOME = {
 __all__ = [
     "ActiveLayer",
     "Contents",
+    "CopyPlan",
     "CopySettings",
+    "CopyTarget",
+    "Copying",
     "Directory",
     "Entry",
     "FileDigests",
@@ -79,9 +92,11 @@ __all__ = [
     "Snapshot",
     "Tree",
     "belongs",
+    "changed",
     "copy_bytes",
     "copy_picked",
     "copy_tree",
+    "own_xattrs",
     "pick",
     "read_contents",
     "remove_tree",

@@ -110,7 +110,7 @@ class _Comparing:
     ) -> None:
         if was is not None and (stat.S_ISDIR(was.st_mode) or stat.S_ISSOCK(found.st_mode)):
             self._writer.remove(target)
-        self._copying.add(now, name, found, target)
+        self._copying.add(now, target, name, found, target)
 
     def _differs(
         self, now: MergedDirectory, then: MergedDirectory, name: str, found: os.stat_result, was: os.stat_result

@@ -30,6 +30,8 @@ from .removal import remove_tree
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from .merged import MergedTree
+
 __all__ = ["ActiveLayer", "LayerId", "LayerStore", "Snapshot"]
 
 _ROOT_MODE = 0o755  # of a filesystem nobody made a root folder for
@@ -75,6 +77,12 @@ class LayerStore:
     def folder(self, layer: LayerId) -> str:
         """Where the layer's content is, if it is here."""
         return f"{self._folder}/{layer}/fs"
+
+    def tree(self, layers: Sequence[LayerId]) -> MergedTree:
+        """What layers that are all unpacked here show, bottom first."""
+        from .merged import MergedTree  # with what reads files: not for who finds everything as it was
+
+        return MergedTree(self.folders(layers), userxattr=self.userxattr)
 
     def folders(self, layers: Sequence[LayerId]) -> tuple[str, ...]:
         """The folders that show a stack of layers, all of which are here, bottom first. May be more than the layers."""

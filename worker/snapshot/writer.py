@@ -136,6 +136,10 @@ class LayerWriter:
                 return
         set_owner(place, owner)
 
+    def set_mode(self, path: str, mode: int) -> None:
+        """The permissions of a folder of this layer."""
+        os.chmod(self.place(path), mode)
+
     def set_times(self, path: str, times: Times) -> None:
         """The times a folder of this layer is to have once nothing is put into it any more."""
         self._times[path] = times

@@ -17,19 +17,23 @@ from llbuild.tests.worker.snapshot.trees import (
     Bench,
     copying,
     grow,
+    packed_members,
     refifo,
     relink,
     replace,
     show,
     swap_for_link,
 )
+from llbuild.worker.fileop import run_file_op
+from llbuild.worker.filepack import plan_file_op
 from llbuild.worker.snapshot import FolderTree, Snapshot, read_contents, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from llbuild.worker.snapshot import Tree
+    from llbuild.llb import FileOp
+    from llbuild.worker.snapshot import LayerStore, Tree
 
 ALL = (copying("/", "/"),)
 SPEC = {
@@ -150,6 +154,21 @@ def test_what_changes_elsewhere_or_is_ignored_does_not_stop_the_build(tmp_path: 
     assert bench.show(bench.run(Snapshot(), copying("/d", "/"), source=context)) == {"f": "644 one"}
 
 
+def one_way(op: FileOp, inputs: Sequence[Snapshot | FolderTree], store: LayerStore) -> Snapshot:
+    (snapshot,) = run_file_op(op, inputs, store)
+    return snapshot
+
+
+def packed_only(op: FileOp, inputs: Sequence[Snapshot | FolderTree], store: LayerStore) -> Snapshot:
+    """Without a folder; what is packed is the folder's content, or the link itself."""
+    planned = plan_file_op(op, inputs, store)
+    assert planned is not None or not IS_ROOT
+    if planned is not None:
+        found = [(member[0], member[-1]) for member in packed_members(planned[1].pack)]
+        assert found in ([("f", b"mine")], [("d", b"")])
+    return Snapshot()
+
+
 def test_a_folder_swapped_for_a_link_again_and_again_never_shows_what_lies_outside(tmp_path: Path) -> None:
     """The race for real: every result is the folder's own content or an error."""
     bench = Bench(tmp_path)
@@ -168,11 +187,14 @@ def test_a_folder_swapped_for_a_link_again_and_again_never_shows_what_lies_outsi
     swapper = threading.Thread(target=swap)
     swapper.start()
     try:
-        for _ in range(150):
+        for number in range(300):
             tree = FolderTree(context._path)
             try:
-                result = bench.run(Snapshot(), copying("/d/", "/"), source=tree)
+                how = one_way if number % 2 else packed_only
+                result = bench.run(Snapshot(), copying("/d/", "/"), source=tree, how=how)
             except LlbuildError:
+                continue
+            if not number % 2:
                 continue
             assert bench.show(result) in ({"f": "644 mine"}, {"d": f"-> {outside}"})
     finally:

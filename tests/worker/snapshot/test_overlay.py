@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from llbuild.errors import LlbuildError
 from llbuild.llb import FileCopy, FileMkdir, FileMkfile, FileOp, FileRm, FileStep, FileSymlink
 from llbuild.tests.tools import run_tool
-from llbuild.worker.fileop import run_file_op
+from llbuild.tests.worker.snapshot.trees import run_both_ways
 from llbuild.worker.snapshot import LayerId, LayerStore, MergedTree, Snapshot, walk
 
 if TYPE_CHECKING:
@@ -112,8 +112,7 @@ def _run(store: LayerStore, base: Snapshot, actions: Sequence[FileAction]) -> Sn
         )
         for number, action in enumerate(actions)
     )
-    (result,) = run_file_op(FileOp(steps=steps), [base], store)
-    return result
+    return run_both_ways(FileOp(steps=steps), [base], store)
 
 
 def perform(action: FileAction, root: Path) -> None:

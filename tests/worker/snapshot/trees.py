@@ -6,17 +6,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+import tarfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+from llbuild.errors import LlbuildError
 from llbuild.llb import FileCopy, FileOp, FileStep
 from llbuild.worker.fileop import run_file_op
+from llbuild.worker.filepack import plan_file_op
+from llbuild.worker.layer import Compression, NotPlanned, pack_layer
 from llbuild.worker.snapshot import FolderTree, LayerStore, MergedTree, Snapshot, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from llbuild.llb import FileAction
     from llbuild.worker.snapshot import LayerId, Tree
@@ -129,13 +136,19 @@ class Bench:
         return FolderTree(str(grow(self.folder / f"context{self._count}", spec)), excludes=excludes)
 
     def tree(self, snapshot: Snapshot) -> MergedTree:
-        return MergedTree(self.store.folders(snapshot.layers), userxattr=self.store.userxattr)
+        return self.store.tree(snapshot.layers)
 
     def show(self, snapshot: Snapshot) -> dict[str, str]:
         return show(self.tree(snapshot))
 
-    def run(self, base: Snapshot, *actions: FileAction, source: Snapshot | FolderTree | None = None) -> Snapshot:
-        """The actions one after the other, as one op: the result."""
+    def run(
+        self,
+        base: Snapshot,
+        *actions: FileAction,
+        source: Snapshot | FolderTree | None = None,
+        how: Callable[[FileOp, Sequence[Snapshot | FolderTree], LayerStore], Snapshot] | None = None,
+    ) -> Snapshot:
+        """The actions one after the other, as one op: the result. how: None: `run_both_ways`."""
         inputs: list[Snapshot | FolderTree] = [base, Snapshot() if source is None else source]
         steps = [
             FileStep(
@@ -146,12 +159,51 @@ class Bench:
             )
             for number, action in enumerate(actions)
         ]
-        (snapshot,) = run_file_op(FileOp(steps=tuple(steps)), inputs, self.store)
-        return snapshot
+        return (how or run_both_ways)(FileOp(steps=tuple(steps)), inputs, self.store)
 
     def names(self) -> list[str]:
         """What is in the store's folder."""
         return sorted(path.name for path in (self.folder / "state" / "snapshots").iterdir())
+
+
+def run_both_ways(op: FileOp, inputs: Sequence[Snapshot | FolderTree], store: LayerStore) -> Snapshot:
+    """The op's result. What can be packed without a folder is too, and must be the same layer, or the same error."""
+    try:
+        planned = plan_file_op(op, inputs, store)
+        told = None if planned is None else packed_members(planned[1].pack)
+    except LlbuildError as error:
+        with pytest.raises(type(error)) as raised:
+            run_file_op(op, inputs, store)
+        if raised.value.message != error.message:
+            raise AssertionError(f"{raised.value.message!r}, and {error.message!r} when it is planned") from error
+        raise
+    except NotPlanned:
+        told = None
+    (snapshot,) = run_file_op(op, inputs, store)
+    if told is not None and planned is not None:
+        assert snapshot.layers[:-1] == planned[0].layers
+        folder = store.folder(snapshot.layers[-1])
+        assert told == packed_members(lambda sink: pack_layer(folder, sink, Compression.GZIP))
+    return snapshot
+
+
+def packed_members(pack: Callable[[Callable[[bytes | memoryview], object]], object]) -> list[tuple[object, ...]]:
+    """All that a packed layer says of each member, in order; of times that are now's only that they are."""
+    blob = io.BytesIO()
+    pack(blob.write)
+    blob.seek(0)
+    with tarfile.open(fileobj=blob) as tar:
+        return [_facts(tar, member) for member in tar]
+
+
+def _facts(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[object, ...]:
+    content = tar.extractfile(member) if member.isreg() else None
+    xattrs = {key: text for key, text in member.pax_headers.items() if key.startswith("SCHILY.")}
+    return (
+        *(member.name, member.type, member.mode, member.uid, member.gid, member.linkname, xattrs),
+        "now" if member.mtime > time.time() - 60 else member.mtime,
+        b"" if content is None else content.read(),
+    )
 
 
 def copying(src: str, dest: str, **more: object) -> FileCopy:
