@@ -71,14 +71,13 @@ async def _detail(response: httpx.Response) -> str:
 
 
 def unreachable(ref: str, domain: str, error: httpx.HTTPError | httpx.InvalidURL | ssl.SSLError) -> SourceError:
-    """`ref`: the image, by the name it has at the server that was asked."""
+    """`ref`: the image, by the name it has at the server that was asked; `domain` where it is about none (logins)."""
     known = tls_reason(error, domain)
-    reason, hint = known or (
-        reason_of(error),
-        "check the network and the registry's name; an image of the local store needs no registry",
-    )
+    of_image = ref != domain
+    advice = "; an image of the local store needs no registry" if of_image else ""
+    reason, hint = known or (reason_of(error), f"check the network and the registry's name{advice}")
     return SourceError(
-        f"{ref}: cannot reach {domain}: {reason}" if ref != domain else f"cannot reach {domain}: {reason}",
+        f"{ref}: cannot reach {domain}: {reason}" if of_image else f"cannot reach {domain}: {reason}",
         ref=ref,
         hint=hint,
         transient=known is None and isinstance(error, (*BROKEN_OFF, ssl.SSLError)),

@@ -1,4 +1,6 @@
-"""COPY, ADD and WORKDIR held against BuildKit itself, where `buildkitd` and `buildctl` are on PATH: the same files.
+"""COPY, ADD, WORKDIR and the file actions of LLB held against BuildKit itself: the same files.
+
+Where `buildkitd` and `buildctl` are on PATH.
 
 Folders' times are not compared: BuildKit leaves those of folders that only lead to what is copied as they become.
 """
@@ -13,18 +15,32 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from llbuild.llb import (
+    ChownOptions,
+    FileCopy,
+    FileMkdir,
+    FileMkfile,
+    FileRm,
+    FileSymlink,
+    NamedUser,
+    local,
+    scratch,
+)
+from llbuild.proto import encode_buildkit
 from llbuild.tests.tools import require_tool, run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from llbuild.llb import FileAction
     from llbuild.tests.end_to_end.driver import Llbuild
 
 pytestmark = [pytest.mark.needs_root, pytest.mark.slow]
 
 _BASE = "FROM scratch AS base\nCOPY base/ /\n"
 _START_S = 30.0
+_STAMP_NS = 1_000_000_000 * 10**9
 CASES = """
 COPY src /new
 COPY src /new/
@@ -145,7 +161,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
         printf 'root:x:0:\napp:x:2000:\nstaff:x:50:\n' > base/etc/group
         echo old > base/dir/file; echo s > base/dir/sub/s; chmod 700 base/dir; chmod 1777 base/dir/sub
         ln -s dir base/tolink; ln -s /dir/sub base/abslink; ln -s nowhere base/dang; ln -s ../../../../etc base/up
-        ln -s loop base/loop; echo f > base/afile
+        ln -s loop base/loop; echo f > base/afile; ln -s afile base/tofile; mkdir -p base/from; echo d > base/from/dir
         echo 1 > src/f1; echo 2 > src/f2.txt; echo 3 > 'src/sp ace'; chmod 751 src/f1
         echo > src/exec; chmod 4755 src/exec
         ln -s f1 src/l1; ln -s a src/la; echo x > src/a/x; echo y > src/a/b/y; chmod 2750 src/a/b; ln src/a/x src/a/hard
@@ -189,3 +205,113 @@ def told(data: bytes) -> dict[str, tuple[Any, ...]]:
             found[name] = (member.type, member.mode, member.uid, member.gid, member.linkname, content, set_by_hand)
     found.pop(".", None)
     return found
+
+
+MADE = FileMkfile(path="/made", mode=0o640, data=b"made\n", timestamp=_STAMP_NS)
+# What no Dockerfile says, or not like that: definitions of plugins.
+ACTIONS: dict[str, list[FileAction]] = {
+    "a file": [MADE],
+    "a file with set-id bits": [FileMkfile(path="/made", mode=0o4755, data=b"x")],
+    "a file over another": [FileMkfile(path="/afile", mode=0o600, data=b"new")],
+    "a file in a missing folder": [FileMkfile(path="/not/there", mode=0o600)],
+    "a file through a link": [FileMkfile(path="/tolink/new", mode=0o600)],
+    "a file onto a link": [FileMkfile(path="/dang", mode=0o600, data=b"x")],
+    "a file onto a link to a file": [FileMkfile(path="/tofile", mode=0o600, data=b"x")],
+    "a file onto a folder": [FileMkfile(path="/dir", mode=0o600)],
+    "a file of somebody": [FileMkfile(path="/made", mode=0o600, owner=ChownOptions(user=5, group=6))],
+    "a file of a user": [FileMkfile(path="/made", mode=0o600, owner=ChownOptions(user=NamedUser(name="app", input=0)))],
+    "a file of a group": [
+        FileMkfile(path="/made", mode=0o600, owner=ChownOptions(group=NamedUser(name="staff", input=0)))
+    ],
+    "a file of nobody we know": [
+        FileMkfile(path="/made", mode=0o600, owner=ChownOptions(user=NamedUser(name="who", input=0)))
+    ],
+    "a folder": [FileMkdir(path="/new", mode=0o750, timestamp=_STAMP_NS)],
+    "a sticky folder": [FileMkdir(path="/new", mode=0o1777)],
+    "folders": [FileMkdir(path="/n1/n2/n3", mode=0o700, make_parents=True, owner=ChownOptions(user=3, group=4))],
+    "folders without parents": [FileMkdir(path="/n1/n2", mode=0o700)],
+    "a folder that is there": [FileMkdir(path="/dir", mode=0o777)],
+    "a folder that is there, with parents": [FileMkdir(path="/dir", mode=0o777, make_parents=True)],
+    "a folder onto a file": [FileMkdir(path="/afile", mode=0o777, make_parents=True)],
+    "a folder below a file": [FileMkdir(path="/afile/x", mode=0o777, make_parents=True)],
+    "a folder through a link": [FileMkdir(path="/tolink/x/y", mode=0o711, make_parents=True)],
+    "a folder onto a link": [FileMkdir(path="/tolink", mode=0o711, make_parents=True)],
+    "a folder onto a link to nothing": [FileMkdir(path="/dang", mode=0o711, make_parents=True)],
+    "rm of a file": [FileRm(path="/afile")],
+    "rm of a folder": [FileRm(path="/dir")],
+    "rm of a link": [FileRm(path="/tolink")],
+    "rm through a link": [FileRm(path="/tolink/file")],
+    "rm of nothing": [FileRm(path="/nothing")],
+    "rm of nothing, allowed": [FileRm(path="/nothing", allow_not_found=True)],
+    "rm of nothing deep, allowed": [FileRm(path="/no/thing", allow_not_found=True)],
+    "rm below a file": [FileRm(path="/afile/x", allow_not_found=True)],
+    "rm by a pattern": [FileRm(path="/di*", allow_wildcard=True)],
+    "rm by a pattern of a link to nothing": [FileRm(path="/d*", allow_wildcard=True)],
+    "rm by a deep pattern": [FileRm(path="/dir/*", allow_wildcard=True)],
+    "rm by two patterns": [FileRm(path="/*/s*", allow_wildcard=True)],
+    "rm by a pattern that matches nothing": [FileRm(path="/zz*", allow_wildcard=True)],
+    "rm by a pattern that matches nothing, allowed": [FileRm(path="/zz*", allow_wildcard=True, allow_not_found=True)],
+    "rm of a name like a pattern": [FileRm(path="/d*", allow_not_found=True)],
+    "rm of everything": [FileRm(path="/*", allow_wildcard=True)],
+    "a link": [FileSymlink(old_path="dir/file", new_path="/l", timestamp=_STAMP_NS)],
+    "a link to nothing": [FileSymlink(old_path="/no/where", new_path="/l", owner=ChownOptions(user=7, group=8))],
+    "a link onto a file": [FileSymlink(old_path="x", new_path="/afile")],
+    "a link in a missing folder": [FileSymlink(old_path="x", new_path="/no/l")],
+    "a link through a link": [FileSymlink(old_path="../afile", new_path="/tolink/l")],
+    "made, then removed": [MADE, FileRm(path="/made")],
+    "removed, then made": [
+        FileRm(path="/dir"),
+        FileMkdir(path="/dir", mode=0o700),
+        FileMkfile(path="/dir/n", mode=0o600),
+    ],
+    "a file where a folder was": [FileRm(path="/dir"), FileMkfile(path="/dir", mode=0o644, data=b"file")],
+    "a folder where a file was": [FileRm(path="/afile"), FileMkdir(path="/afile/x", mode=0o755, make_parents=True)],
+    "a copy of the base": [FileCopy(src="/dir", dest="/copy", dir_copy_contents=True, create_dest_path=True)],
+    "a copy into a missing folder": [FileCopy(src="/afile", dest="/no/where")],
+    "a copy of a link": [FileCopy(src="/tofile", dest="/copy")],
+    "a copy through a link": [FileCopy(src="/tofile", dest="/copy", follow_symlink=True)],
+    "a copy onto a folder": [FileCopy(src="/afile", dest="/dir/sub", create_dest_path=True)],
+    "a folder onto a file, replacing": [
+        FileCopy(src="/dir", dest="/afile", dir_copy_contents=True, always_replace_existing=True)
+    ],
+    "a file over a folder, replacing": [
+        FileCopy(src="/from", dest="/", dir_copy_contents=True, always_replace_existing=True)
+    ],
+    "a file over a folder": [FileCopy(src="/from", dest="/", dir_copy_contents=True)],
+    "a copy with a time": [
+        FileCopy(src="/dir", dest="/copy", dir_copy_contents=True, create_dest_path=True, timestamp=_STAMP_NS)
+    ],
+}
+
+
+# BuildKit fails: it asks what a link that matches leads to, and what is not there below a file is not "not found".
+ONLY_HERE = {"rm below a file", "rm by a pattern of a link to nothing", "rm of everything"}
+ONLY_THERE = {"a file of nobody we know"}  # who does not exist is root there
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_file_actions_leave_what_they_leave_there(
+    bare_llbuild: Llbuild, buildkit: str, context: Path, tmp_path: Path, name: str
+) -> None:
+    actions = ACTIONS[name]
+    origin = local("context")
+    whole = FileCopy(src="/base", dest="/", dir_copy_contents=True)
+    state = scratch().file(whole, sources=[origin])
+    for action in actions:
+        state = state.file(action, sources=[state] if isinstance(action, FileCopy) else ())
+    definition = encode_buildkit(state.marshal())
+    theirs = subprocess.run(
+        ["buildctl", "--addr", buildkit, "build", "--local", f"context={context}", "--output", "type=tar"],
+        input=definition,
+        capture_output=True,
+        check=False,
+    )
+    (tmp_path / "definition.pb").write_bytes(definition)
+    out = tmp_path / "out.tar"
+    words = ("solve", "-q", tmp_path / "definition.pb", "--local", f"context={context}", "-o", f"type=tar,dest={out}")
+    fails_there = theirs.returncode != 0
+    assert fails_there == (name in ONLY_HERE) or name not in ONLY_HERE | ONLY_THERE
+    fails_here = name in ONLY_THERE or (fails_there and name not in ONLY_HERE)
+    bare_llbuild(*words, exit_code=int(fails_here))
+    if not fails_there and not fails_here:
+        assert told(out.read_bytes()) == told(theirs.stdout)

@@ -109,6 +109,7 @@ def test_what_cannot_be_is_said_before_anybody_is_asked(here: Llbuild, arguments
 def test_what_is_no_registry_is_said(here: Llbuild) -> None:
     outcome = here("login", "-u", USER, "-p", "x", "127.0.0.1:1", exit_code=1)
     assert "error: cannot reach 127.0.0.1:1: Connection refused" in outcome.stderr
+    assert "local store" not in outcome.stderr  # which is no help to who wants to log in
     assert "warning: --password shows in the process list" in outcome.stderr
 
 

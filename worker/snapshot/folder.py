@@ -31,6 +31,7 @@ __all__ = ["FolderTree"]
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # the last: a link where a folder was asked for
 _KEPT_OPEN = 64
+_MOST_ENTRIES = 50_000  # remembered; each takes some 500 bytes
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a file swapped for a fifo must not hang the build
 
 
@@ -52,6 +53,10 @@ class FolderTree:
         except ValueError as error:
             raise SourceError(f"malformed line in .dockerignore: {error}", ref=path) from None
         self._seen: dict[str, int] = {}
+        # What folders held when they were first listed, by path, beside what says that nothing came or went since.
+        # Files are looked at again when they are opened.
+        self.listings: dict[str, tuple[tuple[int, int, int], list[Entry]]] = {}
+        self.room_for_entries = _MOST_ENTRIES
         self._leads: dict[str, bool] = {}  # excluded folders: whether something in them is included again
 
     def __del__(self) -> None:
@@ -159,13 +164,23 @@ class FolderDirectory:
         self._handle = handle
 
     def entries(self) -> list[Entry]:
+        listings = self._tree.listings
         try:
+            folder = os.fstat(self._handle)
+            state = (folder.st_ino, folder.st_mtime_ns, folder.st_ctime_ns)
+            self._tree.saw(self._path + "//", folder.st_mode)
+            known = listings.get(self._path)
+            if known is not None and known[0] == state:
+                return known[1]
             found = self._list()
         except OSError as error:
             raise _unreadable(self._path or ".", error) from None
         names = [entry.name for entry in found]
         found.sort() if all(map(str.isascii, names)) else found.sort(key=lambda entry: os.fsencode(entry.name))
         self._tree.saw(self._path + "/", hash(tuple((entry.name, entry.stat.st_mode) for entry in found)))
+        if len(found) <= self._tree.room_for_entries:
+            self._tree.room_for_entries -= len(found)
+            listings[self._path] = (state, found)
         return found
 
     def has_any(self) -> bool:
