@@ -188,6 +188,11 @@ class StargzStream(TarStream):
         if self._may_cut and self._open_bytes >= _BATCH_BYTES:
             self._cut()
 
+    def _whole(self, header: bytes, content: bytes) -> None:
+        self._append(header)
+        self._content(content)
+        self._append(padding(len(content)))
+
     def _content(self, data: bytes) -> None:
         while data:
             if not self._chunk_bytes:

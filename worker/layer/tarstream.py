@@ -40,11 +40,15 @@ class TarStream:
 
         Raises StoreError when that is not as much as the member says: the header is out by then.
         """
-        self._append(self._header(member))
+        header = self._header(member)
         remaining = member.size_bytes
+        # One more than is left, so that a file that grew shows it without a read of its own.
+        chunk = read(_CHUNK_BYTES if remaining > _CHUNK_BYTES else remaining + 1)
+        if len(chunk) == remaining:
+            self._whole(header, chunk)
+            return
+        self._append(header)
         while True:
-            # One more than is left, so that a file that grew shows it without a read of its own.
-            chunk = read(_CHUNK_BYTES if remaining > _CHUNK_BYTES else remaining + 1)
             if len(chunk) > remaining:
                 raise _changed(member, "more")
             self._content(chunk)
@@ -53,6 +57,7 @@ class TarStream:
                 break
             if not chunk:
                 raise _changed(member, f"{member.size_bytes - remaining}")
+            chunk = read(_CHUNK_BYTES if remaining > _CHUNK_BYTES else remaining + 1)
         if pad := padding(member.size_bytes):
             self._append(pad)
 
@@ -61,7 +66,17 @@ class TarStream:
         self._append(END_OF_ARCHIVE)
         self._flush()
 
+    def _whole(self, header: bytes, content: bytes) -> None:
+        """A file in one piece."""
+        pad = padding(len(content))
+        self._pieces += (header, content, pad)
+        self._pending += len(header) + len(content) + len(pad)
+        if self._pending >= _CHUNK_BYTES:
+            self._flush()
+
     def _header(self, member: Member) -> bytes:
+        if self._latest_ns is None:
+            return encode_member(member)
         mtime_ns = self._dated(member)
         return encode_member(member if mtime_ns == member.mtime_ns else member._replace(mtime_ns=mtime_ns))
 

@@ -6,12 +6,9 @@ trees must give equal bytes whatever the Python version. User and group names ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
-from .member import BLOCK_BYTES, DIRECTORY, HEADER, XATTR_PREFIX, byte_sum, padding
-
-if TYPE_CHECKING:
-    from .member import Member
+from .member import BLOCK_BYTES, DIRECTORY, FILE, HEADER, XATTR_PREFIX, Member, byte_sum, padding
 
 __all__ = ["END_OF_ARCHIVE", "encode_member"]
 
@@ -27,21 +24,33 @@ _ZERO = b"0000000"
 
 def encode_member(member: Member) -> bytes:
     """The header block(s) of a member; its content and padding follow."""
-    name = member.name + b"/" if member.kind == DIRECTORY else member.name
-    mtime = member.mtime_ns // 1_000_000_000
+    name, kind, mode, uid, gid, mtime_ns, size_bytes, link, _, xattrs = member
+    if kind == DIRECTORY:
+        name += b"/"
+    mtime = mtime_ns // 1_000_000_000
     if (
         len(name) <= _NAME_BYTES
-        and len(member.link) <= _NAME_BYTES
-        and not member.xattrs
-        and member.uid <= _SMALL_MAX
-        and member.gid <= _SMALL_MAX
-        and member.size_bytes <= _LARGE_MAX
+        and len(link) <= _NAME_BYTES
+        and not xattrs
+        and uid <= _SMALL_MAX
+        and gid <= _SMALL_MAX
+        and size_bytes <= _LARGE_MAX
         and 0 <= mtime <= _LARGE_MAX
         and name.isascii()
-        and member.link.isascii()
+        and link.isascii()
     ):
+        if kind in _TAILS and not link:  # nearly all there are
+            head = b"%b%b%011o\0%011o\0" % (name.ljust(_NAME_BYTES, b"\0"), _ids(mode, uid, gid), size_bytes, mtime)
+            tail, sum_of_tail = _TAILS[kind]
+            return b"%b%06o\0 %b" % (head, byte_sum(head) + sum_of_tail, tail)
         return _header(member, name, b"", mtime)
     return _extended(member, name, mtime)
+
+
+@lru_cache(maxsize=1000)
+def _ids(mode: int, uid: int, gid: int) -> bytes:
+    """Three fields that are the same for most members of an archive."""
+    return b"%07o\0%07o\0%07o\0" % (mode, uid, gid)
 
 
 def _header(member: Member, name: bytes, prefix: bytes, mtime: int) -> bytes:
@@ -65,6 +74,15 @@ def _header(member: Member, name: bytes, prefix: bytes, mtime: int) -> bytes:
     )
     # The modulus of byte_sum is out of reach: names here are ASCII, 355 bytes at most.
     return b"%b%06o\0 %b" % (block[:148], byte_sum(block), block[156:])
+
+
+def _tail(kind: bytes) -> tuple[bytes, int]:
+    """What follows the checksum in the header of a plain file or folder; the sum of its bytes and of eight blanks."""
+    tail = _header(Member(b"", kind, 0, 0, 0, 0), b"", b"", 0)[156:]
+    return tail, byte_sum(tail) + 8 * ord(" ")
+
+
+_TAILS = {kind: _tail(kind) for kind in (FILE, DIRECTORY)}
 
 
 def _extended(member: Member, name: bytes, mtime: int) -> bytes:
