@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / ".typing"))  # so that any interpreter with the de
 
 from llbuild.cli.state import open_state  # noqa: E402  after the line above
 from llbuild.llb import ExecOp, FileCopy, FileOp, FileStep, Mount, make_vertex  # noqa: E402
-from llbuild.worker import SILENT  # noqa: E402
+from llbuild.reporting import SILENT  # noqa: E402
 from llbuild.worker.client import NoClient  # noqa: E402
 from llbuild.worker.execop import ExecTools, run_exec_op  # noqa: E402
 from llbuild.worker.executor import CgroupSpec, ExecSpec, SandboxExecutor  # noqa: E402

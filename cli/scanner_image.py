@@ -15,8 +15,8 @@ from ..exporter.sbom import ImageFiles
 from ..image import DEFAULT_PATH, MAX_STATEMENT_BYTES
 from ..llb import Definition, Edge, ExecOp, Metadata, Mount, MountType, SourceOp, make_vertex
 from ..platforms import host_platform
+from ..reporting import SILENT
 from ..solver import Limits, solve
-from ..worker import SILENT
 
 if TYPE_CHECKING:
     from ..solver import Flights, Ref

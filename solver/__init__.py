@@ -28,7 +28,7 @@ from .history import HISTORY_SCHEMA, History
 from .plan import Plan, make_plan, unresolved_sources
 from .reporter import EventReporter
 from .store import SCHEMAS, CacheStore
-from .worker import Prober, Ref, Reporter, Worker
+from .worker import Prober, Ref, Worker
 
 if TYPE_CHECKING:
     from .buildlog import BuildLog, LogChunk, StepLog
@@ -81,7 +81,6 @@ __all__ = [
     "ProcessUsage",
     "Reason",
     "Ref",
-    "Reporter",
     "Slots",
     "Step",
     "StepLog",

@@ -18,13 +18,13 @@ import anyio
 from ..blocking import run_blocking
 from ..errors import BuildError, LlbuildError, VertexError, raise_first
 from ..llb import ExecOp, SourceOp
+from ..reporting import SILENT
 from ..values import frozen
 from .entitlements import check_entitlements
 from .flights import Flights
 from .ledger import open_ledger
 from .performer import Performer
 from .plan import make_plan, unresolved_sources
-from .reporter import SILENT
 from .retry import RETRY_DELAYS_S, retrying
 from .schedule import Resource, Schedule, Task
 
@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 
     from ..digest import Digest
     from ..llb import Definition, Edge, Vertex
+    from ..reporting import Reporter
     from .events import Emit
     from .keys import Key
     from .plan import Plan
     from .slots import Slots
     from .store import CacheStore
-    from .worker import Ref, Reporter, Worker
+    from .worker import Ref, Worker
 
     Watch: TypeAlias = Callable[[SourceOp], AbstractContextManager[Reporter]]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..digest import Digest
     from .events import Emit
 
-__all__ = ["SILENT", "EventReporter"]
+__all__ = ["EventReporter"]
 
 
 @frozen(kw_only=False)
@@ -31,14 +31,3 @@ class EventReporter:
     def usage(self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int) -> None:
         took = (user_s, system_s, max_rss_bytes, read_bytes, written_bytes)
         self.emit(VertexUsage(self.vertex, *took, time.time()))
-
-
-class _Silent:
-    def log(self, stream: int, data: bytes) -> None: ...
-    def progress(self, what: str, current: int, total: int) -> None: ...
-    def usage(
-        self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int
-    ) -> None: ...
-
-
-SILENT = _Silent()  # a `Reporter` for work that nobody watches

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from ..llb import Definition, LinuxResources, Output, Vertex
     from ..platforms import Platform
-    from .worker import Ref, Reporter
+    from ..reporting import Reporter
+    from .worker import Ref
 
 __all__ = ["GraphText", "MemoryWorker", "parse_graph"]
 

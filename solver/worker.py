@@ -21,26 +21,11 @@ if TYPE_CHECKING:
     from ..digest import Digest
     from ..llb import FileCopy, LinuxResources, SourceOp, Vertex
     from ..platforms import Platform
+    from ..reporting import Reporter
 
-__all__ = ["Prober", "Ref", "Reporter", "Worker"]
+__all__ = ["Prober", "Ref", "Worker"]
 
 Ref: TypeAlias = "tuple[str, ...]"  # layer names, bottom first; () is an empty filesystem
-
-
-class Reporter(Protocol):
-    """How a worker talks while it performs one vertex."""
-
-    def log(self, stream: int, data: bytes) -> None:
-        """Output of the vertex's process: 1 is stdout, 2 stderr."""
-        ...
-
-    def progress(self, what: str, current: int, total: int) -> None:
-        """How far a transfer or a phase is, in bytes; total 0 for unknown."""
-        ...
-
-    def usage(self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int) -> None:
-        """What the vertex's process took, when it has ended; bytes are those that went to and from disks."""
-        ...
 
 
 class Prober(Protocol):

@@ -30,6 +30,7 @@ LEAVES = {
     "platforms",
     "plugins",
     "regexes",
+    "reporting",
     "span",
     "values",
 }

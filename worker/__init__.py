@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .prober import Prober as Prober
     from .records import SCHEMA as SCHEMA
     from .records import LayerRecords as LayerRecords
-    from .reporter import SILENT as SILENT
     from .stacks import Stacks as Stacks
     from .stacks import note_image_layers as note_image_layers
     from .support import unsupported as unsupported
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from .worker import LocalWorker as LocalWorker
 
 _HOME = {
-    "SILENT": "reporter",
     "CACHE_MOUNT": "uses",
     "CacheMounts": "cache_mounts",
     "CacheHolds": "cacheholds",
@@ -84,7 +82,6 @@ _HOME = {
 }
 __all__ = [
     "SCHEMA",
-    "SILENT",
     "USES_SCHEMA",
     "CacheHolds",
     "CacheMounts",

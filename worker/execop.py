@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..llb import Mount, Vertex
+    from ..reporting import Reporter
     from .cacheholds import CacheHolds, CacheUse
     from .client import Client
     from .execsecrets import ExecSecrets
     from .executor import Executor, ExitStatus, ExtraMount
-    from .reporter import Reporter
     from .snapshot import LayerStore
     from .snapshotter import Snapshotter, View
 

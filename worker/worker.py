@@ -8,6 +8,7 @@ from ..blocking import run_blocking
 from ..errors import LlbuildError, SourceError
 from ..llb import BuildOp, DiffOp, ExecOp, FileCopy, FileOp, FileStep, MergeOp, MountType, PassthroughOp, SourceOp
 from ..platforms import host_platform
+from ..reporting import SILENT, Reporter
 from ..values import replace
 from .cache_mounts import CacheMounts, cache_ids
 from .client import NoClient
@@ -17,7 +18,6 @@ from .fileop import run_file_op
 from .filepack import plan_file_op
 from .prober import REMOTE_SCHEMES, Prober, image_key, layer_limit
 from .records import LayerRecord, now
-from .reporter import SILENT, Reporter
 from .selected import takes_all
 from .snapshot import MergedTree, Snapshot, read_contents
 from .snapshotter import OverlaySnapshotter

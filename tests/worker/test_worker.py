@@ -29,6 +29,7 @@ from llbuild.llb import (
     scratch,
 )
 from llbuild.platforms import Platform
+from llbuild.reporting import SILENT
 from llbuild.solver import SCHEMAS, CacheStore, Event, VertexCached, VertexLog, VertexStarted, VertexUsage, solve
 from llbuild.worker import (
     SCHEMA,
@@ -67,7 +68,7 @@ class Bench:
         assert definition.root is not None
         self.events = []
         refs = await solve([definition], self.worker, self.store, self.events.append)
-        tree = await self.worker.tree(refs[definition.root], _Quiet())
+        tree = await self.worker.tree(refs[definition.root], SILENT)
         return await run_blocking(_read, tree, path)
 
     @property
@@ -77,14 +78,6 @@ class Bench:
     @property
     def said(self) -> bytes:
         return b"".join(event.data for event in self.events if isinstance(event, VertexLog))
-
-
-class _Quiet:
-    def log(self, stream: int, data: bytes) -> None: ...
-    def progress(self, what: str, current: int, total: int) -> None: ...
-    def usage(
-        self, user_s: float, system_s: float, max_rss_bytes: int, read_bytes: int, written_bytes: int
-    ) -> None: ...
 
 
 def _read(tree, path: str) -> dict[str, str]:  # type: ignore[no-untyped-def]
