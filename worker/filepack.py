@@ -48,6 +48,6 @@ def plan_file_op(
     source = tree(step.secondary_input) if step.secondary_input >= 0 else store.tree(())
     try:
         plan_copy(step.action, source, layer, find_owner(step.action.owner, tree))
-    except NotPlanned:
+    except (NotPlanned, OSError):  # making the folder will say what is wrong
         return None
     return base, layer

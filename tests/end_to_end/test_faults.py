@@ -275,19 +275,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.needs_root
 @pytest.mark.parametrize(
-    "step",
+    ("step", "mib"),
     [
-        "COPY big /big\n",
-        "COPY big /big\nRUN cat /big /big > /both\n",
-        "RUN dd if=/dev/urandom of=/big bs=1M count=40\n",
+        ("COPY big /big\n", 30),  # packed at once: it takes its room once
+        ("COPY big /big\nRUN cat /big /big > /both\n", 15),
+        ("RUN dd if=/dev/urandom of=/big bs=1M count=40\n", 1),
     ],
+    ids=["packing", "the second step", "in a step"],
 )
 def test_a_full_disk_is_said_and_nothing_is_lost(
-    llbuild: Llbuild, context: Callable[..., Path], small_disk: Path, busybox_rootfs: Path, step: str
+    llbuild: Llbuild, context: Callable[..., Path], small_disk: Path, busybox_rootfs: Path, step: str, mib: int
 ) -> None:
     llbuild.root = small_disk / "state"
     llbuild("import", busybox_rootfs, "busybox")
-    folder = context(f"FROM busybox\n{step}", big=random.Random(1).randbytes(15 << 20))
+    folder = context(f"FROM busybox\n{step}", big=random.Random(1).randbytes(mib << 20))
     failed = llbuild("build", "--progress=plain", "-t", "x", folder, exit_code=1)
     assert "No space left on device" in failed.stderr
     assert "Traceback" not in failed.stderr

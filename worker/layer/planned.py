@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ...errors import StoreError
 from ..idmap import id_map, in_user_namespace
 from ..snapshot import CopyPlan, changed, own_xattrs
 from . import member as kinds
@@ -21,7 +20,7 @@ from .blobwriter import BlobWriter
 from .compression import Compression
 from .member import Member
 from .pack import finish_layer
-from .tarstream import TarStream
+from .tarstream import FileChangedError, TarStream
 from .treewalk import WHITEOUT_PREFIX
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class _File:
             member = Member(name, kinds.FILE, self._mode, uid, gid, self._mtime_ns, size, xattrs=encoded)
             packing.tar.add_file(member, partial(os.read, source))
             now = os.fstat(source)
-        except StoreError:
+        except FileChangedError:
             raise changed(os.fsdecode(name)) from None
         finally:
             os.close(source)
@@ -208,11 +207,18 @@ class PlannedLayer:
         self._put(path, planned, owner)
 
     def pack(self, sink: Sink, compression: Compression = Compression.GZIP) -> PackedLayer:
-        """Write the layer as a blob, reading the files now. Raises SourceError for one that is another by now."""
+        """Write the layer as a blob, reading the files now.
+
+        Raises SourceError for one that is another by now, NotPlanned where it takes a folder after all.
+        """
         with BlobWriter(sink, compression) as blob, _Packing(TarStream(blob.write), self._any_xattrs) as packing:
             # As folders are walked: a folder, what is in it, then what is beside it.
-            for path in sorted(self._members, key=lambda path: path.replace("/", "\0")):
-                self._members[path].write(os.fsencode(path), packing)
+            order = sorted(self._members, key=lambda path: path.replace("/", "\0"))
+            try:
+                for path in order:
+                    self._members[path].write(os.fsencode(path), packing)
+            except OSError as error:  # in reading a file: making the folder will say what is wrong
+                raise NotPlanned from error
             packing.tar.end()
             return finish_layer(blob, compression)
 

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
     from .member import Member
 
-__all__ = ["TarStream"]
+__all__ = ["FileChangedError", "TarStream"]
 
 _CHUNK_BYTES = 1 << 20
+
+
+class FileChangedError(StoreError):
+    """A file was longer or shorter than its header says, which is out by then."""
 
 
 class TarStream:
@@ -38,7 +42,7 @@ class TarStream:
     def add_file(self, member: Member, read: Callable[[int], bytes]) -> None:
         """A file; `read(n)` gives its next bytes, at most n, and b"" at its end.
 
-        Raises StoreError when that is not as much as the member says: the header is out by then.
+        Raises FileChangedError when that is not as much as the member says.
         """
         header = self._header(member)
         remaining = member.size_bytes
@@ -100,7 +104,7 @@ class TarStream:
         self._pending = 0
 
 
-def _changed(member: Member, found: str) -> StoreError:
-    return StoreError(
+def _changed(member: Member, found: str) -> FileChangedError:
+    return FileChangedError(
         f"{fsdecode(member.name)} changed while it was read: expected {member.size_bytes} bytes, found {found}"
     )
