@@ -118,9 +118,8 @@ def test_a_build_of_two_steps_that_comes_later_is_not_starved_by_one_of_forty(
             process.communicate()
     order = started()
     assert (order.count("l"), order.count("s")) == (40, 2)
-    assert (
-        order.rindex("s") < 8
-    )  # one after the other gets a slot; steps that start together may be written as they like
+    # Of 42. The builds take turns; steps that start together write in any order, and a busy machine starts some late.
+    assert order.rindex("s") < 16
 
 
 def _wait_until(holds: Callable[[], bool]) -> None:
