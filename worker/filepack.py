@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ..llb import FileCopy
 from .fileop_copy import plan_copy
 from .fileop_owner import find_owner
-from .owners import remembering
 from .snapshot import FolderTree, Snapshot
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def plan_file_op(
 
     Raises LlbuildError, as the op would.
     """
-    if len(op.steps) != 1 or remembering() or os.geteuid() != 0:  # owners could not be set
+    if len(op.steps) != 1 or os.geteuid() != 0:  # owners could not be set
         return None
     step = op.steps[0]
     base = inputs[step.input] if step.input >= 0 else Snapshot()

@@ -8,8 +8,8 @@ import pytest
 from llbuild.tests.ordinary import run_tests
 
 FILES = (
-    *("bind_mounts", "builds", "cache_mounts", "cleaning", "hostile_run", "layers", "metadata", "reproducible"),
-    *("secrets", "sharing", "squash", "step_options"),
+    *("bind_mounts", "builds", "cache_mounts", "cleaning", "hostile_run", "last_copies", "layers"),
+    *("metadata", "reproducible", "secrets", "sharing", "squash", "step_options"),
 )
 
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..idmap import id_map, in_user_namespace
+from ..owners import remembering
 from ..snapshot import CopyPlan, changed, own_xattrs
 from . import member as kinds
 from .blobwriter import BlobWriter
@@ -136,7 +137,7 @@ class PlannedLayer:
         self._members: dict[str, _Folder | _Link | _File] = {}
         self._now_ns = time.time_ns()
         # Owners and attributes that a folder cannot have here would be lost as soon as the layer is unpacked.
-        self._ids = [id_map(kind) for kind in ("uid", "gid")]
+        self._ids = None if remembering() else [id_map(kind) for kind in ("uid", "gid")]
         self._any_xattrs = not in_user_namespace()
         self._fitting: set[Owner] = set()  # owners that can be had
         self._alone: set[str] = set()  # folders of this layer with nothing below
@@ -241,7 +242,7 @@ class PlannedLayer:
         folder.xattrs = xattrs
 
     def _check(self, owner: Owner) -> None:
-        for number, ranges in zip(owner, self._ids, strict=True):
+        for number, ranges in zip(owner, self._ids or (), strict=False):
             if not any(inside <= number < inside + count for inside, _, count in ranges):
                 raise NotPlanned
         self._fitting.add(owner)
