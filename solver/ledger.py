@@ -73,7 +73,10 @@ class Ledger:
 
     def note(self, entry: Entry) -> None:
         """Have it written down; returns at once."""
-        self._send.send_nowait(entry)
+        try:
+            self._send.send_nowait(entry)
+        except anyio.BrokenResourceError:  # writing has failed, and is what ends the build
+            self.flights.release(entry.claim)
 
     def close(self) -> None:
         """Nothing more will come: `write` ends when it has caught up."""

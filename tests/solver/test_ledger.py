@@ -118,6 +118,23 @@ async def test_a_store_that_cannot_be_written_ends_the_build_and_frees_the_claim
     assert await claimable(flights, 1)
 
 
+async def test_what_ends_after_that_frees_its_claim_and_hides_nothing(
+    store: CacheStore, flights: Flights, database: Database
+) -> None:
+    """A step that was under way when the disk was full ends as well or as badly as it would have."""
+    await run_blocking(database.execute, "PRAGMA query_only = 1")
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with open_ledger(store, flights) as ledger:
+            first, second, third = [await performed(ledger, number, failed=number == 3) for number in (1, 2, 3)]
+            ledger.note(first)
+            with anyio.CancelScope(shield=True), anyio.fail_after(60):
+                assert await claimable(flights, 1)  # given back once writing has failed
+                ledger.note(second)
+                ledger.note(third)
+    assert [type(error) for error in caught.value.exceptions] == [StoreError]
+    assert all([await claimable(flights, number) for number in (2, 3)])
+
+
 async def test_what_comes_within_a_moment_is_one_transaction(
     store: CacheStore, flights: Flights, database: Database
 ) -> None:
