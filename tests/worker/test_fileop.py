@@ -10,7 +10,7 @@ from llbuild.errors import LlbuildError, SourceError
 from llbuild.llb import ChownOptions, FileCopy, FileMkfile, FileOp, FileRm, FileStep, NamedUser
 from llbuild.tests.worker.snapshot.trees import IS_ROOT, OLD_S, Bench, changes, copying, show
 from llbuild.worker.fileop import run_file_op
-from llbuild.worker.snapshot import FolderTree, MergedTree, Snapshot, read_contents
+from llbuild.worker.snapshot import FolderTree, MergedTree, Snapshot, read_contents, remove_tree
 
 CONTEXT = {
     "a.txt": "a",
@@ -466,3 +466,19 @@ def test_what_is_copied_is_what_the_digest_is_over(bench: Bench) -> None:
     if IS_ROOT:
         assert read_contents(context, [copying("/d", "/")]) == read_contents(bench.tree(result), [copying("/d", "/")])
     assert show(FolderTree(f"{bench.folder}/context1")) == bench.show(result)
+
+
+def test_a_copy_into_a_folder_deeper_than_pythons_stack(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    active = bench.store.begin()
+    deep = "/".join("d" * 1200)
+    place = active.fs
+    for name in deep.split("/"):
+        place += "/" + name
+        os.mkdir(place)
+    base = Snapshot((bench.store.commit(active),))
+    try:
+        made = bench.run(base, copying("/a.txt", f"/{deep}/"), source=bench.context(CONTEXT))
+        assert bench.tree(made).stat(f"{deep}/a.txt") is not None
+    finally:
+        remove_tree(str(tmp_path / "state"))  # pytest's way is recursive

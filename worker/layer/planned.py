@@ -158,10 +158,20 @@ class PlannedLayer:
         if path in self._members:
             self._folder(path)
             return False
-        above = path.rpartition("/")[0]
-        if above and above not in self._members:
-            self.make_folder(above)
-        below = None if above in self._alone else self._base.stat(path)
+        self._open_folder(path.rpartition("/")[0])
+        return self._make_folder(path, mode, owner)
+
+    def _open_folder(self, path: str) -> None:
+        """See that the folder is planned, and all above it. A loop: a path may have more of them than Python frames."""
+        missing = []
+        while path and path not in self._members:
+            missing.append(path)
+            path = path.rpartition("/")[0]
+        for folder in reversed(missing):
+            self._make_folder(folder, 0o755, (0, 0))
+
+    def _make_folder(self, path: str, mode: int, owner: Owner) -> bool:
+        below = None if path.rpartition("/")[0] in self._alone else self._base.stat(path)
         if below is None:
             self._put(path, _Folder(_NEW_FOLDER, owner, mode, self._now_ns), owner)
             self._alone.add(path)
@@ -198,8 +208,8 @@ class PlannedLayer:
     def add(self, path: str, planned: _Link | _File, owner: Owner) -> None:
         """Put something that is no folder at the path."""
         above = path.rpartition("/")[0]
-        if above and above not in self._members:
-            self.make_folder(above)
+        if above not in self._members:
+            self._open_folder(above)
         there = self._members.get(path)
         if there is not None or above not in self._alone:
             below = self._base.stat(path) if there is None else there.found
