@@ -50,9 +50,9 @@ def frozen(cls: Any = None, /, *, kw_only: bool = True) -> Any:
 
 def value_fields(cls: type[Any]) -> tuple[ValueField, ...]:
     """The fields of a value class, in order: inherited ones first."""
-    made = _value_class(cls)
-    fields: tuple[ValueField, ...] | None = made.__value_fields__
+    fields: tuple[ValueField, ...] | None = cls.__value_fields__
     if fields is None:
+        made = _value_class(cls)
         defaults, annotations = made.__value_defaults__, made.__annotations__
         own = (ValueField(name, defaults.get(name, MISSING), annotations[name]) for name in made.__slots__)
         fields = made.__value_fields__ = (*_inherited(made), *own)
@@ -88,7 +88,7 @@ def _make(cls: type[Any], *, kw_only: bool) -> type[Any]:
     body["__setattr__"] = _refuse
     body["__delattr__"] = _refuse
     body.setdefault("__repr__", _repr)
-    body["__init__"] = _first_init if kw_only else _first_init_by_place
+    body["__init__"] = _first_init
     body.setdefault("__eq__", _first_eq)
     if body.get("__hash__") is None:
         body["__hash__"] = _first_hash
@@ -108,13 +108,7 @@ def _value_class(cls: type[Any]) -> Any:
 
 def _first_init(self: Any, *args: Any, **given: Any) -> None:
     cls = _value_class(type(self))
-    cls.__init__ = _initialiser(cls, value_fields(cls), positional=False)
-    cls.__init__(self, *args, **given)
-
-
-def _first_init_by_place(self: Any, *args: Any, **given: Any) -> None:
-    cls = _value_class(type(self))
-    cls.__init__ = _initialiser(cls, value_fields(cls), positional=True)
+    cls.__init__ = _initialiser(cls, value_fields(cls), positional=bool(cls.__match_args__))
     cls.__init__(self, *args, **given)
 
 

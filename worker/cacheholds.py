@@ -24,7 +24,7 @@ from ..bytelocks import READ, WRITE, lock_byte, open_lock_file, place_of
 from ..errors import LlbuildError, StoreError
 from ..llb import CacheSharing, FileCopy
 from ..values import frozen
-from .snapshot import CopySettings, LayerWriter, MergedTree, Picked, copy_picked, resolve
+from .snapshot import Copying, CopySettings, LayerWriter, MergedTree, Picked, resolve
 from .uses import CACHE_MOUNT
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class CacheHolds:
             )
         writer = LayerWriter(MergedTree([], userxattr=self._layers.userxattr), folder, userxattr=self._layers.userxattr)
         settings = CopySettings(copy=FileCopy(src=place, dest="first"))
-        copy_picked(first.tree, Picked(place, "", found), writer, "first", settings)
+        Copying(first.tree, writer, settings).add_picked(Picked(place, "", found), "first")
         writer.finish()
 
     def _open_locks(self) -> int:

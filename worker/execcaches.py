@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..llb import CacheOptions, MountType
 from .cache_mounts import cache_ids, mount_id
 from .cacheholds import CacheUse, FirstContents, cache_name
-from .snapshot import MergedTree, resolve
+from .snapshot import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,8 +43,7 @@ def cache_uses(
         name = mount_id(mount)
         first, described = None, ""
         if mount.input >= 0:
-            folders = layers.folders(inputs[mount.input].layers)
-            first = FirstContents(tree=MergedTree(folders, userxattr=layers.userxattr), path=mount.selector or "/")
+            first = FirstContents(tree=layers.tree(inputs[mount.input].layers), path=mount.selector or "/")
             described = _empty_folder(first) or f"{contents[number]} {mount.selector}"
         uses[number] = CacheUse(name=cache_name(name, described), id=name, sharing=options.sharing, first=first)
     return uses

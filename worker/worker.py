@@ -158,7 +158,7 @@ class LocalWorker(Prober):
 
     async def tree(self, ref: Ref, reporter: Reporter) -> MergedTree:
         """The files of a result, for reading."""
-        return self._merged_tree(await self._unpacked(ref, reporter))
+        return self.layers.tree((await self._unpacked(ref, reporter)).layers)
 
     async def _source(self, vertex: Vertex, op: SourceOp, reporter: Reporter) -> Ref:
         if op.scheme == "local":
@@ -260,10 +260,7 @@ class LocalWorker(Prober):
 
     async def _tree(self, ref: Ref, reporter: Reporter) -> MergedTree | FolderTree:
         tree = self._local_tree(ref)
-        return self._merged_tree(await self._unpacked(ref, reporter)) if tree is None else tree
-
-    def _merged_tree(self, snapshot: Snapshot) -> MergedTree:
-        return self.layers.tree(snapshot.layers)
+        return self.layers.tree((await self._unpacked(ref, reporter)).layers) if tree is None else tree
 
 
 def _mode(op: SourceOp) -> str:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from .transfer import CopySettings as CopySettings
     from .transfer import CopyTarget as CopyTarget
     from .transfer import changed as changed
-    from .transfer import copy_picked as copy_picked
     from .tree import Directory as Directory
     from .tree import Tree as Tree
     from .tree import resolve as resolve
@@ -61,7 +60,6 @@ _HOME = {
     "belongs": "xattrs",
     "changed": "transfer",
     "copy_bytes": "bytecopy",
-    "copy_picked": "transfer",
     "copy_tree": "difference",
     "own_xattrs": "xattrs",
     "pick": "selection",
@@ -94,7 +92,6 @@ __all__ = [
     "belongs",
     "changed",
     "copy_bytes",
-    "copy_picked",
     "copy_tree",
     "own_xattrs",
     "pick",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 from ...errors import LlbuildError, SourceError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .tree import Directory
     from .writer import LayerWriter, Owner
 
-__all__ = ["CopyPlan", "CopySettings", "CopyTarget", "Copying", "changed", "copy_picked"]
+__all__ = ["CopyPlan", "CopySettings", "CopyTarget", "Copying", "changed"]
 
 
 class CopyTarget(Tree, Protocol):
@@ -57,16 +58,7 @@ class CopySettings:
         self.mode = mode
 
 
-def copy_picked(tree: Tree, picked: Picked, writer: LayerWriter, dest: str, settings: CopySettings) -> None:
-    """Copy a picked source to `dest`, a path of the layer: a file becomes it, a folder's contents go into it.
-
-    A folder that is there keeps its metadata but for the time; folders inside it get those of the source.
-    Raises LlbuildError, SourceError.
-    """
-    Copying(tree, writer, settings).add_picked(picked, dest)
-
-
-class CopyPlan:
+class CopyPlan(ABC):
     """One source of a copy, and what of it goes where. How it gets there is a subclass's to say."""
 
     def __init__(self, tree: Tree, target: CopyTarget, settings: CopySettings) -> None:
@@ -79,7 +71,11 @@ class CopyPlan:
         self._replace = settings.copy.always_replace_existing
 
     def add_picked(self, picked: Picked, dest: str) -> None:
-        """See `copy_picked`."""
+        """Copy a picked source to `dest`, a path of the layer: a file becomes it, a folder's contents go into it.
+
+        A folder that is there keeps its metadata but for the time; folders inside it get those of the source.
+        Raises LlbuildError, SourceError.
+        """
         if not stat.S_ISDIR(picked.stat.st_mode):
             parent, _, name = picked.path.rpartition("/")
             with self._tree.directory(parent) as folder:
@@ -116,13 +112,13 @@ class CopyPlan:
             raise LlbuildError(f"cannot copy a folder onto /{path}: it is not a folder")
         self._target.remove(path)
 
+    @abstractmethod
     def add(self, folder: Directory, path: str, name: str, found: os.stat_result, target: str) -> None:
         """Copy something that is no folder: `name` in `folder`, at `path` of the tree."""
-        raise NotImplementedError
 
+    @abstractmethod
     def dress(self, folder: Directory, name: str, found: os.stat_result, target: str) -> None:
         """Give a folder the metadata of its source."""
-        raise NotImplementedError
 
     def times(self, found: os.stat_result) -> tuple[int, int]:
         return (self._stamp, self._stamp) if self._stamp >= 0 else (found.st_atime_ns, found.st_mtime_ns)
