@@ -78,7 +78,7 @@ def import_rootfs(source: str, name: Reference, platform: Platform, store: Conte
     with store.ingest(verify=False) as blob:
         packed = pack_tree(Path("/dev/stdin" if source == "-" else source), blob.write, Compression.GZIP)
         blob.commit(packed.digest)
-    descriptor = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+    descriptor = packed.blob
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def image(created: str) -> AssembledImage:

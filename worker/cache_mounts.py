@@ -130,7 +130,7 @@ class CacheMounts:
             packed = pack_layer(str(folder), ingest.write, form.compression, form.level, overlay=False)
             ingest.commit(packed.digest)
         found = meant(folder.stat(), recall(str(folder)) if remembering() else None)
-        blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+        blob = packed.blob
         described = CacheMount(
             id=mount, blob=packed.digest, mode=found.st_mode & 0o7777, uid=found.st_uid, gid=found.st_gid
         )

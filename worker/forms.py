@@ -188,7 +188,7 @@ class LayerForms:
 
         what: before the form's name, for what is not the layer as it is.
         """
-        blob, tar, toc = _blob_of(packed), _tar_of(packed), _toc_of(packed)
+        blob, tar, toc = packed.blob, _tar_of(packed), _toc_of(packed)
         self._records.put_form(layer, f"{what}{form.tar}", tar, "")
         if toc is not None:
             self._records.put_form(layer, f"{what}{form.toc}", toc, "")
@@ -206,7 +206,7 @@ class LayerForms:
             ingest.commit(packed.digest)
         if form.is_another:
             return self._remember(record.id, form, packed, record.created)
-        blob = _blob_of(packed)
+        blob = packed.blob
         stamp = self._content.stamp(blob)
         if record.blob is None and form == _PLAIN:
             known = replace(record, diff_id=packed.diff_id, unpacked_bytes=packed.unpacked_bytes)
@@ -228,10 +228,6 @@ class LayerForms:
 
 
 _PLAIN = LayerForm()  # how layers are packed for images
-
-
-def _blob_of(packed: PackedLayer) -> Descriptor:
-    return Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
 
 
 def _tar_of(packed: PackedLayer) -> Descriptor:

@@ -251,7 +251,7 @@ class Stacks:
         with self._content.ingest() as ingest:
             packed = pack_layer(self._layers.folder(LayerId(record.id)), ingest.write, Compression.GZIP)
             ingest.commit(packed.digest)
-        blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+        blob = packed.blob
         stamp = self._content.stamp(blob)
         self._records.put(
             replace(record, diff_id=packed.diff_id, blob=blob, unpacked_bytes=packed.unpacked_bytes, stamp=stamp)
@@ -271,7 +271,7 @@ class Stacks:
             except NotPlanned:
                 return None
             ingest.commit(packed.digest)
-        blob = Descriptor(media_type=packed.media_type, digest=packed.digest, size_bytes=packed.size_bytes)
+        blob = packed.blob
         name = image_layer_id(packed.diff_id)
         with self._records.transaction():
             known = self._records.get([name]).get(name) or LayerRecord(id=name, created="")

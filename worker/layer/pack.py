@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...digest import sha256_digest
+from ...image import Descriptor
 from ...values import frozen
 from .blobwriter import BlobWriter
 from .compression import Compression
@@ -39,6 +40,11 @@ class PackedLayer:
     media_type: str
     toc_digest: Digest | None = None
     toc_bytes: int = 0
+
+    @property
+    def blob(self) -> Descriptor:
+        """The blob, as a manifest names it."""
+        return Descriptor(media_type=self.media_type, digest=self.digest, size_bytes=self.size_bytes)
 
 
 def pack_layer(
