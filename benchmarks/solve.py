@@ -7,6 +7,7 @@ exponent of a power law through the measurements (1.0: linear).
 
 from __future__ import annotations
 
+import gc
 import math
 import resource
 import sys
@@ -34,6 +35,7 @@ _CHAINS = 50
 
 
 def main() -> None:
+    gc.set_threshold(100_000)  # as the program has it
     sizes = [int(word) for word in sys.argv[1:]] or [1_250, 2_500, 5_000, 10_000]
     print("vertices     first     again  peak memory")
     first, again = [], []

@@ -18,7 +18,7 @@ from ..llb.codec import pack, unpack
 from ..values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping, Sequence
 
     from ..database import Database
 
@@ -83,33 +83,28 @@ class Derivations:
         self._kept = kept
         self._kept_listing_bytes = kept_listing_bytes
 
-    def record(self, derivation: Derivation, listings: Iterable[tuple[Digest, bytes]] = ()) -> None:
-        """Add one, with the listings behind its files (empty ones are not kept). Raises StoreError."""
-        inputs = [[item.kind, item.name, item.value, item.path] for item in derivation.inputs]
-        parts = pack([derivation.op, derivation.platform, inputs, derivation.resolved, derivation.ignored])
+    def record(self, derivations: Sequence[Derivation], listings: Mapping[Digest, bytes] | None = None) -> None:
+        """Add them, with the listings behind their files (empty ones are not kept). Raises StoreError."""
+        if not derivations:
+            return
         with self._database.transaction():
-            number = self._database.execute(
-                "INSERT INTO derivations (vertex, name, created, done, parts) VALUES (?, ?, ?, ?, ?)",
-                (
-                    bytes.fromhex(derivation.vertex.hex),
-                    storable(derivation.name),
-                    derivation.created,
-                    derivation.done,
-                    parts,
-                ),
+            ((last,),) = self._database.query("SELECT coalesce(max(id), 0) FROM derivations")
+            self._database.insert(
+                "INSERT INTO derivations (vertex, name, created, done, parts) VALUES",
+                [_row(derivation) for derivation in derivations],
             )
-            for digest, listing in listings:
+            for digest, listing in (listings or {}).items():
                 if listing:
-                    self._keep(digest, listing, derivation.created)
-            if number % _FORGET_EVERY == 0:
-                self._forget(number - self._kept)
+                    self._keep(digest, listing, derivations[-1].created)
+            if (last + len(derivations)) // _FORGET_EVERY > last // _FORGET_EVERY:
+                self._forget(last + len(derivations) - self._kept)
 
     def of_vertex(self, vertex: Digest, before: float) -> Derivation | None:
         """The newest of this vertex from before that moment."""
         found = self._read(
             "SELECT vertex, name, created, done, parts FROM derivations WHERE vertex = ? AND created < ?"
             " ORDER BY id DESC LIMIT 1",
-            (bytes.fromhex(vertex.hex), before),
+            (_raw(vertex), before),
         )
         return found[0] if found else None
 
@@ -170,6 +165,12 @@ class Derivations:
 
 def _raw(digest: str) -> bytes:
     return bytes.fromhex(digest.partition(":")[2])
+
+
+def _row(derivation: Derivation) -> tuple[bytes, str, float, bool, bytes]:
+    inputs = [[item.kind, item.name, item.value, item.path] for item in derivation.inputs]
+    parts = pack([derivation.op, derivation.platform, inputs, derivation.resolved, derivation.ignored])
+    return (_raw(derivation.vertex), storable(derivation.name), derivation.created, derivation.done, parts)
 
 
 def _read(row: tuple[bytes, str, float, int, bytes]) -> Derivation:

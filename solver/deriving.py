@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ..llb import ExecOp, FileOp
 from ..llb.codec import encode_value
 from .derivations import Derivation, Input
-from .keys import selections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,13 +30,14 @@ def derive(
     contents: what is read of inputs by content, by (vertex, input index).
     """
     graph = plan.graph
-    paths = _paths(vertex)
+    reads = plan.reads.get(vertex.digest, {})
     inputs = []
     for index, edge in enumerate(vertex.inputs):
         name = graph.name(edge.vertex)
         read = contents.get((vertex.digest, index))
         if read is not None:
-            inputs.append(Input(kind="files", name=name, value=read[0], path=paths.get(index, "")))
+            path = " ".join(copy.src for copy in reads.get(index, ()))  # as its author wrote it
+            inputs.append(Input(kind="files", name=name, value=read[0], path=path))
         elif edge.vertex in plan.sources:
             inputs.append(Input(kind="source", name=name, value=plan.sources[edge.vertex]))
         else:
@@ -53,10 +52,3 @@ def derive(
         resolved=plan.sources.get(vertex.digest, ""),
         ignored=vertex.digest in plan.ignoring,
     )
-
-
-def _paths(vertex: Vertex) -> dict[int, str]:
-    """What an op reads of each input by content, as its author wrote it."""
-    if isinstance(vertex.op, FileOp | ExecOp):
-        return {index: " ".join(copy.src for copy in copies) for index, copies in selections(vertex).items()}
-    return {}

@@ -10,10 +10,10 @@ import os
 import time
 from contextlib import nullcontext
 from functools import partial
-from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from ..blocking import run_blocking
 from ..errors import BuildError, LlbuildError, VertexError, raise_first
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import TypeAlias
-
-    from anyio.abc import TaskGroup
-    from anyio.streams.memory import MemoryObjectSendStream
 
     from ..digest import Digest
     from ..llb import Definition, Edge, Vertex
@@ -169,47 +166,32 @@ def _look_back(plan: Plan, store: CacheStore) -> tuple[dict[Key, float], bool]:
     return durations, store.version() == plan.store_version
 
 
-class _Ended(NamedTuple):
-    digest: Digest
-    failure: VertexError | None
-
-
 async def _run(schedule: Schedule, performer: Performer, *, keep_going: bool) -> list[VertexError]:
     """Everything the schedule holds. Returns what failed; without `keep_going` the first failure is raised."""
     failures: list[VertexError] = []
-    send, receive = anyio.create_memory_object_stream[_Ended](inf)
-    async with send, receive, anyio.create_task_group() as group:
-        _begin(group, schedule.start(), performer, send, keep_going)
-        while not schedule.finished:
-            digest, failure = await receive.receive()
-            if failure is None:
-                ready = schedule.finish(digest)
-            else:
+
+    async def perform(digest: Digest) -> None:
+        """A vertex, and then the first one that starts because it has ended: a chain needs one task."""
+        ready = [digest]
+        while ready:
+            digest, *others = ready
+            for other in others:
+                group.start_soon(perform, other)
+            try:
+                await performer.perform(digest)
+            except VertexError as failure:
+                if not keep_going:
+                    raise
                 failures.append(failure)
                 ready = schedule.fail(digest)
-            _begin(group, ready, performer, send, keep_going)
+            else:
+                ready = schedule.finish(digest)
+            await checkpoint()  # nothing begins once all was cancelled, and whoever waits has a turn
+
+    async with anyio.create_task_group() as group:
+        for digest in schedule.start():
+            group.start_soon(perform, digest)
     return failures
-
-
-def _begin(
-    group: TaskGroup,
-    ready: Sequence[Digest],
-    performer: Performer,
-    ended: MemoryObjectSendStream[_Ended],
-    keep_going: bool,
-) -> None:
-    async def perform(digest: Digest) -> None:
-        failure: VertexError | None = None
-        try:
-            await performer.perform(digest)
-        except VertexError as error:
-            if not keep_going:
-                raise
-            failure = error
-        ended.send_nowait(_Ended(digest, failure))
-
-    for digest in ready:
-        group.start_soon(perform, digest)
 
 
 def _tasks(plan: Plan, durations: Mapping[Key, float]) -> list[Task]:

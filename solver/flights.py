@@ -38,7 +38,9 @@ class Flights:
 
     def __init__(self, path: Path | None = None) -> None:
         """path: of the lock file; None: no other process has this store. Raises StoreError when it cannot be made."""
-        self._here: dict[Key, anyio.Event] = {}  # keys claimed in this process: its locks don't exclude each other
+        self._here: dict[
+            Key, anyio.Event | None
+        ] = {}  # keys claimed in this process, whose locks don't exclude each other; None: nobody waits
         self._file = -1
         if path is None:
             return
@@ -67,9 +69,10 @@ class Flights:
 
     async def claim(self, key: Key) -> None:
         """Take the key. Not reentrant. Raises StoreError when the file system knows no locks."""
-        while (busy := self._here.get(key)) is not None:
-            await busy.wait()
-        self._here[key] = anyio.Event()
+        while key in self._here:
+            freed = self._here[key] = self._here[key] or anyio.Event()
+            await freed.wait()
+        self._here[key] = None
         waited_s = 0.0
         try:
             while not self._set(key, WRITE):
@@ -81,7 +84,9 @@ class Flights:
     def release(self, key: Key) -> None:
         """Give it back, from the event loop. What was claimed must be recorded by now, or will not be."""
         self._set(key, UNLOCK)
-        self._here.pop(key).set()
+        freed = self._here.pop(key)
+        if freed is not None:
+            freed.set()
 
     def _set(self, key: Key, kind: int) -> bool:
         """Lock or unlock a key; False when another process has it."""

@@ -10,12 +10,12 @@ once the result is there for others to find.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from ..blocking import run_blocking
+from ..image import CacheRecord
 from ..log import log
 from ..values import frozen, replace
 
@@ -31,19 +31,24 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Ledger", "open_ledger"]
 
 _GATHER_S = 0.02  # a transaction costs as much as what three vertices have to say
+_MANY = 256  # every lock makes the next one slower, and whoever is killed loses what was not written
 
 
 @frozen
 class Entry:
-    """A vertex that was performed. `record` None: it failed, which is worth an explanation, and no more."""
+    """A vertex that is performed, and what there is to say of it whatever comes of it."""
 
     claim: Key  # to be given back
     key: Key  # by definition
     op: Key
-    record: Record | None
     derive: Callable[[], Derivation]  # what the key was made of; called where nobody waits for it
     listings: tuple[tuple[Digest, bytes], ...] = ()
-    duration_s: float = 0.0
+
+
+class _Noted(NamedTuple):
+    entry: Entry
+    record: Record | None
+    duration_s: float
 
 
 @asynccontextmanager
@@ -67,62 +72,83 @@ class Ledger:
     def __init__(self, store: CacheStore, flights: Flights) -> None:
         self.store = store
         self.flights = flights
-        self._send, self._receive = anyio.create_memory_object_stream[Entry](inf)
-        self._closed = anyio.Event()
-        self._gathered: list[Entry] = []  # taken from the stream, not written yet
+        self._noted: list[_Noted] = []  # and not written yet
+        self._wanted = anyio.Event()  # there is something to write, or nothing will come any more
+        self._hurry = anyio.Event()  # … and nothing more to wait for
+        self._taken = anyio.Event()  # what was noted is being written
+        self._closed = self._broken = False
 
-    def note(self, entry: Entry) -> None:
-        """Have it written down; returns at once."""
-        try:
-            self._send.send_nowait(entry)
-        except anyio.BrokenResourceError:  # writing has failed, and is what ends the build
+    async def keep_up(self) -> None:
+        """Wait while very much is noted that is not written yet: before a claim."""
+        while len(self._noted) >= _MANY:
+            await self._taken.wait()
+
+    def note(self, entry: Entry, record: Record | None = None, duration_s: float = 0.0) -> None:
+        """Have it written down; returns at once. record: None: it failed; only an explanation is left of it."""
+        if self._broken:  # writing has failed, and is what ends the build
             self.flights.release(entry.claim)
+            return
+        self._noted.append(_Noted(entry, record, duration_s))
+        self._wanted.set()
+        if len(self._noted) >= _MANY:
+            self._hurry.set()
 
     def close(self) -> None:
         """Nothing more will come: `write` ends when it has caught up."""
-        self._send.close()
-        self._closed.set()
+        self._closed = True
+        self._wanted.set()
+        self._hurry.set()
 
     async def write(self) -> None:
         """Write until `close`, cancelled or not: what is under way may still end well. Raises StoreError."""
-        with anyio.CancelScope(shield=True), self._receive:
-            try:
-                async for entry in self._receive:
-                    self._gathered.append(entry)
-                    with anyio.move_on_after(_GATHER_S):
-                        await self._closed.wait()
-                    await self._write_all()
-            finally:
-                await self._write_all()
+        with anyio.CancelScope(shield=True):
+            while self._noted or not self._closed:
+                await self._wanted.wait()
+                with anyio.move_on_after(_GATHER_S):
+                    await self._hurry.wait()
+                await self._write_all(self._take())
 
-    async def _write_all(self) -> None:
-        while True:
-            try:
-                self._gathered.append(self._receive.receive_nowait())
-            except (anyio.WouldBlock, anyio.EndOfStream):
-                break
-        entries, self._gathered = self._gathered, []
-        if not entries:
+    def _take(self) -> list[_Noted]:
+        noted, self._noted = self._noted, []
+        self._taken.set()
+        self._taken = anyio.Event()
+        if not self._closed:
+            self._wanted, self._hurry = anyio.Event(), anyio.Event()
+        return noted
+
+    async def _write_all(self, noted: list[_Noted]) -> None:
+        if not noted:
             return
         try:
-            await run_blocking(self._record, entries)
+            await run_blocking(self._record, noted)
+        except BaseException:
+            self._broken = True
+            noted += self._take()
+            raise
         finally:
-            for entry in entries:
+            for entry, _, _ in noted:
                 self.flights.release(entry.claim)
 
-    def _record(self, entries: Sequence[Entry]) -> None:
-        with self.store.transaction():
-            for entry in entries:
-                record, derivation = entry.record, entry.derive()
-                done = record is not None
-                self.store.derivations.record(replace(derivation, done=done), entry.listings)
-                if record is not None:
-                    self.store.record(
-                        sorted({entry.key, record.strong}),
-                        record.refs,
+    def _record(self, noted: Sequence[_Noted]) -> None:
+        derivations: list[Derivation] = []
+        listings: dict[Digest, bytes] = {}
+        made: list[CacheRecord] = []
+        for entry, record, duration_s in noted:
+            derivation = entry.derive()
+            derivations.append(derivation if record is not None else replace(derivation, done=False))
+            listings.update(entry.listings)
+            if record is not None:
+                made.append(
+                    CacheRecord(
+                        keys=(entry.key,) if entry.key == record.strong else (entry.key, record.strong),
                         strong=record.strong,
                         op=entry.op,
+                        refs=record.refs,
                         name=derivation.name,
-                        duration_s=max(0.0, entry.duration_s),  # a clock may be set back meanwhile
+                        duration_s=duration_s,
                     )
-                log.debug("result_recorded", vertex=derivation.vertex.short, duration_s=entry.duration_s)
+                )
+                log.debug("result_recorded", vertex=derivation.vertex.short, duration_s=duration_s)
+        with self.store.transaction():
+            self.store.derivations.record(derivations, listings)
+            self.store.record(made)

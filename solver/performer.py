@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..blocking import run_blocking
 from ..errors import LlbuildError, VertexError
 from ..llb import ExecOp
-from ..values import replace
 from .deriving import derive
 from .events import VertexCached, VertexCompleted, VertexMissed, VertexStarted
-from .keys import combine, content_key, content_memo, is_local, selections
+from .keys import combine, content_key, content_memo, is_local
 from .ledger import Entry
 from .reporter import EventReporter
 from .retry import retrying
 from .store import Record
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Mapping
 
     from ..digest import Digest
     from ..llb import FileCopy, Vertex
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
     from .worker import Ref, Worker
 
 __all__ = ["Performer"]
+
+_NOTHING: Mapping[int, tuple[FileCopy, ...]] = {}
 
 
 class Performer:
@@ -86,6 +86,7 @@ class Performer:
 
     async def _claimed(self, vertex: Vertex, strong: Key) -> Record:
         """The result under its strong key, worked for by nobody else meanwhile."""
+        await self._ledger.keep_up()
         await self._flights.claim(strong)
         try:
             found = await self._stored(vertex.digest, strong)
@@ -100,30 +101,29 @@ class Performer:
             claim=strong,
             key=self._plan.keys[vertex.digest],
             op=self._plan.op_keys[vertex.digest],
-            record=None,
             derive=partial(derive, self._plan, vertex, self.records, self._contents),
             listings=self._listings(vertex),
         )
         try:
             # After the claim: who has a slot never waits for somebody who waits for one.
-            async with self._slot(vertex):
-                started = time.time()
-                record = Record(await self._work(vertex, entry), strong)
+            if self._limits.shared is not None and isinstance(vertex.op, ExecOp):
+                async with self._limits.shared.held():
+                    began = time.monotonic()
+                    refs = await self._work(vertex, entry)
+            else:
+                began = time.monotonic()
+                refs = await self._work(vertex, entry)
         except LlbuildError:
             self._ledger.note(entry)
             raise
         except BaseException:
             self._flights.release(strong)
             raise
-        self._made[strong] = record
+        record = self._made[strong] = Record(refs, strong)
         if vertex.digest not in self._plan.sources:
             self._ran.add(vertex.digest)
-        self._ledger.note(replace(entry, record=record, duration_s=time.time() - started))
+        self._ledger.note(entry, record, time.monotonic() - began)
         return record
-
-    def _slot(self, vertex: Vertex) -> AbstractAsyncContextManager[None]:
-        slots = self._limits.shared
-        return nullcontext() if slots is None or not isinstance(vertex.op, ExecOp) else slots.held()
 
     async def _work(self, vertex: Vertex, entry: Entry | None = None) -> tuple[Ref, ...]:
         """Have the worker perform it. `entry`: what is known of it by now; None: nobody wants an explanation."""
@@ -201,7 +201,7 @@ class Performer:
     async def _strong_key(self, vertex: Vertex) -> Key:
         if not vertex.inputs:
             return self._plan.keys[vertex.digest]
-        read = selections(vertex)
+        read = self._plan.reads.get(vertex.digest, _NOTHING)
         parts: list[tuple[Key, int]] = []
         for index, edge in enumerate(vertex.inputs):
             local = self._plan.local_keys.get((vertex.digest, index))

@@ -40,13 +40,14 @@ class Plan:
     `hits`: stored results that serve. `todo`: vertices to perform, inputs first. `sources`: what sources stand for,
     local ones excepted. `keys`: definition keys of all vertices; `op_keys`: of the ops alone; `local_keys`: what each
     use of a local source contributes, by (vertex, input index), and `contents`: the digest and listing behind it.
-    `ignoring`: must run, whatever is stored.
+    `reads`: what is read of inputs by content, of the vertices that do so. `ignoring`: must run, whatever is stored.
     """
 
     graph: Graph
     sources: Mapping[Digest, str]
     keys: Mapping[Digest, Key]
     op_keys: Mapping[Digest, Key]
+    reads: Mapping[Digest, Mapping[int, tuple[FileCopy, ...]]]
     local_keys: Mapping[tuple[Digest, int], Key]
     contents: Mapping[tuple[Digest, int], tuple[Digest, bytes]]
     hits: Mapping[Digest, Record]
@@ -112,6 +113,7 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
     """
     op_keys: dict[Digest, Key] = {}
     keys: dict[Digest, Key] = {}
+    reads: dict[Digest, Mapping[int, tuple[FileCopy, ...]]] = {}
     local_keys: dict[tuple[Digest, int], Key] = {}
     contents: dict[tuple[Digest, int], tuple[Digest, bytes]] = {}
     for digest, vertex in graph.vertices.items():
@@ -119,6 +121,8 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
             op_keys[digest] = keys[digest] = source_key(sources[digest])
             continue
         read = selections(vertex)
+        if read:
+            reads[digest] = read
         op_keys[digest] = op_key(vertex, read)
         if is_local(vertex):
             keys[digest] = op_keys[digest]  # never looked up: its users count what they read of it
@@ -147,6 +151,7 @@ def make_plan(graph: Graph, sources: Mapping[Digest, str], worker: Prober, store
         sources=sources,
         keys=keys,
         op_keys=op_keys,
+        reads=reads,
         local_keys=local_keys,
         contents=contents,
         hits=hits,

@@ -32,6 +32,8 @@ class Resource(Enum):
     DISK = "disk"  # a thread of ours, copying
     TRANSFER = "transfer"  # a download
 
+    __hash__ = object.__hash__  # Enum's own hashes the name, in Python
+
 
 @frozen
 class Task:

@@ -133,25 +133,31 @@ class CacheStore:
             "UPDATE results SET last_used = ? WHERE id IN (SELECT result FROM keys WHERE key IN ())", keys, (now,)
         )
 
-    def record(
-        self, keys: Sequence[Key], refs: Sequence[Ref], *, strong: Key, op: Key, name: str, duration_s: float
-    ) -> None:
-        """Store a result under all its keys; what they named before is forgotten. `op`: key of the op alone."""
-        with self._database.transaction():
-            self._insert(keys, refs, strong, name, duration_s, uses=1)
-            self._database.execute("INSERT OR REPLACE INTO durations VALUES (?, ?, ?)", (op, duration_s, time.time()))
-
-    def _insert(
-        self, keys: Iterable[Key], refs: Sequence[Ref], strong: Key, name: str, duration_s: float, *, uses: int
-    ) -> None:
+    def record(self, records: Sequence[CacheRecord]) -> None:
+        """Store results under all their keys; what those named before is forgotten."""
         now = time.time()
-        result = self._database.execute(
-            "INSERT INTO results (refs, created, duration_s, name, last_used, uses, lease)"  # noqa: S608  constants and question marks
-            f" VALUES (?, ?, ?, ?, ?, ?, {LATEST})",
-            (pack([list(ref) for ref in refs]), now, duration_s, name, now, uses),
+        with self._database.transaction():
+            self._insert(records, uses=1)
+            self._database.insert(
+                "INSERT OR REPLACE INTO durations VALUES",
+                [(record.op, record.duration_s, now) for record in records],
+            )
+
+    def _insert(self, records: Sequence[CacheRecord], *, uses: int) -> None:
+        """To be called inside a transaction, which keeps the numbers from being another's."""
+        now = time.time()
+        ((last, lease),) = self._database.query(f"SELECT (SELECT coalesce(max(id), 0) FROM results), {LATEST}")  # noqa: S608  constants
+        numbered = list(enumerate(records, last + 1))
+        self._database.insert(
+            "INSERT INTO results (id, refs, created, duration_s, name, last_used, uses, lease) VALUES",
+            [
+                (number, pack(record.refs), now, record.duration_s, record.name, now, uses, lease)
+                for number, record in numbered
+            ],
         )
-        self._database.execute_many(
-            "INSERT OR REPLACE INTO keys VALUES (?, ?, ?)", [(key, result, strong) for key in keys]
+        self._database.insert(
+            "INSERT OR REPLACE INTO keys VALUES",
+            [(key, number, record.strong) for number, record in numbered for key in record.keys],
         )
 
     def durations(self, ops: Iterable[Key]) -> dict[Key, float]:
@@ -178,15 +184,14 @@ class CacheStore:
         known = self.find({key for record in records for key in record.keys})
         adopted = [record for record in records if not self._stays(record, known, available)]
         with self._database.transaction():
-            for record in adopted:
-                self._insert(record.keys, record.refs, record.strong, record.name, record.duration_s, uses=0)
+            self._insert(adopted, uses=0)
             now = time.time()
-            self._database.execute_many(
-                "INSERT OR IGNORE INTO durations VALUES (?, ?, ?)",
+            self._database.insert(
+                "INSERT OR IGNORE INTO durations VALUES",
                 [(record.op, record.duration_s, now) for record in records if record.duration_s],
             )
-            self._database.execute_many(
-                "INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", [(memo, digest, now) for memo, digest in contents]
+            self._database.insert(
+                "INSERT OR IGNORE INTO contents VALUES", [(memo, digest, now) for memo, digest in contents]
             )
         return len(adopted)
 

@@ -57,6 +57,19 @@ def test_any_number_of_values_is_looked_up_and_changed(tmp_path: Path) -> None:
     assert database.query_in("SELECT name FROM things WHERE name IN ()", []) == []
 
 
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 200])
+def test_any_number_of_rows_goes_in_in_order_or_none(tmp_path: Path, count: int) -> None:
+    database = open_database(tmp_path / "state.db", [ROOM])
+    rows = [(f"n{number}",) for number in range(count)]
+    database.insert("INSERT INTO things VALUES", rows)
+    assert database.query("SELECT name FROM things ORDER BY rowid") == rows
+    database.insert("INSERT OR REPLACE INTO things VALUES", [*rows, ("last",), ("last",)])
+    assert database.query("SELECT count(*) FROM things") == [(count + 1,)]
+    with pytest.raises(StoreError, match="UNIQUE"):
+        database.insert("INSERT INTO things VALUES", [("new",) for _ in range(count)] + [("other",), ("last",)])
+    assert database.query("SELECT name FROM things WHERE name IN ('new', 'other')") == []
+
+
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     open_database(path, [replace(ROOM, version=3)]).close()

@@ -118,3 +118,51 @@ def test_it_agrees_with_dataclasses(a: int, b: int, c: int, d: int) -> None:
     assert (hash(Point(x=a, y=b)) == hash(Point(x=c, y=d))) == (hash((a, b)) == hash((c, d)))
     changed, expected = replace(Point(x=a, y=b), y=d), dataclasses.replace(PointData(x=a, y=b), y=d)
     assert (changed.x, changed.y) == (expected.x, expected.y)
+
+
+def test_of_many_instances_the_last_is_made_as_the_first() -> None:
+    """After a hundred a class gets another initialiser, which is faster."""
+
+    @frozen
+    class Base:
+        x: int
+        y: int = 0
+
+    @frozen
+    class Many(Base):
+        name: str = ""
+        seen: tuple[int, ...] = ()
+
+        def __post_init__(self) -> None:
+            if self.x < 0:
+                raise ValueError(self.x)
+
+    @frozen(kw_only=False)
+    class Place:
+        line: int
+        column: int = 1
+
+    @frozen
+    class Nothing:
+        pass
+
+    made = [Many(x=number % 2, name="n") for number in range(300)]
+    assert len(set(made)) == 2
+    assert made[0] == made[-2] != made[-1]
+    assert (made[-1].x, made[-1].y, made[-1].name, made[-1].seen) == (1, 0, "n", ())
+    assert replace(made[-1], y=3) == Many(y=3, x=1, name="n")
+    assert [Base(x=number) for number in range(300)][-1] == Base(x=299, y=0)
+    assert {Place(1), *(Place(1, column=1) for _ in range(300)), Place(column=1, line=1)} == {Place(1, 1)}
+    assert len({Nothing() for _ in range(300)}) == 1
+    with pytest.raises(ValueError, match="-1"):
+        Many(x=-1)
+    for wrong, want in (
+        (Many, r"Many.__init__\(\) missing .*'x'"),
+        (lambda: Many(x=1, z=2), "unexpected keyword argument 'z'"),  # type: ignore[call-arg]
+        (lambda: Many(1), "takes 1 positional"),  # type: ignore[call-arg]
+        (lambda: Place(1, 2, 3), "takes from 2 to 3 positional"),  # type: ignore[call-arg]
+    ):
+        with pytest.raises(TypeError, match=want):
+            wrong()  # type: ignore[call-arg]
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        made[-1].x = 2  # type: ignore[misc]

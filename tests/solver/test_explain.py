@@ -225,8 +225,8 @@ def test_the_likest_step_has_the_same_text_or_place_or_much_the_same_text(
 
 
 def test_a_process_is_never_held_against_a_copy(store: CacheStore) -> None:
-    store.derivations.record(step(COPY, name="one"))
-    store.derivations.record(step(COPY, name="two"))
+    store.derivations.record([step(COPY, name="one")])
+    store.derivations.record([step(COPY, name="two")])
     (reason,) = Past(store.derivations, 2.0).reasons_of(step(EXEC, name="one"))
     assert reason.cause is Cause.NEW
 
@@ -244,7 +244,7 @@ def store(database: Database) -> CacheStore:
 def test_a_derivation_comes_back_as_it_was_with_its_listings(store: CacheStore) -> None:
     known = step(EXEC, BASE, FILES, RESULT, platform="linux/amd64", resolved="r", ignored=True, done=False)
     digest = blake3_digest(b"listing")
-    store.derivations.record(known, [(digest, LISTINGS["blake3:01"]), (blake3_digest(b"long"), b"")])
+    store.derivations.record([known], {digest: LISTINGS["blake3:01"], blake3_digest(b"long"): b""})
     assert store.derivations.of_vertex(known.vertex, 2.0) == known
     assert store.derivations.of_vertex(known.vertex, 1.0) is None
     assert store.derivations.of_build(known.vertex, 0.5, 1.0) == known
@@ -255,7 +255,7 @@ def test_a_derivation_comes_back_as_it_was_with_its_listings(store: CacheStore) 
 
 def test_of_each_name_the_newest_is_offered_newest_first(store: CacheStore) -> None:
     for number, name in enumerate(("a", "b", "a", "c")):
-        store.derivations.record(replace(step(EXEC, name=name), created=float(number)))
+        store.derivations.record([replace(step(EXEC, name=name), created=float(number))])
     assert [name for name, _ in store.derivations.names(3.0)] == ["a", "b"]
     (newest, _), (name, number), *_ = store.derivations.names(9.0)
     assert (newest, name) == ("c", "a")
@@ -269,7 +269,7 @@ def test_only_so_many_records_and_listings_are_kept(database: Database) -> None:
     small = Derivations(database, kept=300, kept_listing_bytes=2_000)
     for number in range(1024):
         data = bytes([number % 251]) * 5 + number.to_bytes(4, "big")
-        small.record(replace(step(EXEC, name=str(number)), created=float(number)), [(blake3_digest(data), data)])
+        small.record([replace(step(EXEC, name=str(number)), created=float(number))], {blake3_digest(data): data})
     assert len(small.names(9999.0)) == 300
     assert small.listing(blake3_digest(data)) == data
     assert small.listing(blake3_digest(bytes([0]) * 5 + (0).to_bytes(4, "big"))) is None
@@ -316,7 +316,7 @@ async def test_what_a_build_recorded_explains_it_afterwards(store: CacheStore) -
 
 def test_a_vertex_s_digest_is_kept_whole(store: CacheStore) -> None:
     one = Digest("blake3:" + "ab" * 32)
-    store.derivations.record(replace(step(EXEC), vertex=one))
+    store.derivations.record([replace(step(EXEC), vertex=one)])
     found = store.derivations.of_vertex(one, 2.0)
     assert found is not None
     assert found.vertex == one
