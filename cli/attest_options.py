@@ -10,11 +10,10 @@ from .csv_specs import csv_attributes, csv_boolean, split_csv
 from .parser import suggestion
 
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Mapping
 
     from ..exporter.attest import ProvenanceForm
-    from .parser import CommandParser
+    from .parser import CommandParser, Found
 
 __all__ = ["Attestations", "SbomForm", "add_attest_flags", "read_attestations"]
 
@@ -66,7 +65,7 @@ def add_attest_flags(parser: CommandParser) -> None:
     parser.add_value("--sbom", metavar="SPEC", help="true, false, generator=…: the same as --attest type=sbom")
 
 
-def read_attestations(found: Namespace) -> Attestations:
+def read_attestations(found: Found) -> Attestations:
     """Raises UsageError naming what is wrong."""
     texts = [("--attest", text) for text in found.attest or ()]
     for kind in ("provenance", "sbom"):

@@ -10,12 +10,11 @@ from .pairs import environment_pairs, value_pairs
 from .step_options import add_step_flags, read_step_options
 
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Mapping, Sequence
 
     from .config.values import DefaultsConfig
     from .pairs import Pairs
-    from .parser import CommandParser
+    from .parser import CommandParser, Found
 
 __all__ = ["STDIN", "CompileOptions", "add_compile_flags", "read_compile_options"]
 
@@ -44,7 +43,7 @@ class CompileOptions:
 
 def add_compile_flags(parser: CommandParser) -> None:
     """The flags, and the context as the one argument."""
-    parser.add_argument("context", metavar="CONTEXT", nargs="?", default=".", help="folder to build from (default: .)")
+    parser.add_word("context", metavar="CONTEXT", nargs="?", default=".", help="folder to build from (default: .)")
     parser.add_value("-f", "--file", metavar="FILE", help="build file (default: CONTEXT/Dockerfile; - is stdin)")
     parser.add_value("--target", metavar="STAGE", help="stage to build (default: the last)")
     parser.add_value("--build-arg", metavar="KEY[=VALUE]", many=True, help="value of an ARG; without =, from $KEY")
@@ -60,7 +59,7 @@ def add_compile_flags(parser: CommandParser) -> None:
     parser.set_defaults(pull=None)  # as the config file says
 
 
-def read_compile_options(found: Namespace, environ: Mapping[str, str], defaults: DefaultsConfig) -> CompileOptions:
+def read_compile_options(found: Found, environ: Mapping[str, str], defaults: DefaultsConfig) -> CompileOptions:
     """Raises UsageError saying which flag is wrong and what was expected. `defaults`: for flags that are not there."""
     platforms = found.platform or ([defaults.platform] if defaults.platform else ())
     options = CompileOptions(

@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
     parser = CommandParser(
         "history", "Show how an image came to be, newest step first.", usage="llbuild history [flags] IMAGE"
     )
-    parser.add_argument("image", metavar="IMAGE", help="name, or first digits of the digest")
+    parser.add_word("image", metavar="IMAGE", help="name, or first digits of the digest")
     parser.add_flag("--no-trunc", help="whole commands")
     add_format(parser)
     found, options = parser.begin(argv)

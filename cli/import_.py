@@ -50,8 +50,8 @@ def parse_import(argv: Sequence[str], environ: Mapping[str, str]) -> ImportOptio
         "Make an image from a root filesystem: a folder, or a tar (compressed or not; - is stdin).",
         usage="llbuild import [flags] TAR|DIR NAME[:TAG]",
     )
-    parser.add_argument("source", metavar="TAR|DIR", help="root filesystem")
-    parser.add_argument("name", metavar="NAME[:TAG]", help="name of the image")
+    parser.add_word("source", metavar="TAR|DIR", help="root filesystem")
+    parser.add_word("name", metavar="NAME[:TAG]", help="name of the image")
     parser.add_value("--platform", metavar="OS/ARCH", many=True, help="what it runs on (default: this machine)")
     found = parser.parse(argv)
     return ImportOptions(

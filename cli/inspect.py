@@ -23,7 +23,7 @@ __all__ = ["describe_image", "run"]
 def run(argv: Sequence[str]) -> int:
     """Print it."""
     parser = CommandParser("inspect", "Show an image as JSON.", usage="llbuild inspect [flags] IMAGE")
-    parser.add_argument("image", metavar="IMAGE", help="name, or first digits of the digest")
+    parser.add_word("image", metavar="IMAGE", help="name, or first digits of the digest")
     parser.add_flag("--attestations", help="show what is said of the image: provenance and package lists")
     parser.add_value("--format", metavar="|".join(FORMATS), help="of attestations (default: table, for people)")
     found, options = parser.begin(argv)

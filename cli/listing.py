@@ -10,9 +10,7 @@ from ..errors import UsageError
 from .units import age, seconds_since_1970
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from .parser import CommandParser
+    from .parser import CommandParser, Found
 
 __all__ = ["FORMATS", "add_format", "created_ago", "render_json", "wants_json"]
 
@@ -24,7 +22,7 @@ def add_format(parser: CommandParser) -> None:
     parser.add_value("--format", metavar="|".join(FORMATS), help="how to list (default: table)")
 
 
-def wants_json(found: Namespace) -> bool:
+def wants_json(found: Found) -> bool:
     """The flag's value. Raises UsageError for an unknown one."""
     form = found.format or "table"
     if form not in FORMATS:

@@ -11,11 +11,11 @@ from ..errors import SourceError, UsageError
 from .parser import CommandParser
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from ..image import Credentials
     from .config.values import Config
+    from .parser import Found
 
 __all__ = ["add_registry", "registry_host", "run"]
 
@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def add_registry(parser: CommandParser) -> None:
-    parser.add_argument("registry", metavar="REGISTRY", nargs="?", default="", help="HOST[:PORT] (default: docker.io)")
+    parser.add_word("registry", metavar="REGISTRY", nargs="?", default="", help="HOST[:PORT] (default: docker.io)")
 
 
 def registry_host(text: str) -> str:
@@ -58,7 +58,7 @@ def registry_host(text: str) -> str:
     return host
 
 
-def _check(found: argparse.Namespace) -> None:
+def _check(found: Found) -> None:
     if found.password is not None and found.password_stdin:
         raise UsageError("--password and --password-stdin contradict each other")
     if found.password_stdin and not found.username:
@@ -69,7 +69,7 @@ def _check(found: argparse.Namespace) -> None:
         print("warning: --password shows in the process list; better is --password-stdin", file=sys.stderr)
 
 
-def _given(found: argparse.Namespace, registry: str) -> Credentials:
+def _given(found: Found, registry: str) -> Credentials:
     """What was said, and what is asked for on the terminal."""
     from ..image import Credentials as Known
 

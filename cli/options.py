@@ -13,8 +13,9 @@ from .parser import CommandParser
 from .solve_options import SolveOptions, add_solve_flags, read_solve_options
 
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Mapping, Sequence
+
+    from .parser import Found
 
 __all__ = ["BuildOptions", "add_build_flags", "parse_build", "platform_of", "platforms_of", "read_build"]
 
@@ -36,7 +37,7 @@ def parse_build(argv: Sequence[str], environ: Mapping[str, str]) -> BuildOptions
     return read_build(build_parser().parse(argv), environ)
 
 
-def read_build(found: Namespace, environ: Mapping[str, str]) -> BuildOptions:
+def read_build(found: Found, environ: Mapping[str, str]) -> BuildOptions:
     """What the flags of `add_build_flags` say. Raises UsageError."""
     if found.check and found.call not in {None, "check"}:
         raise UsageError(f"--check and --call {found.call} contradict each other")

@@ -1,14 +1,15 @@
 """Argument parsing shared by the commands: the flags every command has, and errors that help.
 
-argparse does the work; what differs is that `--flag=true` and `--flag=false` are understood as with
-docker, that nothing is abbreviated, and that a misspelt flag is answered with the right one.
+What is well-formed in the plainest way is read here, by a table. Everything else is argparse's (`usage.py`), which
+takes as long to import as half of such a build: help, errors, and what can be said in more ways than one.
+`--flag=true` and `--flag=false` are understood as with docker, and nothing is abbreviated.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-from typing import TYPE_CHECKING, NoReturn
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UsageError
 from ..values import frozen
@@ -17,9 +18,22 @@ from .config.values import Config, load_config
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["CommandParser", "GlobalOptions", "default_root", "read_globals", "start_log", "suggestion"]
+__all__ = [
+    "REST",
+    "CommandParser",
+    "Flag",
+    "Found",
+    "GlobalOptions",
+    "Word",
+    "default_root",
+    "read_globals",
+    "start_log",
+    "suggestion",
+]
 
 LOG_FORMS = ("console", "json")
+_SAID = {"true": True, "1": True, "false": False, "0": False}
+REST = "..."  # `nargs` of a word that stands for all that is left, flags and all
 
 
 @frozen
@@ -32,55 +46,71 @@ class GlobalOptions:
     config: Config = Config()
 
 
-class _Formatter(argparse.HelpFormatter):
-    """Asks nobody for the terminal's size unless help is wanted: that costs an import per flag."""
-
-    def __init__(self, prog: str) -> None:
-        columns = os.environ.get("COLUMNS", "")
-        super().__init__(prog, max_help_position=32, width=int(columns) if columns.isdecimal() else 100)
-
-    def _format_action_invocation(self, action: argparse.Action) -> str:
-        """`-f, --file FILE` instead of `-f FILE, --file FILE`."""
-        if not action.option_strings or action.nargs == 0:
-            return super()._format_action_invocation(action)
-        return f"{', '.join(action.option_strings)} {action.metavar}"
+class Found(SimpleNamespace):
+    """What was read: an attribute for every flag and word."""
 
 
-class CommandParser(argparse.ArgumentParser):
+class Flag(NamedTuple):
+    """`names`: short ones first, the last one is asked for. `metavar` "": a switch. `many`: gives a list."""
+
+    names: tuple[str, ...]
+    help: str
+    metavar: str = ""
+    many: bool = False
+
+    @property
+    def dest(self) -> str:
+        return self.names[-1].lstrip("-").replace("-", "_")
+
+
+class Word(NamedTuple):
+    """A word that is no flag, by its place. `nargs`: None (one), "?", "*", "+" or REST."""
+
+    dest: str
+    metavar: str
+    help: str
+    nargs: str | None = None
+    default: str | None = None
+
+
+class CommandParser:
     """The parser of one command. Wrong usage raises UsageError; --help prints and raises SystemExit."""
 
     def __init__(self, command: str, description: str, *, usage: str | None = None, epilog: str | None = None) -> None:
-        super().__init__(
-            prog=f"llbuild {command}",
-            usage=usage,
-            description=description,
-            epilog=epilog,
-            formatter_class=_Formatter,
-            allow_abbrev=False,
-            add_help=False,
-        )
+        self.command = command
+        self.description = description
+        self.usage = usage
+        self.epilog = epilog
+        self.flags: list[Flag] = []
+        self.words: list[Word] = []
+        self.defaults: dict[str, object] = {}
         self.not_yet: frozenset[str] = frozenset()  # flags that others have, and that must not look misspelt
-        self._positionals.title = "arguments"
-        self._flags = self.add_argument_group("flags")
 
     def add_flag(self, *names: str, help: str) -> None:  # noqa: A002  argparse's word
         """A switch, off unless given: --name, --name=true, --name=false."""
-        name = names[-1]
-        dest = name.lstrip("-").replace("-", "_")
-        self._flags.add_argument(*names, dest=dest, action="store_true", help=help)
-        for value in ("true", "1", "false", "0"):  # argparse matches the whole word before it splits at "="
-            action = "store_true" if value in {"true", "1"} else "store_false"
-            self.add_argument(f"{name}={value}", dest=dest, action=action, default=False, help=argparse.SUPPRESS)
+        self.flags.append(Flag(names, help))
 
     def add_value(self, *names: str, metavar: str, help: str, many: bool = False) -> None:  # noqa: A002
         """A flag with a value; `many`: may be repeated, and gives a list."""
-        self._flags.add_argument(*names, metavar=metavar, help=help, action="append" if many else "store")
+        self.flags.append(Flag(names, help, metavar, many))
 
-    def add_command_words(self, name: str, *, help: str) -> None:  # noqa: A002
-        """All that is left, flags and all: another program's command line."""
-        self.add_argument(name, metavar=name.upper(), nargs=argparse.REMAINDER, help=help)
+    def add_word(
+        self,
+        dest: str,
+        *,
+        metavar: str,
+        help: str,  # noqa: A002
+        nargs: str | None = None,
+        default: str | None = None,
+    ) -> None:
+        """A word that is no flag: the next one, or with `nargs` none or one, any number, at least one, or the rest."""
+        self.words.append(Word(dest, metavar, help, nargs, default))
 
-    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+    def set_defaults(self, **defaults: object) -> None:
+        """What flags that were not given are, instead of None and False."""
+        self.defaults.update(defaults)
+
+    def parse(self, argv: Sequence[str]) -> Found:
         """Read a command's arguments.
 
         Raises UsageError naming what is wrong, with the flag that was probably meant.
@@ -88,45 +118,79 @@ class CommandParser(argparse.ArgumentParser):
         self.add_value("--root", metavar="DIR", help="state folder ($LLBUILD_ROOT)")
         self.add_flag("--debug", help="log what llbuild does to stderr, and show tracebacks")
         self.add_value("--log-format", metavar="|".join(LOG_FORMS), help="form of that log")
-        self._flags.add_argument("-h", "--help", action="help", help="show this help")
-        known, unknown = self.parse_known_args(list(argv))
-        flag = next((word.partition("=")[0] for word in unknown if word.startswith("-") and word != "-"), None)
-        if flag is not None and flag in self.not_yet:
-            raise UsageError(f"{flag} is not supported yet")
-        if flag is not None:
-            raise UsageError(f"unknown flag {flag!r}{suggestion(flag, self._visible_flags())}")
-        if unknown:
-            raise UsageError(f"unexpected argument {unknown[0]!r}")
-        return known
+        values = self.read_plain(argv)
+        if values is None:
+            from .usage import read_all_forms
 
-    def begin(self, argv: Sequence[str]) -> tuple[argparse.Namespace, GlobalOptions]:
+            return read_all_forms(self, argv)
+        return Found(**values)
+
+    def read_plain(self, argv: Sequence[str]) -> dict[str, object] | None:
+        """What the words say, if they are all as plain as they can be; else None."""
+        values: dict[str, object] = {flag.dest: None if flag.metavar else False for flag in self.flags}
+        values |= self.defaults
+        flags = {name: flag for flag in self.flags for name in flag.names}
+        words: list[str] = []
+        end_of_words = 0
+        at = 0
+        while at < len(argv):
+            word = argv[at]
+            at += 1
+            if word[:1] != "-" or word == "-":
+                if words and end_of_words != at - 1:
+                    return None
+                words.append(word)
+                end_of_words = at
+                continue
+            name, equals, value = word.partition("=")
+            flag = flags.get(name)
+            if flag is None:
+                return None
+            if flag.metavar:
+                if not equals:
+                    if at == len(argv) or (argv[at][:1] == "-" and argv[at] != "-"):
+                        return None
+                    value = argv[at]
+                    at += 1
+                if flag.many:
+                    known = values[flag.dest]
+                    values[flag.dest] = [*known, value] if isinstance(known, list) else [value]
+                else:
+                    values[flag.dest] = value
+            elif not equals:
+                values[flag.dest] = True
+            elif name == flag.names[-1] and value in _SAID:
+                values[flag.dest] = _SAID[value]
+            else:
+                return None
+        return values if self._place(words, values) else None
+
+    def _place(self, words: Sequence[str], values: dict[str, object]) -> bool:
+        """Give the words their names; False when they are too few or too many."""
+        at = 0
+        for dest, _, _, nargs, default in self.words:
+            if nargs == REST:
+                return False
+            if nargs in {"*", "+"}:
+                values[dest] = list(words[at:])
+                if nargs == "+" and at >= len(words):
+                    return False
+                at = len(words)
+            elif at < len(words):
+                values[dest] = words[at]
+                at += 1
+            elif nargs == "?":
+                values[dest] = default
+            else:
+                return False
+        return at == len(words)
+
+    def begin(self, argv: Sequence[str]) -> tuple[Found, GlobalOptions]:
         """What a command begins with: arguments read, the diagnostic log turned on. Raises UsageError, ConfigError."""
         found = self.parse(argv)
         options = read_globals(found, os.environ)
         start_log(options)
         return found, options
-
-    def error(self, message: str) -> NoReturn:
-        """Called by argparse."""
-        raise UsageError(_plain_words(message))
-
-    def _visible_flags(self) -> list[str]:
-        return [name for name in self._option_string_actions if "=" not in name]
-
-
-def _plain_words(message: str) -> str:
-    """argparse's sentences, shorter: "flag -t/--tag needs a value"."""
-    subject, _, complaint = message.partition(": ")
-    if subject.startswith("argument -"):
-        flag = subject.removeprefix("argument ")
-        if complaint == "expected one argument":
-            return f"flag {flag} needs a value"
-        if complaint.startswith("ignored explicit argument"):
-            return f"flag {flag} takes no value other than true or false"
-        return f"flag {flag}: {complaint}"
-    if subject == "the following arguments are required":
-        return f"{complaint.removesuffix(', COMMAND')} is missing"  # argparse counts "all that is left" as required
-    return message
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -137,7 +201,7 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def read_globals(arguments: argparse.Namespace, environ: Mapping[str, str]) -> GlobalOptions:
+def read_globals(arguments: Found, environ: Mapping[str, str]) -> GlobalOptions:
     """The flags of every command, their environment variables, and the config file. Raises UsageError, ConfigError."""
     form = arguments.log_format or ""
     if form and form not in LOG_FORMS:

@@ -19,10 +19,10 @@ from .text import clip, single_line
 from .units import human_size
 
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Callable, Mapping, Sequence
 
     from ..solver.gc import Filter
+    from .parser import Found
     from .storage import Collected
 
 __all__ = ["PruneOptions", "parse_prune", "render_pruned", "run"]
@@ -93,7 +93,7 @@ def _filters(texts: Sequence[str]) -> tuple[tuple[Filter, ...], ...]:
     return (conditions,) if conditions else ()
 
 
-def _parsed(found: Namespace, flag: str, parse: Callable[[str], _T], default: _T) -> _T:
+def _parsed(found: Found, flag: str, parse: Callable[[str], _T], default: _T) -> _T:
     text: str | None = getattr(found, flag.replace("-", "_"))
     if text is None:
         return default

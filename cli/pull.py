@@ -40,7 +40,7 @@ def run(argv: Sequence[str]) -> int:
     parser = CommandParser(
         "pull", "Bring images from their registries into the local store.", usage="llbuild pull [flags] NAME[:TAG]..."
     )
-    parser.add_argument("names", metavar="NAME[:TAG]", nargs="+", help="what to pull; NAME@DIGEST keeps no name")
+    parser.add_word("names", metavar="NAME[:TAG]", nargs="+", help="what to pull; NAME@DIGEST keeps no name")
     parser.add_value(
         "--platform", metavar="OS/ARCH", many=True, help="which image of an index (default: this machine's)"
     )

@@ -26,9 +26,7 @@ def run(argv: Sequence[str]) -> int:
     parser = CommandParser(
         "push", "Send images of the local store to their registries.", usage="llbuild push [flags] NAME[:TAG]..."
     )
-    parser.add_argument(
-        "names", metavar="NAME[:TAG]", nargs="+", help="image of the store, and its name in the registry"
-    )
+    parser.add_word("names", metavar="NAME[:TAG]", nargs="+", help="image of the store, and its name in the registry")
     parser.add_flag("-q", "--quiet", help="print the digests, nothing else")
     found, options = parser.begin(argv)
     names = [parse_reference(image_name("NAME", text)) for text in found.names]

@@ -26,7 +26,7 @@ def run(argv: Sequence[str]) -> int:
         "List what refers to an image in its registry: signatures, attestations and the like.",
         usage="llbuild referrers [flags] NAME[:TAG|@DIGEST]",
     )
-    parser.add_argument("name", metavar="NAME", help="image in a registry; of an index, the index is meant")
+    parser.add_word("name", metavar="NAME", help="image in a registry; of an index, the index is meant")
     parser.add_value("--artifact-type", metavar="TYPE", help="only those of this type")
     add_format(parser)
     found, options = parser.begin(argv)

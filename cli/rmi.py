@@ -20,7 +20,7 @@ def run(argv: Sequence[str]) -> int:
         "Remove names of images from the local store. What only they need goes with the next 'llbuild prune'.",
         usage="llbuild rmi [flags] IMAGE...",
     )
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="name, or first digits of the digest")
+    parser.add_word("images", metavar="IMAGE", nargs="+", help="name, or first digits of the digest")
     found, options = parser.begin(argv)
     store = open_content(options.root)
     for name in dict.fromkeys([find_name(store, text).name for text in found.images]):

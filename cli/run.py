@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..llb import NetMode
 from ..values import frozen
 from .pairs import Pairs, environment_pairs
-from .parser import CommandParser, GlobalOptions, read_globals, start_log
+from .parser import REST, CommandParser, GlobalOptions, read_globals, start_log
 from .security import (
     Confinement,
     add_isolation_flags,
@@ -61,8 +61,8 @@ def parse_run(argv: Sequence[str], environ: Mapping[str, str]) -> RunOptions:
     parser = CommandParser(
         "run", "Run a command in an image of the local store.", usage="llbuild run [flags] IMAGE [COMMAND [ARG...]]"
     )
-    parser.add_argument("image", metavar="IMAGE", help="name of the image")
-    parser.add_command_words("command", help="what to run (default: the image's command)")
+    parser.add_word("image", metavar="IMAGE", help="name of the image")
+    parser.add_word("command", metavar="COMMAND", nargs=REST, help="what to run (default: the image's command)")
     parser.add_value("-e", "--env", metavar="KEY[=VALUE]", many=True, help="environment variable; without =, from $KEY")
     parser.add_value("-w", "--workdir", metavar="DIR", help="working directory")
     parser.add_value("-u", "--user", metavar="USER[:GROUP]", help="user to run as")

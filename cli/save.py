@@ -30,9 +30,7 @@ def run(argv: Sequence[str]) -> int:
         "Write an image of the local store as an archive for 'llbuild load', docker, podman and others.",
         usage="llbuild save [flags] IMAGE...",
     )
-    parser.add_argument(
-        "images", metavar="IMAGE", nargs="+", help="name, or first digits of the digest; more names of it"
-    )
+    parser.add_word("images", metavar="IMAGE", nargs="+", help="name, or first digits of the digest; more names of it")
     parser.add_value("-o", "--output", metavar="FILE", help="where to (default: stdout)")
     parser.add_value("--platform", metavar="OS/ARCH", many=True, help="the image of one platform, of several")
     found, options = parser.begin(argv)

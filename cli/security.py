@@ -10,11 +10,10 @@ from ..values import frozen
 from .parser import suggestion
 
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Sequence
 
     from .config.values import BuildConfig
-    from .parser import CommandParser
+    from .parser import CommandParser, Found
 
 __all__ = [
     "ISOLATIONS",
@@ -61,7 +60,7 @@ def add_isolation_flags(parser: CommandParser) -> None:
     parser.add_value("--oci-runtime", metavar="PROGRAM", help="with oci: runc, crun or a path; means --isolation=oci")
 
 
-def read_confinement(found: Namespace, default: Confinement = _DEFAULT) -> Confinement:
+def read_confinement(found: Found, default: Confinement = _DEFAULT) -> Confinement:
     """What these flags ask for, those that the command has. `default`: what the config file says. Raises UsageError."""
     asked: str | None = getattr(found, "isolation", None)
     runtime: str = getattr(found, "oci_runtime", None) or ""

@@ -68,7 +68,7 @@ def parse_solve(argv: Sequence[str], environ: Mapping[str, str]) -> DefinitionOp
         "Build a definition: llbuild's own form, BuildKit's protobuf, or a bundle of 'llbuild compile'.",
         usage="llbuild solve [flags] [DEFINITION|-]",
     )
-    parser.add_argument("definition", metavar="DEFINITION", nargs="?", default=STDIN, help="a file (default: stdin)")
+    parser.add_word("definition", metavar="DEFINITION", nargs="?", default=STDIN, help="a file (default: stdin)")
     parser.add_value("--local", metavar="NAME=DIR", many=True, help="folder that a local source of that name means")
     parser.add_value("--image-config", metavar="FILE", help="config of the image (JSON; default: a plain one)")
     parser.add_flag("--no-cache", help="run everything again")

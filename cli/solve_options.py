@@ -26,11 +26,10 @@ from .security import (
 )
 
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Mapping, Sequence
 
     from .cache_specs import CacheSource, CacheTarget
-    from .parser import CommandParser
+    from .parser import CommandParser, Found
 
 __all__ = ["SolveOptions", "add_solve_flags", "image_name", "read_solve_options"]
 
@@ -111,7 +110,7 @@ def add_solve_flags(parser: CommandParser) -> None:
     )
 
 
-def read_solve_options(found: Namespace, environ: Mapping[str, str]) -> SolveOptions:
+def read_solve_options(found: Found, environ: Mapping[str, str]) -> SolveOptions:
     """Raises UsageError saying which flag is wrong, or which two cannot be had at once."""
     options_of_all = read_globals(found, environ)
     config = options_of_all.config.build
@@ -164,7 +163,7 @@ def image_name(what: str, text: str) -> str:
     return str(reference)
 
 
-def _progress(found: Namespace, environ: Mapping[str, str], default: str) -> str:
+def _progress(found: Found, environ: Mapping[str, str], default: str) -> str:
     asked: str | None = found.progress
     if asked is not None:
         form = _form(asked, "--progress")

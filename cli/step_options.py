@@ -11,10 +11,8 @@ from ..regexes import lazy_regex
 from .parser import suggestion
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from .pairs import Pairs
-    from .parser import CommandParser
+    from .parser import CommandParser, Found
 
 __all__ = ["add_step_flags", "parse_bytes", "parse_network", "read_step_options"]
 
@@ -33,7 +31,7 @@ def add_step_flags(parser: CommandParser) -> None:
     parser.add_value("--cgroup-parent", metavar="PATH", help="cgroup in which those of the steps are made")
 
 
-def read_step_options(found: Namespace) -> Pairs:
+def read_step_options(found: Found) -> Pairs:
     """The frontend's options that these flags mean. Raises UsageError."""
     network = _network(found.network)
     options = {

@@ -19,8 +19,8 @@ def run(argv: Sequence[str]) -> int:
     parser = CommandParser(
         "tag", "Give an image of the local store other names.", usage="llbuild tag [flags] IMAGE NAME[:TAG]..."
     )
-    parser.add_argument("image", metavar="IMAGE", help="name, or first digits of the digest")
-    parser.add_argument("names", metavar="NAME[:TAG]", nargs="+", help="what to call it as well")
+    parser.add_word("image", metavar="IMAGE", help="name, or first digits of the digest")
+    parser.add_word("names", metavar="NAME[:TAG]", nargs="+", help="what to call it as well")
     found, options = parser.begin(argv)
     names = [image_name("NAME", text) for text in found.names]
     store = open_content(options.root)

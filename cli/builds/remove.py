@@ -21,7 +21,7 @@ def run(argv: Sequence[str]) -> int:
         "Forget builds, with their logs. Images and cached results stay.",
         usage="llbuild builds rm [flags] BUILD... | --all",
     )
-    parser.add_argument("builds", metavar="BUILD", nargs="*", help="its number, or 'last'")
+    parser.add_word("builds", metavar="BUILD", nargs="*", help="its number, or 'last'")
     parser.add_flag("--all", help="every build on record")
     found, options = parser.begin(argv)
     if found.all == bool(found.builds):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from argparse import Namespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from llbuild.cli.config.values import BuildConfig, Config, GcConfig, find_config
 from llbuild.cli.graph import parse_graph
 from llbuild.cli.main import main
 from llbuild.cli.options import parse_build
+from llbuild.cli.parser import Found
 from llbuild.cli.report import render_error
 from llbuild.cli.security import Confinement, configured, read_confinement
 from llbuild.cli.solve import parse_solve
@@ -236,7 +236,7 @@ def test_the_file_says_who_confines_steps_unless_a_flag_does() -> None:
     config = parse_config('[build]\nisolation = "oci"\noci-runtime = "crun"\nseccomp = "unconfined"\n', "c.toml")
     said = configured(config.build)
     assert said == Confinement(isolation="oci", runtime="crun", seccomp="unconfined")
-    flags = Namespace(isolation="sandbox", oci_runtime=None, security_opt=["seccomp=builtin"])
+    flags = Found(isolation="sandbox", oci_runtime=None, security_opt=["seccomp=builtin"])
     assert read_confinement(flags, said) == Confinement()
-    flags = Namespace(isolation=None, oci_runtime=None, security_opt=None)
+    flags = Found(isolation=None, oci_runtime=None, security_opt=None)
     assert read_confinement(flags, said) == said
