@@ -13,7 +13,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-import threading
+from _thread import RLock
 from typing import TYPE_CHECKING, Any
 
 from .errors import DamagedError, LlbuildError, StoreError
@@ -57,7 +57,7 @@ class Database:
         self._inode = _inode(path)
         # One connection is one transaction, so a thread inside one keeps the others out. A lock here
         # is what lets every caller be a plain synchronous function.
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
     def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a SELECT. Raises StoreError."""

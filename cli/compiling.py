@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..frontend import Compiled, MoreNeeded
@@ -10,7 +11,6 @@ from .config.values import Config
 from .lookup import KnownLookup, stored_images
 from .request import build_input, check_syntax
 from .resultfiles import stored_results
-from .stub_images import StubImages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from ..worker.source import Pins
     from .compile_options import CompileOptions
     from .job import BuildView
+    from .remembered import RememberedCompilations
     from .request import BuildInput
     from .state import State
+    from .stub_images import StubImages
 
 __all__ = ["Asking", "Compiling", "ask_frontend", "compile_input", "open_lookup", "whole_input"]
 
@@ -62,8 +64,18 @@ class Asking(Generic[Answer]):
 class Compiling(Asking[Compiled]):
     """The question that all frontends answer."""
 
-    def __init__(self, given: BuildInput, lookup: KnownLookup, view: BuildView, prober: Prober | None = None) -> None:
-        super().__init__(given.frontend.compile, given, lookup, view, prober)
+    def __init__(
+        self,
+        given: BuildInput,
+        lookup: KnownLookup,
+        view: BuildView,
+        prober: Prober | None = None,
+        *,
+        remembered: RememberedCompilations | None = None,
+    ) -> None:
+        """remembered: where to look whether it was answered before; None: it is asked in any case."""
+        ask = given.frontend.compile if remembered is None else partial(remembered.compile, given.frontend)
+        super().__init__(ask, given, lookup, view, prober)
 
     def attempt(self) -> Compiled | None:
         compiled = super().attempt()
@@ -128,6 +140,8 @@ def open_lookup(given: BuildInput, state: State, pins: Pins | None = None) -> tu
 def _lookup(
     given: BuildInput, known: StubImages | State, view: BuildView
 ) -> tuple[KnownLookup, BuildView, Prober | None]:
+    from .stub_images import StubImages
+
     if isinstance(known, StubImages):
         return KnownLookup(known.image, given.folders, stdin=given.stdin), view, None
     lookup, prober = open_lookup(given, known)
@@ -137,8 +151,9 @@ def _lookup(
 def _answer(asking: Asking[Answer], known: StubImages | State, config: Config | None) -> Answer:
     answer = asking.attempt()
     if answer is None:
-        assert not isinstance(known, StubImages), "stub images leave no question open"
         from .compiling_async import ask_online
+        from .stub_images import StubImages
 
+        assert not isinstance(known, StubImages), "stub images leave no question open"
         answer = ask_online(asking, known, config or Config())
     return answer

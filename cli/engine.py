@@ -30,6 +30,7 @@ from .job import Build, BuildResult
 from .outputs import OutputKind
 from .phases import phase
 from .record import remember_build
+from .remembered import RememberedCompilations
 from .state import open_state
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def _begin(
     started: float,
 ) -> Build:
     lookup, prober = open_lookup(given, state, None if lock is None else lock.pins())
-    compiling = Compiling(given, lookup, view, prober)
+    compiling = Compiling(given, lookup, view, prober, remembered=RememberedCompilations(state.database))
     return Build(
         options=options,
         compiling=compiling,

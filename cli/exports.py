@@ -6,16 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from .. import exporter  # what writes an image is loaded when it is called for
 from ..errors import ExportError, UsageError
-from ..exporter import (
-    ImageForm,
-    assemble,
-    assemble_index,
-    export_archive,
-    export_oci_folder,
-    export_store,
-    stream_archive,
-)
 from ..image import parse_reference
 from ..values import frozen, replace
 from .image_options import AnnotationLevel
@@ -128,12 +120,12 @@ def put_together(parts: Sequence[PlatformLayers], options: ImageOptions, names: 
     attestations = _attestations(parts, images, options, names) if options.attested else []
     if len(images) == 1 and not attestations:
         return images[0]
-    form = ImageForm(
+    form = exporter.ImageForm(
         docker=options.docker,
         annotations=options.annotations_of(AnnotationLevel.INDEX),
         descriptor_annotations=options.annotations_of(AnnotationLevel.INDEX_DESCRIPTOR),
     )
-    return assemble_index(images, form, attestations)
+    return exporter.assemble_index(images, form, attestations)
 
 
 def _attestations(
@@ -150,12 +142,12 @@ def _attestations(
 
 def _image(part: PlatformLayers, options: ImageOptions) -> AssembledImage:
     platform = part.result.platform
-    form = ImageForm(
+    form = exporter.ImageForm(
         docker=options.docker,
         annotations=options.annotations_of(AnnotationLevel.MANIFEST, platform),
         descriptor_annotations=options.annotations_of(AnnotationLevel.MANIFEST_DESCRIPTOR, platform),
     )
-    return assemble(
+    return exporter.assemble(
         part.result.image, part.layers, inline_cache=part.inline_cache, form=form, epoch_s=part.result.epoch_s
     )
 
@@ -166,13 +158,13 @@ def write_image(image: Assembled, output: Output, options: SolveOptions, content
     docker = output.kind is OutputKind.DOCKER_TAR
     match output.kind:
         case OutputKind.IMAGE:
-            export_store(image, content, _store_names(output, names, image.target.digest))
+            exporter.export_store(image, content, _store_names(output, names, image.target.digest))
         case OutputKind.OCI_FOLDER:
-            export_oci_folder(image, content, names, output.dest)
+            exporter.export_oci_folder(image, content, names, output.dest)
         case _ if output.dest == STDOUT:
-            stream_archive(image, content, names, sys.stdout.fileno(), docker=docker)
+            exporter.stream_archive(image, content, names, sys.stdout.fileno(), docker=docker)
         case _:
-            export_archive(image, content, names, output.dest, docker=docker)
+            exporter.export_archive(image, content, names, output.dest, docker=docker)
 
 
 def _store_names(output: Output, names: Sequence[Reference], digest: Digest) -> list[Reference]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import BuildError, DamagedError, LostLayerError, causes
 from ..values import replace
+from .compiling import Compiling, open_lookup
+from .remembered import RememberedCompilations
 from .state import open_state, replace_damaged
 
 if TYPE_CHECKING:
@@ -49,8 +51,10 @@ def _reopened(job: Build) -> Build:
     old = job.state
     old.database.close()
     state = open_state(str(old.root), userxattr=old.layers.userxattr)
-    given = job.compiling.given
-    prober = state.prober(given.folders, given.files, pins=job.prober.pins)
+    lookup, prober = open_lookup(job.compiling.given, state, job.prober.pins)
     prober.lost |= job.prober.lost
     prober.resolved |= job.prober.resolved
-    return replace(job, state=state, prober=prober)
+    compiling = Compiling(
+        job.compiling.given, lookup, job.compiling.view, prober, remembered=RememberedCompilations(state.database)
+    )
+    return replace(job, state=state, prober=prober, compiling=compiling)

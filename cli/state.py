@@ -17,6 +17,7 @@ from ..worker import SCHEMA as LAYERS_SCHEMA
 from ..worker import USES_SCHEMA, ContentStore, Contexts, LayerRecords, Prober, UseRecords, marks_in_user_attributes
 from ..worker.snapshot import LayerStore
 from ..worker.source import DOWNLOADS_SCHEMA
+from .remembered import COMPILATIONS_SCHEMA, RememberedCompilations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,10 +27,18 @@ if TYPE_CHECKING:
     from ..worker import CacheHolds, Client, HandedFile
     from ..worker.source import Pins, RemoteSources
 
-__all__ = ["State", "open_explanations", "open_history", "open_state", "replace_damaged"]
+__all__ = ["State", "open_builds", "open_explanations", "open_history", "open_state", "replace_damaged"]
 
 # all that `state.db` holds
-_SCHEMAS = (*solver.SCHEMAS, solver.HISTORY_SCHEMA, LAYERS_SCHEMA, USES_SCHEMA, DOWNLOADS_SCHEMA, SCANS_SCHEMA)
+_SCHEMAS = (
+    *solver.SCHEMAS,
+    solver.HISTORY_SCHEMA,
+    LAYERS_SCHEMA,
+    USES_SCHEMA,
+    DOWNLOADS_SCHEMA,
+    SCANS_SCHEMA,
+    COMPILATIONS_SCHEMA,
+)
 
 
 @frozen
@@ -115,6 +124,12 @@ def open_state(root: str, *, userxattr: bool | None = None) -> State:
 def open_history(root: str) -> History:
     """The builds of a state folder, to read; an empty history where nothing was built yet. Makes no folder."""
     return History(_open_to_read(root, [solver.HISTORY_SCHEMA]))
+
+
+def open_builds(root: str) -> tuple[History, RememberedCompilations]:
+    """The builds of a state folder, and what their build files were compiled to; likewise."""
+    database = _open_to_read(root, [solver.HISTORY_SCHEMA, COMPILATIONS_SCHEMA])
+    return History(database), RememberedCompilations(database)
 
 
 def open_explanations(root: str) -> tuple[History, Derivations]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..faces import lazy_face
 
 if TYPE_CHECKING:
+    from .archive import stream_archive as stream_archive
     from .assembly import AssembledImage as AssembledImage
     from .assembly import ImageForm as ImageForm
     from .assembly import assemble as assemble
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .history import squash_history as squash_history
     from .index import AssembledIndex as AssembledIndex
     from .index import assemble_index as assemble_index
+    from .ocifolder import export_oci_folder as export_oci_folder
     from .push import PushedBlob as PushedBlob
     from .push import push_image as push_image
     from .rootfs import export_rootfs_folder as export_rootfs_folder
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
     from .rootfs import stream_rootfs_tar as stream_rootfs_tar
     from .stored import stored_image as stored_image
     from .targets import export_archive as export_archive
-    from .targets import export_oci_folder as export_oci_folder
     from .targets import export_store as export_store
-    from .targets import stream_archive as stream_archive
 
 # Lazy (PEP 562): a build whose image is ready writes it without loading what packs file systems.
 _HOME = {
@@ -41,7 +41,7 @@ _HOME = {
     "assemble_index": "index",
     "cache_config": "cache",
     "export_cache_folder": "cache",
-    "export_oci_folder": "targets",
+    "export_oci_folder": "ocifolder",
     "export_archive": "targets",
     "export_rootfs_folder": "rootfs",
     "export_rootfs_tar": "rootfs",
@@ -50,7 +50,7 @@ _HOME = {
     "push_image": "push",
     "squash_history": "history",
     "stored_image": "stored",
-    "stream_archive": "targets",
+    "stream_archive": "archive",
     "stream_rootfs_tar": "rootfs",
 }
 __all__ = [

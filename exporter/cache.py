@@ -20,8 +20,8 @@ from ..image import (
 )
 from ..values import frozen, replace
 from .assembly import layer_descriptor
+from .ocifolder import filled_layout
 from .outfile import refusals
-from .targets import filled_layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

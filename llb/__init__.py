@@ -1,6 +1,6 @@
 """The build graph: ops, edges, vertices, definitions, and `State` to write them with.
 
-Graph questions that need networkx are functions of `llbuild.llb.graph`, re-exported here on first use.
+What a build that is known already never needs is imported on first use: `State`, and the questions that need networkx.
 """
 
 from __future__ import annotations
@@ -56,19 +56,23 @@ from .op import (
     Ulimit,
 )
 from .redact import redacted
-from .state import Exec, Output, State, add_vertex, diff, image, local, marshal, merge, scratch, source
 from .vertex import Edge, Vertex, make_vertex
 
 if TYPE_CHECKING:
     from .graph import critical_path, dependents, implied_inputs, to_networkx, transitive_reduction
     from .inputs import base_inputs
     from .rows import rows_of
+    from .state import Exec, Output, State, add_vertex, diff, image, local, marshal, merge, scratch, source
     from .stepname import StepName, parse_step_name
 
 _LAZY = {
     **dict.fromkeys(("critical_path", "dependents", "implied_inputs", "to_networkx", "transitive_reduction"), "graph"),
     "base_inputs": "inputs",
     "rows_of": "rows",
+    **dict.fromkeys(
+        ("Exec", "Output", "State", "add_vertex", "diff", "image", "local", "marshal", "merge", "scratch", "source"),
+        "state",
+    ),
     **dict.fromkeys(("StepName", "parse_step_name"), "stepname"),
 }
 

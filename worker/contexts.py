@@ -1,6 +1,7 @@
 """What a client hands to a build: folders by name, for `local://NAME` sources, and files by URL.
 
-They are read where they stand, never copied as a whole. One tree per source op, shared by the
+They are read where they stand, never copied as a whole. What reads them is imported once a build has a source that
+is one of them. One tree per source op, shared by the
 hashing before the build and the copying during it, so that a file that changes in between is noticed.
 """
 
@@ -13,8 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import SourceError
 from ..values import frozen
-from .selected import including, with_links
-from .snapshot import FileDigests, FolderTree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..digest import Digest
     from ..llb import SourceOp
+    from .snapshot import FileDigests, FolderTree
     from .uses import UseRecords
 
 __all__ = ["LOCAL_SOURCE", "Contexts", "HandedFile"]
@@ -74,6 +74,9 @@ class Contexts:
         whole = whole and op.attr("local.followpaths") is not None
         tree = self._trees.get((op, whole))
         if tree is None:
+            from .selected import including, with_links
+            from .snapshot import FolderTree
+
             folder = self._folders.get(op.ref)
             if folder is None:
                 known = ", ".join(sorted(self._folders)) or "none"
@@ -100,6 +103,8 @@ class Contexts:
         if self._store is None:
             return None
         if folder not in self._digests:
+            from .snapshot import FileDigests
+
             self._digests[folder] = FileDigests(self._store, folder)
         return self._digests[folder]
 

@@ -12,7 +12,7 @@ _EVERY_ID = [(0, 0, 4294967295)]  # outside any user namespace
 def id_map(kind: str = "uid") -> list[tuple[int, int, int]]:
     """First id inside, first id outside and how many, for each range of "uid" or "gid"."""
     try:
-        with open(f"/proc/self/{kind}_map", encoding="ascii") as file:
+        with open(f"/proc/self/{kind}_map", encoding="utf-8") as file:
             rows = [line.split() for line in file]
     except FileNotFoundError:  # a kernel without user namespaces
         return _EVERY_ID
@@ -31,7 +31,7 @@ def marks_in_user_attributes() -> bool:
     """Whether the marks of overlayfs must be `user.*` attributes: only an administrator may set `trusted.*` ones."""
     if in_user_namespace():
         return True
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as status:
         effective = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
     return not effective >> _CAP_SYS_ADMIN & 1
 

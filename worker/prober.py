@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import SourceError
 from ..platforms import host_platform
 from .records import ready_blob
-from .selected import takes_all
-from .snapshot import LayerId, MergedTree, read_contents
+from .snapshot import LayerId
 
 if TYPE_CHECKING:
     from ..image import LayerBlob
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from .content import ContentStore
     from .contexts import Contexts
     from .records import LayerRecord, LayerRecords
-    from .snapshot import Contents, LayerStore
+    from .snapshot import Contents, LayerStore, MergedTree
     from .source import Pins
 
 __all__ = ["REMOTE_SCHEMES", "Prober", "image_key", "layer_limit"]
@@ -70,6 +69,9 @@ class Prober:
     def local_contents(self, op: SourceOp, selection: tuple[FileCopy, ...]) -> Contents:
         found = self._read.get((op, selection))
         if found is None:
+            from .selected import takes_all
+            from .snapshot import read_contents
+
             found = self._read[op, selection] = read_contents(
                 self.contexts.tree(op, whole=takes_all(selection)), selection
             )

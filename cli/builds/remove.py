@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import UsageError
 from ..parser import CommandParser
-from ..state import open_history
+from ..state import open_builds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,12 +29,13 @@ def run(argv: Sequence[str]) -> int:
             "builds are named, and --all given" if found.all else "a build is missing",
             hint="name builds by their numbers, or give --all",
         )
-    history = open_history(options.root)
+    history, compilations = open_builds(options.root)
     if found.all:
         numbers = [summary.id for summary in history.summaries()]
     else:
         numbers = [history.number(build) for build in dict.fromkeys(found.builds)]
     history.remove(numbers)
+    compilations.forget()  # they would hold what somebody may want gone
     for number in sorted(set(numbers)):
         print(number)
     return 0

@@ -93,6 +93,42 @@ def test_a_fully_cached_build_imports_nothing_heavy(llbuild: Llbuild, context: C
     loaded = llbuild.modules_after("build", "--progress=plain", "-t", "x", folder)
     assert not loaded & HEAVY
     assert not loaded & {"tomllib", "llbuild.solver.gc", "llbuild.cli.storage", "llbuild.worker.upkeep"}
+    assert not loaded & {"argparse", "llbuild.frontend.dockerfile.compiler", "llbuild.exporter.transfer"}
+
+
+def test_where_no_file_is_copied_nothing_that_reads_files_is_loaded(
+    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
+) -> None:
+    command = (
+        "build",
+        "--progress=quiet",
+        "-o",
+        f"type=oci,dest={tmp_path / 'x.tar'}",
+        context("FROM busybox\nRUN ls\n"),
+    )
+    llbuild(*command)
+    loaded = llbuild.modules_after(*command)
+    assert not loaded & {f"llbuild.worker.snapshot.{name}" for name in ("folder", "contents", "merged", "removal")}
+    assert not loaded & {"llbuild.patterns", "llbuild.exporter.tar_stream", "pathlib", "shutil", "threading"}
+
+
+def test_a_build_file_that_changed_is_compiled_anew_and_one_that_did_not_is_not(
+    llbuild: Llbuild, context: Callable[..., Path]
+) -> None:
+    compiler = "llbuild.frontend.dockerfile.compiler"
+    folder = context("FROM busybox\nARG A=1\nLABEL a=$A\n")
+    command = ("build", "--progress=quiet", "-t", "x", folder)
+    assert compiler in llbuild.modules_after(*command)
+    assert compiler not in llbuild.modules_after(*command)
+    assert compiler in llbuild.modules_after(*command, "--build-arg=A=2")
+    assert llbuild.json("inspect", "x")["config"]["Labels"] == {"a": "2"}
+    assert compiler not in llbuild.modules_after(*command)
+    assert llbuild.json("inspect", "x")["config"]["Labels"] == {"a": "1"}
+    (folder / "Dockerfile").write_text("FROM busybox\nLABEL a=3\n")
+    assert compiler in llbuild.modules_after(*command)
+    assert llbuild.json("inspect", "x")["config"]["Labels"] == {"a": "3"}
+    llbuild("builds", "rm", "--all")
+    assert compiler in llbuild.modules_after(*command)
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,6 @@ from typing import TYPE_CHECKING, NewType
 from ...digest import blake3_bytes
 from ...errors import NotFoundError, StoreError
 from ...values import frozen
-from .placement import make_spread_folder
-from .removal import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -148,6 +146,8 @@ class LayerStore:
             try:
                 os.mkdir(path, 0o700)
             except FileNotFoundError:
+                from .placement import make_spread_folder
+
                 make_spread_folder(self._folder, _SEARCHABLE)
                 os.mkdir(path, 0o700)
             os.mkdir(path + "/fs", _ROOT_MODE)
@@ -205,25 +205,25 @@ class LayerStore:
                 place = self._aside.pop()
             except IndexError:  # asked for rather than looked up before: other threads tidy too
                 return
-            remove_tree(place)
+            _remove(place)
 
     def close(self) -> None:
         """The same, for the last time."""
         self.tidy()
         litter = self._litter.pop("", "")
         if litter:
-            remove_tree(litter)
+            _remove(litter)
 
     def discard(self, active: ActiveLayer) -> None:
         """Forget an active layer. Discarding twice, or after a commit, does nothing."""
-        remove_tree(f"{self._folder}/{active.key}")
+        _remove(f"{self._folder}/{active.key}")
 
     def remove(self, layer: LayerId) -> None:
         """Delete a layer: first out of sight, then its files, so that no half of one is ever seen."""
         grave = self.bury(f"{self._folder}/{layer}")
         if not grave:
             raise NotFoundError(f"no layer {layer}")
-        remove_tree(grave)
+        _remove(grave)
 
     def bury(self, path: str) -> str:
         """Move a folder of the state folder out of sight at once, to be deleted with `remove_tree` at leisure.
@@ -260,7 +260,7 @@ class LayerStore:
         _, leftovers = self.names()
         graves = [self.bury(f"{self._folder}/{name}") for name in leftovers]  # of two that sweep, one gets it
         for grave in filter(None, graves):
-            remove_tree(grave)
+            _remove(grave)
         return len(leftovers)
 
     def _new_key(self) -> str:
@@ -287,6 +287,12 @@ def _start_time(pid: int) -> str:
             return file.read().rpartition(b")")[2].split()[19].decode()
     except (OSError, IndexError):
         return ""
+
+
+def _remove(path: str) -> None:
+    from .removal import remove_tree  # who only asks what is there removes nothing
+
+    remove_tree(path)
 
 
 def _is_alive(name: str) -> bool:
