@@ -63,7 +63,8 @@ def overlay(lowers: list[bytes], upper: bytes, work: bytes, *, host: Host) -> in
         return syscalls.fsmount(context)
     except OSError as exc:
         log = _kernel_log(context)
-        if b"'lowerdir+'" in log:
+        # Before Linux 6.5 options are not looked at one by one: they are wrong together, and the reason is in dmesg.
+        if b"'lowerdir+'" in log or (not log and exc.errno == errno.EINVAL):
             return _overlay_of_old(lowers, upper, work, host=host)
         if log:
             raise SetupError(f"cannot mount {len(lowers)} layers: {os.fsdecode(log)}") from exc

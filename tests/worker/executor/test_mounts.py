@@ -290,7 +290,7 @@ async def test_what_an_image_deleted_is_made_again_for_the_time_of_the_step(lab:
 
 
 OLD_KERNEL = """
-import os, sys
+import errno, os, sys
 from llbuild.worker import syscalls
 from llbuild.worker.executor import mounts
 from llbuild.worker.executor.host import Host
@@ -302,7 +302,15 @@ syscalls.unshare(syscalls.CLONE_NEWNS)
 syscalls.mount_setattr(syscalls.AT_FDCWD, b"/", propagation=syscalls.MS_PRIVATE, recursive=True)
 lowers = [base + b"/%d" % number for number in range(int(sys.argv[2]))]
 host = Host(base + b"/stage", b"")
-tree = mounts._overlay_of_old(lowers, base + b"/upper", base + b"/work", host=host)
+def refuse(context, key=b"lowerdir+", value=b""):
+    if key == b"lowerdir+":
+        raise OSError(errno.EINVAL, "Invalid argument")
+if sys.argv[3] == "together":  # before 6.5 nobody looks at the options until there are all
+    syscalls.fsconfig_create = refuse
+else:
+    syscalls.fsconfig_string = refuse
+    mounts._kernel_log = lambda context: b"overlay: Unknown parameter 'lowerdir+'"
+tree = mounts.overlay(lowers, base + b"/upper", base + b"/work", host=host)
 syscalls.move_mount(tree, base + b"/target")
 print(len(os.listdir(base + b"/target")), open(base + b"/target/top").read())
 open(base + b"/target/new", "w").close()
@@ -310,7 +318,8 @@ open(base + b"/target/new", "w").close()
 
 
 @pytest.mark.usefixtures("unshared")
-def test_three_hundred_layers_are_mounted_the_way_kernels_before_6_8_need_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("refused", ["together", "by name"])
+def test_three_hundred_layers_are_mounted_the_way_kernels_before_6_8_need_it(tmp_path: Path, refused: str) -> None:
     for name in ("stage", "upper", "work", "target"):
         (tmp_path / name).mkdir()
     for number in range(300):
@@ -318,7 +327,7 @@ def test_three_hundred_layers_are_mounted_the_way_kernels_before_6_8_need_it(tmp
         (tmp_path / str(number) / f"file{number}").touch()
         (tmp_path / str(number) / "top").write_text(str(number))
     done = subprocess.run(
-        [sys.executable, "-c", OLD_KERNEL, tmp_path, "300"],
+        [sys.executable, "-c", OLD_KERNEL, tmp_path, "300", refused],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / ".typing"), *sys.path])},
         capture_output=True,
         text=True,
