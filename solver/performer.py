@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from .store import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from ..digest import Digest
     from ..llb import FileCopy, Vertex
@@ -106,11 +108,7 @@ class Performer:
         )
         try:
             # After the claim: who has a slot never waits for somebody who waits for one.
-            if self._limits.shared is not None and isinstance(vertex.op, ExecOp):
-                async with self._limits.shared.held():
-                    began = time.monotonic()
-                    refs = await self._work(vertex, entry)
-            else:
+            async with self._slot(vertex):
                 began = time.monotonic()
                 refs = await self._work(vertex, entry)
         except LlbuildError:
@@ -124,6 +122,10 @@ class Performer:
             self._ran.add(vertex.digest)
         self._ledger.note(entry, record, time.monotonic() - began)
         return record
+
+    def _slot(self, vertex: Vertex) -> AbstractAsyncContextManager[None]:
+        slots = self._limits.shared
+        return nullcontext() if slots is None or not isinstance(vertex.op, ExecOp) else slots.held()
 
     async def _work(self, vertex: Vertex, entry: Entry | None = None) -> tuple[Ref, ...]:
         """Have the worker perform it. `entry`: what is known of it by now; None: nobody wants an explanation."""
