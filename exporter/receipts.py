@@ -14,11 +14,11 @@ import os
 import stat
 
 from ..digest import sha256_digest
+from ..smallfiles import boot_id, keep_newest, write_aside
 
 __all__ = ["note_written", "still_written"]
 
 _MAX_RECEIPTS = 200
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def still_written(folder: str, path: str, plan: str) -> bool:
@@ -40,12 +40,8 @@ def note_written(folder: str, path: str, plan: str) -> None:
         return
     with contextlib.suppress(OSError):
         os.makedirs(folder, exist_ok=True)
-        receipt = _receipt(folder, path)
-        temporary = f"{receipt}.{os.getpid()}"
-        with open(temporary, "w") as file:
-            file.write(f"{plan}\n{seen}\n")
-        os.rename(temporary, receipt)
-        _forget_oldest(folder)
+        write_aside(_receipt(folder, path), f"{plan}\n{seen}\n".encode())
+        keep_newest(folder, _MAX_RECEIPTS)
 
 
 def _receipt(folder: str, path: str) -> str:
@@ -54,21 +50,11 @@ def _receipt(folder: str, path: str) -> str:
 
 def _look(path: str) -> str:
     """What identifies a plain file and its contents in this run of the machine; "" when nothing does."""
+    boot = boot_id()
     try:
         found = os.stat(path)
-        with open(_BOOT_ID) as file:
-            boot = file.read().strip()
     except OSError:
         return ""
     if not stat.S_ISREG(found.st_mode) or not boot:
         return ""
     return " ".join(map(str, (boot, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
-
-
-def _forget_oldest(folder: str) -> None:
-    names = os.listdir(folder)
-    if len(names) <= _MAX_RECEIPTS:
-        return
-    paths = [f"{folder}/{name}" for name in names]
-    for path in sorted(paths, key=os.path.getmtime)[: len(paths) - _MAX_RECEIPTS]:
-        os.unlink(path)

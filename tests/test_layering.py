@@ -31,6 +31,7 @@ LEAVES = {
     "plugins",
     "regexes",
     "reporting",
+    "smallfiles",
     "span",
     "values",
 }

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from ..digest import Digest, digest_like, new_hasher, sha256_digest
 from ..errors import CorruptError, NotFoundError, StoreError
 from ..image import MAX_DOCUMENT_BYTES, Layout, named
+from ..smallfiles import boot_id
 from ..values import frozen
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class ContentStore:
         if found.st_size != blob.size_bytes:
             return ""
         if not self._boot:
-            self._boot = _boot_id()
+            self._boot = boot_id() or "unknown"
         return f"{self._boot} {found.st_ino} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_nlink}"
 
     def verify(self, digest: Digest) -> bool:
@@ -320,15 +321,6 @@ def _open_ingest(folder: str) -> tuple[str, int]:
         if os.fstat(file).st_nlink:
             return path, file
         os.close(file)  # a sweep came between the opening and the lock
-
-
-def _boot_id() -> str:
-    """What the kernel calls this run of the machine."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return file.read().strip()
-    except OSError:
-        return "unknown"
 
 
 def _find(layout: Layout, name: str) -> Descriptor | None:

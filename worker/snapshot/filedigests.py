@@ -16,6 +16,7 @@ import os
 import struct
 
 from ...digest import blake3_bytes
+from ...smallfiles import keep_newest, write_aside
 
 __all__ = ["FileDigests"]
 
@@ -95,12 +96,10 @@ class FileDigests:
         with contextlib.suppress(OSError):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self._store, 0o711)
-            aside = f"{self._file}.{os.getpid()}"
-            with open(aside, "wb") as file:
-                file.write(_FORMAT + blake3_bytes(body) + body)
-            os.replace(aside, self._file)
+            write_aside(self._file, _FORMAT + blake3_bytes(body) + body)
             self.kept = True
-            _forget_oldest(self._store)
+            # Folders come and go, in CI with every job: only the ones last built from are remembered.
+            keep_newest(self._store, _MOST_FOLDERS)
         self._noted.clear()
 
     def _load(self) -> None:
@@ -127,12 +126,3 @@ def _named(folder: str) -> str:
 
 def _signature(found: os.stat_result) -> bytes:
     return _SIGNATURE.pack(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode)
-
-
-def _forget_oldest(store: str) -> None:
-    """Folders come and go, in CI with every job: only the ones last built from are remembered."""
-    with os.scandir(store) as found:
-        files = sorted(found, key=lambda file: file.stat().st_mtime_ns)
-    for file in files[:-_MOST_FOLDERS]:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(file)
