@@ -63,8 +63,7 @@ def overlay(lowers: list[bytes], upper: bytes, work: bytes, *, host: Host) -> in
         return syscalls.fsmount(context)
     except OSError as exc:
         log = _kernel_log(context)
-        # Before Linux 6.5 options are not looked at one by one: they are wrong together, and the reason is in dmesg.
-        if b"'lowerdir+'" in log or (not log and exc.errno == errno.EINVAL):
+        if b"'lowerdir+'" in log or _knows_no_options(log, exc):
             return _overlay_of_old(lowers, upper, work, host=host)
         if log:
             raise SetupError(f"cannot mount {len(lowers)} layers: {os.fsdecode(log)}") from exc
@@ -72,6 +71,14 @@ def overlay(lowers: list[bytes], upper: bytes, work: bytes, *, host: Host) -> in
     finally:
         for fd in (context, *opened):
             os.close(fd)
+
+
+def _knows_no_options(log: bytes, refused: OSError) -> bool:
+    """Whether this is a kernel before 6.5, whose overlayfs looks at no option by itself (fs/fs_context.c, legacy_*).
+
+    It takes them as they come, into one page, and says in dmesg what was wrong with them together.
+    """
+    return refused.errno == errno.EINVAL and (not log or b"VFS: Legacy" in log)
 
 
 def _options(*, upper: bytes, userxattr: bool) -> tuple[tuple[bytes, bytes], ...]:
@@ -101,16 +108,17 @@ def _overlay_of_old(lowers: list[bytes], upper: bytes, work: bytes, *, host: Hos
 
     Relative to /proc/self/fd a name is 2 to 4 bytes, enough for the 500 layers overlayfs can take.
     """
-    opened = [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in reversed(lowers)]
-    options = [b"lowerdir=" + b":".join(b"%d" % fd for fd in opened)]
-    for key, path in ((b"upperdir", upper), (b"workdir", work)):
-        if path:
-            opened.append(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
-            options.append(key + b"=%d" % opened[-1])
-    for key, value in _options(upper=upper, userxattr=host.in_userns):
-        options.append(key + b"=" + value if value else key)
     before = os.open(b".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    opened: list[int] = []
     try:
+        opened.extend(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in reversed(lowers))
+        options = [b"lowerdir=" + b":".join(b"%d" % fd for fd in opened)]
+        for key, path in ((b"upperdir", upper), (b"workdir", work)):
+            if path:
+                opened.append(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+                options.append(key + b"=%d" % opened[-1])
+        for key, value in _options(upper=upper, userxattr=host.in_userns):
+            options.append(key + b"=" + value if value else key)
         os.chdir(b"/proc/self/fd")
         syscalls.mount(b"overlay", host.stage, b"overlay", 0, b",".join(options))
     except OSError as exc:

@@ -307,6 +307,9 @@ def refuse(context, key=b"lowerdir+", value=b""):
         raise OSError(errno.EINVAL, "Invalid argument")
 if sys.argv[3] == "together":  # before 6.5 nobody looks at the options until there are all
     syscalls.fsconfig_create = refuse
+elif sys.argv[3] == "too long":  # … or they fill their page
+    syscalls.fsconfig_string = refuse
+    mounts._kernel_log = lambda context: b"VFS: Legacy: Cumulative options too large"
 else:
     syscalls.fsconfig_string = refuse
     mounts._kernel_log = lambda context: b"overlay: Unknown parameter 'lowerdir+'"
@@ -318,7 +321,7 @@ open(base + b"/target/new", "w").close()
 
 
 @pytest.mark.usefixtures("unshared")
-@pytest.mark.parametrize("refused", ["together", "by name"])
+@pytest.mark.parametrize("refused", ["together", "too long", "by name"])
 def test_three_hundred_layers_are_mounted_the_way_kernels_before_6_8_need_it(tmp_path: Path, refused: str) -> None:
     for name in ("stage", "upper", "work", "target"):
         (tmp_path / name).mkdir()
