@@ -151,7 +151,7 @@ def _run(step: Step, fds: list[int], kind: Kind, host: Host, warden: _Warden) ->
 def _furnish(places: Places, step: Step, host: Host) -> None:
     texts = {
         b"/etc/hosts": netfiles.hosts(step["hostname"], step["extra_hosts"]),
-        b"/etc/resolv.conf": netfiles.resolv_conf(netfiles.machine_resolv_conf(), step["network"]),
+        b"/etc/resolv.conf": netfiles.resolv_conf(netfiles.machine_resolv_conf(), step["network"], step["resolver"]),
     }
     for path, text in texts.items():
         places.file(path, text, 0o644)

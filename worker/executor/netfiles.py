@@ -11,9 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .wire import Network
 
-__all__ = ["FORWARDER", "hosts", "machine_resolv_conf", "resolv_conf"]
+__all__ = ["hosts", "machine_resolv_conf", "resolv_conf"]
 
-FORWARDER = b"10.0.2.3"  # where the program that connects the steps' network answers as a resolver: slirp4netns(1)
 # What BuildKit falls back to: Google's public resolvers.
 _FALLBACK = (b"8.8.8.8", b"8.8.4.4", b"2001:4860:4860::8888", b"2001:4860:4860::8844")
 
@@ -36,17 +35,17 @@ def machine_resolv_conf() -> bytes:
         os.close(fd)
 
 
-def resolv_conf(machine: bytes, network: Network) -> bytes:
+def resolv_conf(machine: bytes, network: Network, forwarder: bytes) -> bytes:
     """The machine's resolver settings, fit for a step.
 
     A resolver on loopback is reachable only in the network namespace it runs in. In the shared network, the program
-    that connects it asks such a one for the step, under an address of its own; in none, there is nobody to ask. With
+    that connects it asks such a one for the step, under the address `forwarder`; in none, there is nobody to ask. With
     none left, public ones.
     """
     lines = machine.splitlines()
     kept = [line for line in lines if network == "machine" or not _is_loopback(_nameserver(line))]
     if network == "shared" and len(kept) < len(lines):
-        kept.insert(0, b"nameserver " + FORWARDER)
+        kept.insert(0, b"nameserver " + forwarder)
     if not any(_nameserver(line) for line in kept):
         kept += [b"nameserver " + address for address in _FALLBACK]
     elif kept == lines:

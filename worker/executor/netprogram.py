@@ -7,8 +7,9 @@ import shutil
 import socket
 from typing import TYPE_CHECKING
 
-from .netfiles import FORWARDER, machine_resolv_conf, resolv_conf
+from .netfiles import machine_resolv_conf, resolv_conf
 from .network import NAMESPACE, READY_FD
+from .subnet import has_default_route, routes_here, steps_subnet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +19,7 @@ __all__ = ["PROGRAMS", "machine_address", "missing_network", "network_program"]
 PROGRAMS = ("pasta", "slirp4netns")  # the quicker one first, as far as traffic goes
 _PLACES = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 _TUN = "/dev/net/tun"
-# The step's address is not the machine's: that one leads to the machine, as from a container of docker.
-_ADDRESS, _GATEWAY, _MASK_BITS = "10.0.2.100", "10.0.2.2", 24
 _MTU = 65520
-_ROUTES = "/proc/net/route"
 
 
 def network_program(names: Sequence[str] = PROGRAMS) -> tuple[str, ...]:
@@ -67,31 +65,24 @@ def _pasta() -> list[str]:
     its own namespaces and filter. With addresses of both kinds it takes half as long again to start. With
     --dns-forward, answers of the machine's resolver come from that address alone: so not where nobody asks it.
     """
+    subnet = steps_subnet()
     words = ["--config-net", "--no-map-gw", "-t", "none", "-u", "none", "-T", "none", "-U", "none"]
     words += ["--quiet", "--netns-only", "--runas", "0"]
     if _has_loopback_resolver():
-        words += ["--dns-forward", FORWARDER.decode()]
-    if _has_ipv4():
-        words += ["--ipv4-only", "--address", _ADDRESS, "--netmask", str(_MASK_BITS), "--gateway", _GATEWAY]
+        words += ["--dns-forward", subnet.resolver]
+    if has_default_route(routes_here()):
+        words += ["--ipv4-only", "--address", subnet.address, "--netmask", str(subnet.mask_bits)]
+        words += ["--gateway", subnet.gateway]
     return [*words, "--netns", NAMESPACE.decode()]
 
 
 def _slirp() -> list[str]:
     """slirp4netns(1)."""
     words = ["--configure", f"--mtu={_MTU}", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp"]
+    words.append(f"--cidr={steps_subnet().cidr}")
     return [*words, f"--ready-fd={READY_FD}", "--netns-type=path", NAMESPACE.decode(), "tap0"]
 
 
 def _has_loopback_resolver() -> bool:
     machine = machine_resolv_conf()
-    return resolv_conf(machine, "shared") != machine
-
-
-def _has_ipv4() -> bool:
-    """Whether there is a default route: a line of zeros as destination and mask, proc_pid_net(5)."""
-    try:
-        with open(_ROUTES, encoding="ascii") as file:
-            rows = [line.split() for line in file]
-    except OSError:
-        return True
-    return any(len(row) > 7 and row[1] == row[7] == "00000000" for row in rows)
+    return resolv_conf(machine, "shared", b"") != machine

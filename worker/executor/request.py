@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...errors import SandboxError
 from ...llb import NetMode
 from .spec import BindMount, OverlayMount, SecretMount, Stdio
+from .subnet import steps_subnet
 from .wire import MOST_LENT
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def encode_step(spec: ExecSpec, cgroups: Sequence[str] = (), *, shared_network: 
         "extra_hosts": [(os.fsencode(entry.host), os.fsencode(entry.ip)) for entry in spec.extra_hosts],
         "emulator": os.fsencode(spec.emulator),
         "network": _network(spec.network, shared=shared_network),
+        "resolver": steps_subnet().resolver.encode() if shared_network else b"",
         "insecure": spec.insecure,
         "shm_size": spec.shm_size_bytes,
         "rlimits": [(limit.name, limit.soft, limit.hard) for limit in spec.ulimits],

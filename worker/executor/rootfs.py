@@ -138,7 +138,7 @@ class RootFilesystem:
         """/etc/hosts and /etc/resolv.conf on a tmpfs of the step: it may write them, and no layer gets them."""
         texts = {
             b"hosts": netfiles.hosts(step["hostname"], step["extra_hosts"]),
-            b"resolv.conf": netfiles.resolv_conf(netfiles.machine_resolv_conf(), step["network"]),
+            b"resolv.conf": netfiles.resolv_conf(netfiles.machine_resolv_conf(), step["network"], step["resolver"]),
         }
         for name, text in texts.items():
             fd = os.open(name, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=self._scratch)

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         hostname: bytes
         extra_hosts: list[tuple[bytes, bytes]]  # name, address
         network: Network
+        resolver: bytes  # address of one in the shared network; b"" elsewhere
         emulator: bytes  # a line for binfmt_misc; b"": none is needed
         insecure: bool
         shm_size: int

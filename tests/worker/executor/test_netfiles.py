@@ -28,4 +28,4 @@ PUBLIC = b"nameserver 8.8.8.8\nnameserver 8.8.4.4\nnameserver 2001:4860:4860::88
     ],
 )
 def test_a_step_gets_resolvers_it_can_reach(machine: bytes, network: Network, want: bytes) -> None:
-    assert resolv_conf(machine, network) == want
+    assert resolv_conf(machine, network, b"10.0.2.3") == want

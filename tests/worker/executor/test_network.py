@@ -16,6 +16,7 @@ from llbuild.tests.processes import commands
 from llbuild.tests.worker.executor.conftest import IN_USERNS, KIND, Lab, executor_for
 from llbuild.worker.executor import machine_address, missing_network, network_program
 from llbuild.worker.executor.netprogram import PROGRAMS
+from llbuild.worker.executor.subnet import steps_subnet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -78,7 +79,7 @@ def server(address: str) -> Iterator[int]:
 
 async def test_a_service_on_the_machines_loopback_is_out_of_reach(networked: Lab) -> None:
     with server("127.0.0.1") as port:
-        assert "hello" not in (await networked.python(ASK.format(("127.0.0.1", "10.0.2.2"), port))).ok
+        assert "hello" not in (await networked.python(ASK.format(("127.0.0.1", steps_subnet().gateway), port))).ok
         assert (await networked.python(ASK.format(("127.0.0.1",), port), network=NetMode.HOST)).ok == "hello"
 
 
