@@ -47,6 +47,9 @@ COMPILATIONS_SCHEMA = Schema(
     ),
 )
 _PACKAGE = __name__.partition(".")[0]
+_LANGUAGES = (
+    f"{_PACKAGE}.frontend."  # others may know what they were not asked: `llbuild solve` has a definition at hand
+)
 _FORM = 1  # of a record; part of every key
 _KEPT = 128
 _KEPT_BYTES = 32 << 20
@@ -66,7 +69,7 @@ class RememberedCompilations:
     def compile(self, frontend: CompilingFrontend, request: Request, lookup: Lookup) -> Compiled:
         """As `frontend.compile(request, lookup)`, which is called when no record serves. Raises what that does."""
         key = _key(frontend, request)
-        if not key or not frontend.compile.__module__.startswith(f"{_PACKAGE}."):
+        if not key or not frontend.compile.__module__.startswith(_LANGUAGES):
             return frontend.compile(request, lookup)
         found = self._recall(key, lookup)
         if found is not None:

@@ -198,7 +198,10 @@ def test_the_files_of_the_compiler_are_among_those_of_the_record(memory: Remembe
     assert {"compiler.py", "parser.py", "op.py"} <= {os.path.basename(path) for path in paths}
 
 
-def test_frontends_from_elsewhere_compile_every_time(memory: RememberedCompilations, database: Database) -> None:
+@pytest.mark.parametrize("module", ["llbuilder.plugin", "llbuild.cli.solve", "llbuild.frontends"])
+def test_what_is_no_language_of_llbuilds_compiles_every_time(
+    memory: RememberedCompilations, database: Database, module: str
+) -> None:
     calls = []
 
     def compile_(request: Request, lookup: Lookup) -> Compiled:
@@ -206,7 +209,7 @@ def test_frontends_from_elsewhere_compile_every_time(memory: RememberedCompilati
         return FRONTEND.compile(request, lookup)
 
     foreign = CompilingFrontend(name="dockerfile", compile=compile_)
-    compile_.__module__ = "llbuilder.plugin"
+    compile_.__module__ = module
     for _ in range(2):
         memory.compile(foreign, request(), FakeLookup())
     assert len(calls) == 2
