@@ -64,8 +64,7 @@ _NOT_YET = frozenset(
     for name in (
         *("build-arg-file", "builder"),
         *("compress", "cpu-period", "cpu-quota", "cpu-shares", "cpuset-cpus"),
-        *("cpuset-mems", "device", "force-rm", "isolation", "memory", "memory-swap"),
-        *("policy", "rm", "security-opt"),
+        *("cpuset-mems", "device", "force-rm", "memory", "memory-swap", "policy", "rm"),
     )
 )
 

@@ -131,10 +131,12 @@ class MemoryWorker:
         self.order.append(name)
         if name.endswith("!"):
             raise ExecError(f"{name} exited with code 1", vertex=vertex.digest, exit_code=1)
-        base = next((ref for ref in inputs if ref), ())
+        base = inputs[0] if inputs and inputs[0] else next(filter(None, inputs), ())
         left = self.contents.get(name, f"{name}#{self.runs[name]}")
-        outputs = max((mount.output for mount in vertex.op.mounts), default=0) if isinstance(vertex.op, ExecOp) else 0
-        return tuple((*base, left) for _ in range(max(outputs, 0) + 1))
+        last = (
+            max(mount.output for mount in vertex.op.mounts) if isinstance(vertex.op, ExecOp) and vertex.op.mounts else 0
+        )
+        return ((*base, left),) * (max(last, 0) + 1)
 
 
 def _listed(texts: list[str], selection: tuple[FileCopy, ...]) -> tuple[Digest, bytes]:
