@@ -57,7 +57,7 @@ class Database:
         self._inode = _inode(path)
         # One connection is one transaction, so a thread inside one keeps the others out. A lock here
         # is what lets every caller be a plain synchronous function.
-        self._lock = RLock()
+        self._lock = RLock()  # of _thread: threading, which only names it, takes a millisecond to import
 
     def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a SELECT. Raises StoreError."""

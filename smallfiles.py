@@ -19,14 +19,16 @@ def write_aside(path: str, data: bytes) -> None:
 def keep_newest(folder: str, count: int) -> None:
     """Remove the files of a folder that were changed longest ago, until so many are left. Raises OSError.
 
-    Others may do the same meanwhile.
+    Others may do the same meanwhile. While there are no more than that, it costs a listing.
     """
+    if len(os.listdir(folder)) <= count:
+        return
     found: list[tuple[int, str]] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):
                 found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
-    for _, path in sorted(found)[: max(0, len(found) - count)]:
+    for _, path in sorted(found, reverse=True)[count:]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 

@@ -9,6 +9,7 @@ from ..frontend import Compiled, MoreNeeded
 from ..values import replace
 from .config.values import Config
 from .lookup import KnownLookup, stored_images
+from .remembered import RememberedCompilations
 from .request import build_input, check_syntax
 from .resultfiles import stored_results
 
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
     from ..worker.source import Pins
     from .compile_options import CompileOptions
     from .job import BuildView
-    from .remembered import RememberedCompilations
     from .request import BuildInput
     from .state import State
     from .stub_images import StubImages
 
-__all__ = ["Asking", "Compiling", "ask_frontend", "compile_input", "open_lookup", "whole_input"]
+__all__ = ["Asking", "Compiling", "ask_frontend", "compile_input", "open_compiling", "open_lookup", "whole_input"]
 
 Answer = TypeVar("Answer")
 
@@ -135,6 +135,14 @@ def open_lookup(given: BuildInput, state: State, pins: Pins | None = None) -> tu
     images = stored_images(state.content, given.mode, prober.pins)
     results = stored_results(prober, state.cache)
     return KnownLookup(images, given.folders, stdin=given.stdin, results=results), prober
+
+
+def open_compiling(
+    given: BuildInput, state: State, view: BuildView, pins: Pins | None = None
+) -> tuple[Compiling, Prober]:
+    """The question for a build, answered from memory where it was put before, and the prober it was opened with."""
+    lookup, prober = open_lookup(given, state, pins)
+    return Compiling(given, lookup, view, prober, remembered=RememberedCompilations(state.database)), prober
 
 
 def _lookup(

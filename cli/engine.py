@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..errors import LlbuildError
 from ..solver import check_entitlements, make_plan, unresolved_sources
 from ..values import replace
-from .compiling import Compiling, open_lookup
+from .compiling import open_compiling
 from .exports import (
     PlatformLayers,
     all_names,
@@ -30,7 +30,6 @@ from .job import Build, BuildResult
 from .outputs import OutputKind
 from .phases import phase
 from .record import remember_build
-from .remembered import RememberedCompilations
 from .state import open_state
 
 if TYPE_CHECKING:
@@ -115,8 +114,7 @@ def _begin(
     lock: Lock | None,
     started: float,
 ) -> Build:
-    lookup, prober = open_lookup(given, state, None if lock is None else lock.pins())
-    compiling = Compiling(given, lookup, view, prober, remembered=RememberedCompilations(state.database))
+    compiling, prober = open_compiling(given, state, view, None if lock is None else lock.pins())
     return Build(
         options=options,
         compiling=compiling,

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BuildError, DamagedError, LostLayerError, causes
 from ..values import replace
-from .compiling import Compiling, open_lookup
-from .remembered import RememberedCompilations
+from .compiling import open_compiling
 from .state import open_state, replace_damaged
 
 if TYPE_CHECKING:
@@ -51,10 +50,7 @@ def _reopened(job: Build) -> Build:
     old = job.state
     old.database.close()
     state = open_state(str(old.root), userxattr=old.layers.userxattr)
-    lookup, prober = open_lookup(job.compiling.given, state, job.prober.pins)
+    compiling, prober = open_compiling(job.compiling.given, state, job.compiling.view, job.prober.pins)
     prober.lost |= job.prober.lost
     prober.resolved |= job.prober.resolved
-    compiling = Compiling(
-        job.compiling.given, lookup, job.compiling.view, prober, remembered=RememberedCompilations(state.database)
-    )
     return replace(job, state=state, prober=prober, compiling=compiling)

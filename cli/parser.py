@@ -1,7 +1,7 @@
 """Argument parsing shared by the commands: the flags every command has, and errors that help.
 
 What is well-formed in the plainest way is read here, by a table. Everything else is argparse's (`usage.py`), which
-takes as long to import as half of such a build: help, errors, and what can be said in more ways than one.
+costs a thirtieth of a cached build to load and fill: help, errors, and what can be said in more ways than one.
 `--flag=true` and `--flag=false` are understood as with docker, and nothing is abbreviated.
 """
 

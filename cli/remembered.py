@@ -47,9 +47,8 @@ COMPILATIONS_SCHEMA = Schema(
     ),
 )
 _PACKAGE = __name__.partition(".")[0]
-_LANGUAGES = (
-    f"{_PACKAGE}.frontend."  # others may know what they were not asked: `llbuild solve` has a definition at hand
-)
+# Other compilers may know what they were not told: `llbuild solve` has a definition at hand.
+_LANGUAGES = f"{_PACKAGE}.frontend."
 _FORM = 1  # of a record; part of every key
 _KEPT = 128
 _KEPT_BYTES = 32 << 20

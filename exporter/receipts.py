@@ -50,11 +50,11 @@ def _receipt(folder: str, path: str) -> str:
 
 def _look(path: str) -> str:
     """What identifies a plain file and its contents in this run of the machine; "" when nothing does."""
-    boot = boot_id()
     try:
         found = os.stat(path)
     except OSError:
         return ""
+    boot = boot_id()
     if not stat.S_ISREG(found.st_mode) or not boot:
         return ""
     return " ".join(map(str, (boot, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))

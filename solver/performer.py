@@ -19,7 +19,6 @@ from .retry import retrying
 from .store import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
     from ..digest import Digest
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from .worker import Ref, Worker
 
 __all__ = ["Performer"]
-
-_NOTHING: Mapping[int, tuple[FileCopy, ...]] = {}
 
 
 class Performer:
@@ -203,7 +200,7 @@ class Performer:
     async def _strong_key(self, vertex: Vertex) -> Key:
         if not vertex.inputs:
             return self._plan.keys[vertex.digest]
-        read = self._plan.reads.get(vertex.digest, _NOTHING)
+        read = self._plan.reads.get(vertex.digest, {})
         parts: list[tuple[Key, int]] = []
         for index, edge in enumerate(vertex.inputs):
             local = self._plan.local_keys.get((vertex.digest, index))

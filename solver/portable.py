@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..image import CacheConfig, CacheRecord
-from .keys import content_memo, is_local, selections
+from .keys import content_memo, is_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +59,9 @@ def portable_records(plan: Plan, store: CacheStore, wanted: Callable[[Ref], bool
 def _contents(plan: Plan, found: dict[Digest, Record], store: CacheStore) -> tuple[tuple[Key, Digest], ...]:
     """What is remembered of the parts of results that the build's steps read: with it, a key needs no file."""
     memos: dict[Key, None] = {}
-    for vertex in plan.graph.vertices.values():
-        for index, selection in selections(vertex).items():
-            edge = vertex.inputs[index]
+    for digest, read in plan.reads.items():
+        for index, selection in read.items():
+            edge = plan.graph.vertices[digest].inputs[index]
             if edge.vertex in found:
                 memos[content_memo(found[edge.vertex].refs[edge.output], selection)] = None
     remembered = store.contents(memos)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...errors import SandboxError
+from ...smallfiles import write_aside
 from ..owners import remembering
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _kept(path: str, make: Callable[[], bytes], intact: Callable[[bytes], bool])
             return found
     made = make()
     with suppress(OSError):  # it is made again, then
-        _keep(path, made)
+        write_aside(path, made)
     return made
 
 
@@ -101,10 +102,3 @@ def _compile_own(path: str) -> bytes:
             f"the seccomp profile {path} makes a filter of {len(program)} instructions; Linux takes {MAX_INSTRUCTIONS}"
         )
     return encode(program)
-
-
-def _keep(path: str, program: bytes) -> None:
-    new = f"{path}.{os.getpid()}"
-    with open(new, "wb") as file:
-        file.write(program)
-    os.replace(new, path)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ...smallfiles import write_aside
 from ..snapshot import remove_tree
 from .overlay import OverlaySnapshotter
 
@@ -52,10 +53,7 @@ def choose(root: str) -> str:
             return name
     name = next((name for name in NAMES if not try_out(name, root)), NAMES[-1])
     with suppress(OSError):  # it is tried out again, then
-        new = f"{note}.{os.getpid()}"
-        with open(new, "w", encoding="ascii") as file:
-            file.write(f"{name} {found_for}\n")
-        os.replace(new, note)
+        write_aside(note, f"{name} {found_for}\n".encode())
     return name
 
 
