@@ -62,8 +62,19 @@ _IMPORTED_NS = time.time_ns() - 2_000_000_000
 class RememberedCompilations:
     """What the frontends of one state folder made of build files."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        kept: int = _KEPT,
+        kept_bytes: int = _KEPT_BYTES,
+        imported_ns: int = _IMPORTED_NS,
+    ) -> None:
+        """Keeps that many of the newest, as far as they fit. imported_ns: code that changed later is not what runs."""
         self._database = database
+        self._kept = kept
+        self._kept_bytes = kept_bytes
+        self._imported_ns = imported_ns
 
     def compile(self, frontend: CompilingFrontend, request: Request, lookup: Lookup) -> Compiled:
         """As `frontend.compile(request, lookup)`, which is called when no record serves. Raises what that does."""
@@ -96,7 +107,7 @@ class RememberedCompilations:
         try:
             code = _code()
             data = pack([code, questions, _encode(compiled)])
-            if max(code[1]) >= _IMPORTED_NS or len(data) > _KEPT_BYTES // 4 or not _comes_back(compiled):
+            if max(code[1]) >= self._imported_ns or len(data) > self._kept_bytes // 4 or not _comes_back(compiled):
                 return
         except LlbuildError:  # names that are no text, say: builds, but is not worth a form of its own
             return
@@ -111,7 +122,7 @@ class RememberedCompilations:
                     "DELETE FROM compilations WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER newest AS"
                     " place, sum(length(data)) OVER newest AS total FROM compilations WINDOW newest AS"
                     " (ORDER BY id DESC)) WHERE place > ? OR total > ?)",
-                    (_KEPT, _KEPT_BYTES),
+                    (self._kept, self._kept_bytes),
                 )
         except StoreError as error:  # a full disk: the build itself may yet have nothing to write
             log.warning("compilation_not_remembered", reason=error.message)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,10 +88,9 @@ class Counting:
         return compile_
 
 
-@pytest.fixture(autouse=True)
-def old_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def memory_of(database: Database, *, kept: int = 99, kept_bytes: int = 1 << 30) -> RememberedCompilations:
     """As if no file of llbuild had been edited during the last seconds."""
-    monkeypatch.setattr(remembered, "_IMPORTED_NS", 1 << 63)
+    return RememberedCompilations(database, kept=kept, kept_bytes=kept_bytes, imported_ns=1 << 63)
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def memory(database: Database) -> RememberedCompilations:
-    return RememberedCompilations(database)
+    return memory_of(database)
 
 
 def request(platform: Platform = AMD64, **options: str) -> Request:
@@ -166,29 +167,28 @@ def test_an_image_that_cannot_be_had_is_an_error_at_its_place(memory: Remembered
 
 
 def test_another_version_of_the_code_compiles_anew(
-    memory: RememberedCompilations, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    memory: RememberedCompilations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = tmp_path / "compiler.py"
-    module.write_text("one")
-    stat = module.stat()
-    monkeypatch.setattr(remembered, "_code", lambda: ([str(module)], [stat.st_mtime_ns], [stat.st_size]))
+    path = tmp_path / "edited.py"
+    path.write_text("one")
+    module = ModuleType("llbuild.edited")
+    module.__file__ = str(path)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     counting = Counting()
-    for compiled in (1, 1):
+    for _ in range(2):
         memory.compile(counting.frontend, request(), FakeLookup())
-        assert counting.compiled == compiled
-    os.utime(module, ns=(1, 1))
+        assert counting.compiled == 1
+    os.utime(path, ns=(1, 1))
     memory.compile(counting.frontend, request(), FakeLookup())
     assert counting.compiled == 2
-    module.unlink()
+    monkeypatch.delitem(sys.modules, module.__name__)
+    path.unlink()
     memory.compile(counting.frontend, request(), FakeLookup())
     assert counting.compiled == 3
 
 
-def test_code_that_was_just_edited_is_not_believed_to_be_what_runs(
-    memory: RememberedCompilations, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remembered, "_IMPORTED_NS", 1)
-    memory.compile(FRONTEND, request(), FakeLookup())
+def test_code_that_was_just_edited_is_not_believed_to_be_what_runs(database: Database) -> None:
+    RememberedCompilations(database, imported_ns=1).compile(FRONTEND, request(), FakeLookup())
     assert database.query("SELECT count(*) FROM compilations") == [(0,)]
 
 
@@ -226,16 +226,13 @@ def test_a_flipped_byte_is_no_record(memory: RememberedCompilations, database: D
     assert counting.compiled == 2
 
 
-def test_only_so_many_are_kept_and_none_after_forgetting(
-    memory: RememberedCompilations, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remembered, "_KEPT", 3)
+def test_only_so_many_are_kept_and_none_after_forgetting(database: Database) -> None:
+    memory = memory_of(database, kept=3)
     for number in range(5):
         memory.compile(FRONTEND, request(build_arg__VERSION=str(number)), FakeLookup())
     assert database.query("SELECT count(*) FROM compilations") == [(3,)]
-    monkeypatch.setattr(remembered, "_KEPT", 99)
     ((size,),) = database.query("SELECT max(length(data)) FROM compilations")
-    monkeypatch.setattr(remembered, "_KEPT_BYTES", 5 * size)
+    memory = memory_of(database, kept_bytes=5 * size)
     for number in range(8):
         memory.compile(FRONTEND, request(build_arg__VERSION=f"v{number}"), FakeLookup())
     ((count, fits),) = database.query(f"SELECT count(*), sum(length(data)) <= {5 * size} FROM compilations")
