@@ -35,14 +35,8 @@ if TYPE_CHECKING:
     from .config_json import decode_config as decode_config
     from .config_json import decode_inline_cache as decode_inline_cache
     from .config_json import encode_config as encode_config
-    from .credential_store import erase_credentials as erase_credentials
-    from .credential_store import store_credentials as store_credentials
-    from .credentials import Credentials as Credentials
     from .descriptor import Descriptor as Descriptor
     from .descriptor import MediaType as MediaType
-    from .failures import BROKEN_OFF as BROKEN_OFF
-    from .failures import PASSING as PASSING
-    from .failures import reason_of as reason_of
     from .layer import LayerBlob as LayerBlob
     from .layout import LAYOUT_FILE as LAYOUT_FILE
     from .layout import Layout as Layout
@@ -63,26 +57,32 @@ if TYPE_CHECKING:
     from .moments import encode_moment as encode_moment
     from .reference import Reference as Reference
     from .reference import parse_reference as parse_reference
-    from .registry import RegistryClient as RegistryClient
-    from .registry_body import pour as pour
-    from .registry_config import Mirror as Mirror
-    from .registry_config import RegistryConfig as RegistryConfig
-    from .registry_config import is_host as is_host
-    from .registry_config import parse_mirror as parse_mirror
-    from .registry_config import with_insecure as with_insecure
-    from .registry_credentials import find_credentials as find_credentials
-    from .registry_hosts import is_loopback as is_loopback
-    from .registry_hosts import trust as trust
-    from .registry_login import verify_login as verify_login
-    from .registry_push import RegistryPusher as RegistryPusher
-    from .registry_referrers import ReferrersClient as ReferrersClient
+    from .registry.body import pour as pour
+    from .registry.client import RegistryClient as RegistryClient
+    from .registry.config import Mirror as Mirror
+    from .registry.config import RegistryConfig as RegistryConfig
+    from .registry.config import is_host as is_host
+    from .registry.config import parse_mirror as parse_mirror
+    from .registry.config import with_insecure as with_insecure
+    from .registry.credential_search import find_credentials as find_credentials
+    from .registry.credential_store import erase_credentials as erase_credentials
+    from .registry.credential_store import store_credentials as store_credentials
+    from .registry.credentials import Credentials as Credentials
+    from .registry.failures import BROKEN_OFF as BROKEN_OFF
+    from .registry.failures import PASSING as PASSING
+    from .registry.failures import reason_of as reason_of
+    from .registry.hosts import is_loopback as is_loopback
+    from .registry.hosts import trust as trust
+    from .registry.login import verify_login as verify_login
+    from .registry.push import RegistryPusher as RegistryPusher
+    from .registry.referrers import ReferrersClient as ReferrersClient
     from .strict_json import MAX_DOCUMENT_BYTES as MAX_DOCUMENT_BYTES
 
 # Lazy (PEP 562): a cached build needs a few of these and never the registry client.
 _HOME = {
     "ATTESTATION_ARTIFACT": "attestation",
     "ATTESTATION_MANIFEST": "attestation",
-    "BROKEN_OFF": "failures",
+    "BROKEN_OFF": "registry.failures",
     "CACHE_CONFIG_TYPE": "cache_config",
     "CONFIG_TYPES": "manifest",
     "CONFIG_TYPES_OF_ALL": "manifest",
@@ -91,7 +91,7 @@ _HOME = {
     "CacheMount": "cache_config",
     "CacheRecord": "cache_config",
     "ContainerConfig": "config",
-    "Credentials": "credentials",
+    "Credentials": "registry.credentials",
     "DEFAULT_PATH": "config",
     "Descriptor": "descriptor",
     "EMPTY_CONFIG": "attestation",
@@ -110,16 +110,16 @@ _HOME = {
     "Manifest": "manifest",
     "MediaType": "descriptor",
     "NO_PLATFORM": "attestation",
-    "PASSING": "failures",
+    "PASSING": "registry.failures",
     "PREDICATE_TYPE": "attestation",
     "REFERENCE_DIGEST": "attestation",
     "REFERENCE_TYPE": "attestation",
     "Reference": "reference",
-    "Mirror": "registry_config",
-    "ReferrersClient": "registry_referrers",
-    "RegistryClient": "registry",
-    "RegistryConfig": "registry_config",
-    "RegistryPusher": "registry_push",
+    "Mirror": "registry.config",
+    "ReferrersClient": "registry.referrers",
+    "RegistryClient": "registry.client",
+    "RegistryConfig": "registry.config",
+    "RegistryPusher": "registry.push",
     "STATEMENT_TYPE": "attestation",
     "attested_digest": "attestation",
     "blob_name": "layout",
@@ -134,22 +134,22 @@ _HOME = {
     "encode_layout": "layout",
     "encode_manifest": "manifest",
     "encode_moment": "moments",
-    "erase_credentials": "credential_store",
-    "find_credentials": "registry_credentials",
-    "is_host": "registry_config",
+    "erase_credentials": "registry.credential_store",
+    "find_credentials": "registry.credential_search",
+    "is_host": "registry.config",
     "images_of": "attestation",
     "is_image": "attestation",
-    "is_loopback": "registry_hosts",
+    "is_loopback": "registry.hosts",
     "named": "layout",
-    "parse_mirror": "registry_config",
+    "parse_mirror": "registry.config",
     "parse_reference": "reference",
-    "pour": "registry_body",
-    "reason_of": "failures",
+    "pour": "registry.body",
+    "reason_of": "registry.failures",
     "select_platform": "manifest",
-    "store_credentials": "credential_store",
-    "trust": "registry_hosts",
-    "verify_login": "registry_login",
-    "with_insecure": "registry_config",
+    "store_credentials": "registry.credential_store",
+    "trust": "registry.hosts",
+    "verify_login": "registry.login",
+    "with_insecure": "registry.config",
 }
 __all__ = [
     "ATTESTATION_ARTIFACT",

@@ -37,6 +37,6 @@ def test_writing_an_image_that_is_ready_loads_nothing_heavy(tmp_path: Path) -> N
     loaded = subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout.split()
     heavy = {"anyio", "asyncio", "httpx", "networkx", "rich", "shutil", "sqlite3", "ssl", "structlog", "tarfile"}
     assert heavy.isdisjoint(loaded), sorted(heavy & set(loaded))
-    assert "llbuild.image.registry" not in loaded
+    assert "llbuild.image.registry.client" not in loaded
     assert "llbuild.worker.source.images" not in loaded
     assert "llbuild.worker.layer" not in loaded

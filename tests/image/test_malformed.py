@@ -12,8 +12,8 @@ from llbuild.digest import sha256_digest
 from llbuild.errors import SourceError
 from llbuild.image import Descriptor, MediaType
 from llbuild.platforms import Platform
-from llbuild.tests.image.fake_registry import Answer, FakeRegistry, serve_fake_registry
 from llbuild.tests.image.malformed import DOCUMENTS, documents, one_by_one, wrong_documents
+from llbuild.tests.image.registry.fake_registry import Answer, FakeRegistry, serve_fake_registry
 from llbuild.worker.source.resolved import MissingBlobError, ResolvedImage, load_image
 
 if TYPE_CHECKING:

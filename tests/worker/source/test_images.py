@@ -14,7 +14,7 @@ from llbuild.exporter import export_oci_folder, export_store
 from llbuild.image import Descriptor, MediaType, parse_reference
 from llbuild.platforms import Platform
 from llbuild.tests.exporter.samples import AMD64, put_layer, sample_image
-from llbuild.tests.image.fake_registry import Answer, FakeRegistry, serve_fake_registry
+from llbuild.tests.image.registry.fake_registry import Answer, FakeRegistry, serve_fake_registry
 from llbuild.values import replace
 from llbuild.worker.content import ContentStore
 from llbuild.worker.source import ImageSource, parse_identifier, resolve_local

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from ..errors import SourceError
-from .strict_json import MAX_DOCUMENT_BYTES
+from ...errors import SourceError
+from ..strict_json import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -8,10 +8,10 @@ import pytest
 from llbuild.digest import Digest, sha256_digest
 from llbuild.errors import SourceError
 from llbuild.image import Descriptor, MediaType, RegistryClient, parse_reference
-from llbuild.image.registry_auth import parse_challenge, realm_host
-from llbuild.image.registry_hosts import find_host, is_loopback, trust
+from llbuild.image.registry.auth import parse_challenge, realm_host
+from llbuild.image.registry.hosts import find_host, is_loopback, trust
 from llbuild.tests.faultproxy import serve_fault_proxy
-from llbuild.tests.image.fake_registry import Answer, FakeRegistry, serve_fake_registry
+from llbuild.tests.image.registry.fake_registry import Answer, FakeRegistry, serve_fake_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

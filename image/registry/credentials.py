@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from ..values import frozen
+from ...values import frozen
 
 __all__ = ["TOKEN_USER", "Credentials"]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from llbuild.errors import SourceError
 from llbuild.image import RegistryClient, parse_reference
-from llbuild.image.credentials import Credentials
-from llbuild.image.registry_credentials import find_credentials
-from llbuild.tests.image.fake_registry import Answer, FakeRegistry, serve_fake_registry
+from llbuild.image.registry.credential_search import find_credentials
+from llbuild.image.registry.credentials import Credentials
+from llbuild.tests.image.registry.fake_registry import Answer, FakeRegistry, serve_fake_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,17 +11,17 @@ from urllib.parse import urljoin
 
 import httpx
 
-from ..digest import Digest, sha256_digest
-from ..errors import SourceError
-from .descriptor import Descriptor, MediaType
-from .manifest import Index, decode_descriptor, decode_manifest, encode_descriptor
-from .registry import RegistryClient
-from .registry_body import read_bounded
-from .strict_json import decode_json, encode_json
+from ...digest import Digest, sha256_digest
+from ...errors import SourceError
+from ..descriptor import Descriptor, MediaType
+from ..manifest import Index, decode_descriptor, decode_manifest, encode_descriptor
+from ..strict_json import decode_json, encode_json
+from .body import read_bounded
+from .client import RegistryClient
 
 if TYPE_CHECKING:
-    from .reference import Reference
-    from .registry_session import Place
+    from ..reference import Reference
+    from .session import Place
 
 __all__ = ["ReferrersClient", "referrer_of", "referrers_tag", "with_referrer"]
 

@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import httpx
 
-from .. import __version__
-from ..blocking import run_blocking
-from ..errors import SourceError
-from ..log import log
-from ..values import replace
-from .registry_access import PULL, Access, Admission
-from .registry_body import drain
-from .registry_config import Mirror, RegistryConfig, parse_mirror
-from .registry_errors import check_status, unreachable, with_mirrors
-from .registry_hosts import find_host, is_loopback, trust
+from ... import __version__
+from ...blocking import run_blocking
+from ...errors import SourceError
+from ...log import log
+from ...values import replace
+from .access import PULL, Access, Admission
+from .body import drain
+from .config import Mirror, RegistryConfig, parse_mirror
+from .errors import check_status, unreachable, with_mirrors
+from .hosts import find_host, is_loopback, trust
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
     from typing import Self, TypeAlias
 
-    from .reference import Reference
-    from .registry_hosts import RegistryHost
+    from ..reference import Reference
+    from .hosts import RegistryHost
 
     Body: TypeAlias = Callable[[], bytes | AsyncIterator[bytes]]  # called anew for every try
 

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ..blocking import run_blocking
-from ..values import frozen
-from .registry_auth import asks_for_password, bearer_token, parse_challenge, realm_host
-from .registry_credentials import find_credentials
+from ...blocking import run_blocking
+from ...values import frozen
+from .auth import asks_for_password, bearer_token, parse_challenge, realm_host
+from .credential_search import find_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import httpx
 
+    from ..reference import Reference
+    from .auth import Challenge
     from .credentials import Credentials
-    from .reference import Reference
-    from .registry_auth import Challenge
-    from .registry_hosts import RegistryHost
+    from .hosts import RegistryHost
 
 __all__ = ["PULL", "PUSH", "Access", "Admission"]
 

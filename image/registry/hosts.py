@@ -14,9 +14,9 @@ import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import SourceError
-from ..values import frozen, replace
-from .registry_config import RegistryConfig
+from ...errors import SourceError
+from ...values import frozen, replace
+from .config import RegistryConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -17,27 +17,27 @@ from urllib.parse import urljoin
 import anyio
 import httpx
 
-from ..blocking import run_blocking
-from ..digest import sha256_digest
-from ..errors import SourceError
-from ..log import log
-from ..values import frozen
-from .attestation import ATTESTATION_ARTIFACT
-from .descriptor import MediaType
+from ...blocking import run_blocking
+from ...digest import sha256_digest
+from ...errors import SourceError
+from ...log import log
+from ...values import frozen
+from ..attestation import ATTESTATION_ARTIFACT
+from ..descriptor import MediaType
+from .access import PUSH, Access
+from .errors import check_status
 from .failures import PASSING
-from .registry_access import PUSH, Access
-from .registry_errors import check_status
-from .registry_referrers import ReferrersClient, referrer_of, referrers_tag, with_referrer
+from .referrers import ReferrersClient, referrer_of, referrers_tag, with_referrer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
     from typing import BinaryIO, TypeAlias
 
-    from ..digest import Digest
-    from .descriptor import Descriptor
-    from .reference import Reference
-    from .registry_config import RegistryConfig
-    from .registry_session import Body, Place
+    from ...digest import Digest
+    from ..descriptor import Descriptor
+    from ..reference import Reference
+    from .config import RegistryConfig
+    from .session import Body, Place
 
     OpenBlob: TypeAlias = Callable[[], BinaryIO]
     Report: TypeAlias = Callable[[str, int, int], None]  # what, bytes so far, bytes in all

@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
-from ..digest import Digest, parse_digest, sha256_digest
-from ..errors import SourceError
-from ..log import log
-from .descriptor import Descriptor
-from .manifest import MANIFEST_TYPES, is_schema1, schema1_error
-from .registry_body import pour, read_bounded
-from .registry_errors import broken, wrong_bytes
-from .registry_session import SILENCE_S, RegistrySession
+from ...digest import Digest, parse_digest, sha256_digest
+from ...errors import SourceError
+from ...log import log
+from ..descriptor import Descriptor
+from ..manifest import MANIFEST_TYPES, is_schema1, schema1_error
+from .body import pour, read_bounded
+from .errors import broken, wrong_bytes
+from .session import SILENCE_S, RegistrySession
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from .reference import Reference
-    from .registry_config import RegistryConfig
-    from .registry_session import Place
+    from ..reference import Reference
+    from .config import RegistryConfig
+    from .session import Place
 
 __all__ = ["Document", "RegistryClient"]
 

@@ -12,8 +12,8 @@ import pytest
 from llbuild.digest import sha256_digest
 from llbuild.errors import SourceError
 from llbuild.image import Descriptor, MediaType, RegistryClient, RegistryPusher, parse_reference
-from llbuild.image.registry_referrers import referrer_of, referrers_tag, with_referrer
-from llbuild.tests.image.fake_registry import Answer, FakeRegistry, serve_fake_registry
+from llbuild.image.registry.referrers import referrer_of, referrers_tag, with_referrer
+from llbuild.tests.image.registry.fake_registry import Answer, FakeRegistry, serve_fake_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from ..errors import SourceError
-from ..values import frozen
+from ...errors import SourceError
+from ...values import frozen
 from .credentials import TOKEN_USER, Credentials
 
 if TYPE_CHECKING:

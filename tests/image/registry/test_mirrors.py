@@ -12,7 +12,7 @@ from llbuild.digest import sha256_digest
 from llbuild.errors import SourceError
 from llbuild.image import Descriptor, MediaType, RegistryClient, RegistryConfig, RegistryPusher, parse_reference
 from llbuild.tests.faultproxy import serve_fault_proxy
-from llbuild.tests.image.fake_registry import Answer, FakeRegistry, serve_fake_registry
+from llbuild.tests.image.registry.fake_registry import Answer, FakeRegistry, serve_fake_registry
 from llbuild.worker.content import ContentStore
 from llbuild.worker.source import ImageSource
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from llbuild.image.ratelimit import retry_after, spoken_duration, spoken_limit
+from llbuild.image.registry.ratelimit import retry_after, spoken_duration, spoken_limit
 
 WAITS = [
     ("7", 7.0),

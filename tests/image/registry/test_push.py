@@ -10,7 +10,7 @@ from llbuild.digest import sha256_digest
 from llbuild.errors import SourceError
 from llbuild.image import Descriptor, Manifest, MediaType, RegistryPusher, encode_manifest, parse_reference
 from llbuild.tests.faultproxy import serve_fault_proxy
-from llbuild.tests.image.upload_registry import UploadRegistry, serve_upload_registry
+from llbuild.tests.image.registry.upload_registry import UploadRegistry, serve_upload_registry
 from llbuild.tests.tools import require_tool, run_tool
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from llbuild.errors import SourceError
 from llbuild.image import RegistryConfig, parse_mirror, with_insecure
-from llbuild.image.registry_config import Mirror
-from llbuild.image.registry_hosts import find_host, trust
+from llbuild.image.registry.config import Mirror
+from llbuild.image.registry.hosts import find_host, trust
 from llbuild.values import replace
 
 if TYPE_CHECKING:

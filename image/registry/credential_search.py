@@ -13,16 +13,16 @@ import binascii
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import SourceError
+from ...errors import SourceError
+from ..strict_json import decode_json
 from .credential_helpers import CredentialHelper
 from .credentials import Credentials
-from .strict_json import decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .reference import Reference
-    from .strict_json import JsonObject
+    from ..reference import Reference
+    from ..strict_json import JsonObject
 
 __all__ = ["HUB_NAMES", "find_credentials", "host_of"]
 

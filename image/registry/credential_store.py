@@ -14,10 +14,10 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SourceError
+from ...errors import SourceError
+from ..strict_json import decode_json
 from .credential_helpers import CredentialHelper
-from .registry_credentials import HUB_NAMES, host_of
-from .strict_json import decode_json
+from .credential_search import HUB_NAMES, host_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

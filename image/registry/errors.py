@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from ..errors import SourceError
+from ...errors import SourceError
+from ..strict_json import decode_json
+from .body import read_bounded
 from .failures import BROKEN_OFF, PASSING, reason_of, tls_reason
 from .ratelimit import retry_after, spoken_duration, spoken_limit
-from .registry_body import read_bounded
-from .strict_json import decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..digest import Digest
+    from ...digest import Digest
+    from ..descriptor import Descriptor
+    from ..reference import Reference
     from .credentials import Credentials
-    from .descriptor import Descriptor
-    from .reference import Reference
 
 __all__ = ["broken", "check_status", "unreachable", "with_mirrors", "wrong_bytes"]
 

@@ -11,20 +11,20 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from ..errors import SourceError
-from .registry_body import read_bounded
-from .registry_errors import check_status
-from .registry_hosts import is_loopback
-from .strict_json import decode_json
+from ...errors import SourceError
+from ..strict_json import decode_json
+from .body import read_bounded
+from .errors import check_status
+from .hosts import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import httpx
 
+    from ..reference import Reference
     from .credentials import Credentials
-    from .reference import Reference
-    from .registry_hosts import RegistryHost
+    from .hosts import RegistryHost
 
 __all__ = ["Challenge", "Token", "asks_for_password", "bearer_token", "parse_challenge", "realm_host"]
 

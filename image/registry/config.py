@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..values import frozen
+from ...values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from ..errors import SourceError
-from ..values import replace
-from .registry_auth import asks_for_password, bearer_token, parse_challenge, realm_host
-from .registry_errors import check_status, unreachable
-from .registry_session import USER_AGENT, RegistrySession
+from ...errors import SourceError
+from ...values import replace
+from .auth import asks_for_password, bearer_token, parse_challenge, realm_host
+from .errors import check_status, unreachable
+from .session import USER_AGENT, RegistrySession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractAsyncContextManager
 
+    from .config import RegistryConfig
     from .credentials import Credentials
-    from .registry_config import RegistryConfig
-    from .registry_hosts import RegistryHost
+    from .hosts import RegistryHost
 
 __all__ = ["verify_login"]
 
