@@ -3,7 +3,8 @@
 unpack: an image of 500 MB in 30,000 files and one layer, from an OCI layout; umoci unpack does the same.
 pull: an image of 1 GB in ten layers from a registry on loopback, and unpacked; skopeo copy into a layout, then umoci.
 push: the same image into a registry that has nothing; skopeo copy from a layout. The registry keeps its data in memory
-where there is room (/dev/shm), since its disk is the same for both; its own work counts in the times, not in the CPU.
+where there is room (/dev/shm), since its disk is the same for all; its own work counts in the times, not in the CPU.
+"the registry alone" is that work: the same blobs from threads that only call sendfile(2), with no program started.
 
 The layers are packed by zlib at level 6, as most tools leave them. The programs take turns; medians are told. Needs
 root, docker-registry, skopeo and umoci.
@@ -18,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -28,7 +30,7 @@ sys.path.insert(0, str(ROOT / ".typing"))  # so that any interpreter with the de
 
 from llbuild.benchmarks.builders import Llbuild, call  # noqa: E402  after the line above
 from llbuild.benchmarks.measure import Sample, time_command  # noqa: E402
-from llbuild.benchmarks.registries import serve_registry  # noqa: E402
+from llbuild.benchmarks.registries import send_blobs, serve_registry  # noqa: E402
 from llbuild.benchmarks.report import machine_facts  # noqa: E402
 
 if TYPE_CHECKING:
@@ -99,25 +101,32 @@ class Bench:
         self._clear()
         with tempfile.TemporaryDirectory(dir=_roomy_memory(), prefix="llbuild-benchmark-") as memory:
 
-            def pushed(command: Callable[[str], list[str]]) -> Callable[[], Sample]:
-                def push() -> Sample:
+            def pushed(push: Callable[[str], Sample]) -> Callable[[], Sample]:
+                def to_an_empty_registry() -> Sample:
                     folder = Path(tempfile.mkdtemp(dir=memory))
                     with serve_registry(folder) as address:
-                        sample = self._timed(command(f"{address}/image:x"), quiet=False)
+                        sample = push(address)
                     shutil.rmtree(folder)
                     return sample
 
-                return push
+                return to_an_empty_registry
 
-            def ours(name: str) -> list[str]:
+            def ours(address: str) -> Sample:
+                name = f"{address}/image:x"
                 call([*self._llbuild.program, "tag", "image:x", name], self._environment)
-                return [*self._llbuild.program, "push", "-q", name]
+                return self._timed([*self._llbuild.program, "push", "-q", name], quiet=False)
 
-            def theirs(name: str) -> list[str]:
-                return [*_SKOPEO, f"oci:{image.layout}:x", f"docker://{name}"]
+            def theirs(address: str) -> Sample:
+                copy = [*_SKOPEO, f"oci:{image.layout}:x", f"docker://{address}/image:x"]
+                return self._timed(copy, quiet=False)
+
+            def nobody(address: str) -> Sample:
+                start, cpu_start = time.perf_counter(), time.process_time()
+                send_blobs(address, (image.layout / "blobs/sha256").iterdir())
+                return Sample(time.perf_counter() - start, time.process_time() - cpu_start, 0)
 
             call([*self._llbuild.program, "load", "-i", image.layout, "-t", "image:x"], self._environment)
-            programs = {"llbuild": pushed(ours), "skopeo": pushed(theirs)}
+            programs = {"llbuild": pushed(ours), "skopeo": pushed(theirs), "the registry alone": pushed(nobody)}
             return self._in_turns(rounds, programs, keep_state=True)
 
     def _build(self, base: str, image: Image) -> Sample:
@@ -187,7 +196,7 @@ def render(work: str, samples: dict[str, list[Sample]]) -> list[str]:
         wall, cpu = times(name)
         ratio = "" if name == "llbuild" else f"  {own_wall / wall:5.2f} of the time, {own_cpu / cpu:.2f} of the CPU"
         peak = max(one.peak_bytes for one in taken) / 1e6
-        lines.append(f"{work:7} {name:14} {wall:7.2f} s  {cpu:6.2f} s CPU  {peak:5.0f} MB at the peak{ratio}")
+        lines.append(f"{work:7} {name:18} {wall:7.2f} s  {cpu:6.2f} s CPU  {peak:5.0f} MB at the peak{ratio}")
     return lines
 
 

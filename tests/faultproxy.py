@@ -1,4 +1,7 @@
-"""A proxy between a client and a real registry that does mischief to chosen requests, and passes on all others."""
+"""A proxy between a client and a real registry that does mischief to chosen requests, and passes on all others.
+
+It stands in the registry's place, or is what $http_proxy names: then every host is the registry.
+"""
 
 from __future__ import annotations
 
@@ -93,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         proxy = self.server.proxy
+        if not self.path.startswith("/"):  # RFC 9112, 3.2.2: what proxies are asked
+            self.path = "/" + self.path.split("/", 3)[3]
         part = self.headers.get("Range") or self.headers.get("Content-Range") or ""
         proxy.requests.append(f"{self.command} {self.path.partition('?')[0]} {part}".strip())
         fault = proxy.take(f"{self.command} {self.path}")

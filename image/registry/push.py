@@ -28,16 +28,18 @@ from .access import PUSH, Access
 from .errors import check_status
 from .failures import PASSING
 from .referrers import ReferrersClient, referrer_of, referrers_tag, with_referrer
+from .sending import FilePart
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import Callable, Iterable
     from typing import BinaryIO, TypeAlias
 
     from ...digest import Digest
     from ..descriptor import Descriptor
     from ..reference import Reference
     from .config import RegistryConfig
-    from .session import Body, Place
+    from .connections import Body
+    from .session import Place
 
     OpenBlob: TypeAlias = Callable[[], BinaryIO]
     Report: TypeAlias = Callable[[str, int, int], None]  # what, bytes so far, bytes in all
@@ -45,8 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["RegistryPusher"]
 
 _CHUNK_BYTES = 64 << 20  # a registry syncs its disk after each
-_READ_BYTES = 4 << 20  # at once: going to another thread and back takes its time on a machine that is busy
-_PIECE_BYTES = 1 << 20
+_LITTLE_BYTES = 64 << 10
 _BYTES = "application/octet-stream"
 _EMPTY = {"Content-Length": "0"}
 _MISSING = frozenset({404})
@@ -153,7 +154,7 @@ class RegistryPusher(ReferrersClient):
         digest, ref = sha256_digest(data), str(place.repository)
         headers = {"Content-Type": media_type, "Content-Length": str(len(data))}
         async with self._request(
-            "PUT", place, f"manifests/{wanted}", headers=headers, access=PUSH, body=lambda: data
+            "PUT", place, f"manifests/{wanted}", headers=headers, access=PUSH, body=data
         ) as response:
             said, listed = response.headers.get("docker-content-digest", digest), "oci-subject" in response.headers
         if said != digest:
@@ -219,7 +220,7 @@ class RegistryPusher(ReferrersClient):
                 upload.location,
                 headers=headers,
                 access=PUSH,
-                body=_pieces(open_blob, blob, upload.offset, size, report),
+                body=await _body(open_blob, blob, upload.offset, size, report),
                 expected=_NO_CHUNKS,
             ) as response:
                 if response.status_code in _NO_CHUNKS:
@@ -241,7 +242,7 @@ class RegistryPusher(ReferrersClient):
         url = httpx.URL(upload.location).copy_merge_params({"digest": blob.digest})
         whole = upload.offset == 0 and blob.size_bytes > 0
         headers = {"Content-Type": _BYTES, "Content-Length": str(blob.size_bytes if whole else 0)}
-        body = _pieces(open_blob, blob, 0, blob.size_bytes, report) if whole else None
+        body = await _body(open_blob, blob, 0, blob.size_bytes, report) if whole else None
         async with self._request("PUT", place, str(url), headers=headers, access=PUSH, body=body):
             report(f"pushing {blob.digest.short}", blob.size_bytes, blob.size_bytes)
 
@@ -267,24 +268,16 @@ def _arrived(response: httpx.Response) -> int | None:
     return int(last) + 1 if int(last) else 0
 
 
-def _pieces(open_blob: OpenBlob, blob: Descriptor, offset: int, size: int, report: Report) -> Body:
-    """Part of a blob as a request's body; read a piece at a time, as the registry takes it."""
+async def _body(open_blob: OpenBlob, blob: Descriptor, offset: int, size: int, report: Report) -> Body:
+    """Part of a blob as a request's body: little of it as it is."""
 
-    def read(start: int, count: int) -> bytes:
+    def read() -> bytes:
         with open_blob() as file:
-            file.seek(start)
-            return file.read(count)
+            file.seek(offset)
+            return file.read(size)
 
-    async def body() -> AsyncIterator[bytes]:
-        sent = 0
-        while sent < size:
-            data = await run_blocking(read, offset + sent, min(_READ_BYTES, size - sent))
-            if not data:
-                raise SourceError(f"blob {blob.digest} is shorter than {blob.size_bytes} bytes", ref=blob.digest)
-            for start in range(0, len(data), _PIECE_BYTES):
-                piece = data[start : start + _PIECE_BYTES]
-                yield piece
-                sent += len(piece)
-                report(f"pushing {blob.digest.short}", offset + sent, blob.size_bytes)
-
-    return body
+    if size <= _LITTLE_BYTES:
+        return await run_blocking(read)
+    what = f"pushing {blob.digest.short}"
+    name = f"blob {blob.digest}"
+    return FilePart(name, open_blob, offset, size, lambda sent: report(what, offset + sent, blob.size_bytes))

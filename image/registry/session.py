@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import httpx
@@ -21,18 +21,18 @@ from ...values import replace
 from .access import PULL, Access, Admission
 from .body import drain
 from .config import Mirror, RegistryConfig, parse_mirror
+from .connections import Connections
 from .errors import check_status, unreachable, with_mirrors
-from .hosts import find_host, is_loopback, trust
+from .hosts import find_host
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
-    from typing import Self, TypeAlias
+    from typing import Self
 
     from ..reference import Reference
+    from .connections import Body
     from .hosts import RegistryHost
-
-    Body: TypeAlias = Callable[[], bytes | AsyncIterator[bytes]]  # called anew for every try
 
 __all__ = ["SILENCE_S", "USER_AGENT", "Place", "RegistrySession"]
 
@@ -64,9 +64,9 @@ class RegistrySession:
         self._configs = {registry.host: registry for registry in registries}
         self._receiving = httpx.Timeout(silence_s, connect=min(_CONNECT_S, silence_s), pool=None)
         self._sending = httpx.Timeout(max(silence_s, _SENDING_S), connect=min(_CONNECT_S, silence_s), pool=None)
-        self._stack = AsyncExitStack()
+        self._connections = Connections(self._receiving)
+        self._client = self._connections.client
         self._hosts: dict[tuple[str, bool], RegistryHost] = {}  # by domain and whether it is said to be plain
-        self._clients: dict[str, httpx.AsyncClient] = {}  # "": all hosts of which nothing is known
         self._left_alone: set[str] = set()  # mirrors
         self._admission = Admission(self._client)
 
@@ -76,7 +76,7 @@ class RegistrySession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.aclose()
+        await self._connections.aclose()
 
     async def _home(self, reference: Reference) -> Place:
         """The registry itself."""
@@ -157,15 +157,8 @@ class RegistrySession:
                 shown = await admission.header(host, repository, access) if at_home else ""
                 if shown:
                     sent["Authorization"] = shown
-                client = await self._client(host, url.netloc.decode())
-                async with client.stream(
-                    method,
-                    url,
-                    headers=sent,
-                    content=None if body is None else body(),
-                    follow_redirects=body is None,
-                    timeout=self._receiving if access is PULL else self._sending,
-                ) as response:
+                timeout = self._receiving if access is PULL else self._sending
+                async with self._connections.exchange(host, method, url, sent, body, timeout) as response:
                     answered = False
                     if response.status_code == 401 and attempt == 1 and at_home:
                         challenges = response.headers.get_list("www-authenticate")
@@ -181,18 +174,3 @@ class RegistrySession:
                 if place.stands_for and isinstance(error, httpx.ConnectError | httpx.TimeoutException):
                     self.leave_alone(host.domain)
                 raise unreachable(str(repository), host.domain, error) from error
-
-    async def _client(self, host: RegistryHost, domain: str) -> httpx.AsyncClient:
-        """The connections to `domain`, where `host` sends us, or which it is."""
-        loopback = is_loopback(domain)
-        key = f"{loopback} {'' if host.is_ordinary else host.domain}"
-        if key in self._clients:
-            return self._clients[key]
-        certificates = await run_blocking(trust, None if host.is_ordinary else host)
-        if key not in self._clients:  # another task may have been here meanwhile
-            # As with Go's clients, no proxy stands between a machine and itself.
-            self._clients[key] = client = httpx.AsyncClient(
-                timeout=self._receiving, verify=certificates, trust_env=not loopback, follow_redirects=True
-            )
-            self._stack.push_async_callback(client.aclose)
-        return self._clients[key]

@@ -204,15 +204,15 @@ async def test_a_busy_registry_may_be_tried_again(server: UploadRegistry) -> Non
         assert await push(pusher, reference, blob, data)
 
 
-async def test_one_connection_serves_a_push(registry: Registry) -> None:
+async def test_a_connection_for_questions_and_one_for_what_is_large_serve_a_push(registry: Registry) -> None:
     with serve_fault_proxy(registry.address) as proxy:
         reference = parse_reference(f"{proxy.address}/pushed/kept:1")
         async with RegistryPusher(chunk_bytes=CHUNK) as pusher:
-            for size_bytes in (10, 2 * CHUNK):
+            for size_bytes in (10, 2 * CHUNK, CHUNK):
                 await push(pusher, reference, *new_blob(size_bytes))
-        assert proxy.connections == 1
+        assert proxy.connections == 2
     methods = [request.partition(" ")[0] for request in proxy.requests]
-    assert methods == ["HEAD", "POST", "PUT", "HEAD", "POST", "PATCH", "PATCH", "PUT"]
+    assert methods == ["HEAD", "POST", "PUT", "HEAD", "POST", "PATCH", "PATCH", "PUT", "HEAD", "POST", "PUT"]
 
 
 async def push_empty_image(pusher: RegistryPusher, reference: Reference) -> None:

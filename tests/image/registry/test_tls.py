@@ -43,9 +43,9 @@ def _strict(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> I
         yield served
 
 
-async def exchange(reference: Reference, *registries: RegistryConfig) -> None:
+async def exchange(reference: Reference, *registries: RegistryConfig, size_bytes: int = 100) -> None:
     """Push a blob and pull it again."""
-    data, received = os.urandom(100), bytearray()
+    data, received = os.urandom(size_bytes), bytearray()
 
     async def sink(piece: bytes) -> None:
         received.extend(piece)
@@ -69,6 +69,12 @@ async def test_an_authority_of_ones_own_is_trusted_where_the_config_names_it(
 ) -> None:
     reference = parse_reference(f"{secure.address}/tool")
     await exchange(reference, RegistryConfig(host=secure.address, ca=(str(authority.own.cert),)))
+
+
+async def test_what_is_large_is_encrypted_as_well(secure: Registry, authority: Authority) -> None:
+    reference = parse_reference(f"{secure.address}/large")
+    trusted = RegistryConfig(host=secure.address, ca=(str(authority.own.cert),))
+    await exchange(reference, trusted, size_bytes=(5 << 20) + 1)
 
 
 async def test_an_authority_in_a_folder_of_podmans_is_trusted(
@@ -107,7 +113,7 @@ async def test_a_certificate_for_another_host_is_not_trusted(secure: Registry, a
 async def test_whoever_need_not_prove_anything_is_believed(secure: Registry) -> None:
     reference = parse_reference(f"{secure.address}/tool")
     await exchange(reference, RegistryConfig(host=secure.address, insecure=True))
-    await exchange(reference, RegistryConfig(host=secure.address, insecure=True, http=True))
+    await exchange(reference, RegistryConfig(host=secure.address, insecure=True, http=True), size_bytes=1 << 20)
 
 
 async def test_a_registry_without_tls_is_spoken_to_where_it_need_not_have_any(registry: Registry) -> None:
