@@ -101,7 +101,8 @@ class _Export:
             if output.kind is OutputKind.ENGINE:
                 from .loading import load_into_engine
 
-                await load_into_engine(image, names_of(self._job.options, output), content, self._emit)
+                named, engine = names_of(self._job.options, output), self._job.options.globals.config.build.engine
+                await load_into_engine(image, named, content, self._emit, engine=engine)
             targets = names_of(self._job.options, output) if output.push else []
             if targets:
                 from .pushing import push_built

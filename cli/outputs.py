@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from .image_options import Annotation
 
-__all__ = ["STDOUT", "Output", "OutputKind", "add_to_outputs", "parse_output", "parse_outputs"]
+__all__ = ["ENGINES", "STDOUT", "Output", "OutputKind", "add_to_outputs", "parse_output", "parse_outputs"]
 
 STDOUT = "-"
+ENGINES = ("docker", "podman")  # in the order in which they are looked for
 
 
 class OutputKind(Enum):

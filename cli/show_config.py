@@ -66,6 +66,7 @@ def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
     yield "build.isolation", build.isolation
     yield "build.oci-runtime", build.oci_runtime or "the first there is"
     yield "build.seccomp", build.seccomp or "Docker's default profile"
+    yield "build.engine", build.engine or "the first there is"
     yield "defaults.platform", defaults.platform or "this machine's"
     yield "defaults.frontend", defaults.frontend or "what the build file says"
     yield "defaults.pull", _said(defaults.pull)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import StoreError, UsageError
 from ...image import RegistryConfig, is_host, parse_mirror
 from ...platforms import parse_platform
 from ...solver.gc import Rule, Space, parse_duration, parse_filter, parse_space
+from ..outputs import ENGINES
 from ..parser import suggestion
 from ..progress import FORMS
 from ..security import UNCONFINED, isolation_name, snapshotter_name
 from .places import find_key
 from .table import Table, read_table
 from .values import BuildConfig, Config, DefaultsConfig, GcConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["parse_config", "read_config"]
 
@@ -65,19 +70,22 @@ def _leaves(values: dict[str, Any], path: tuple[str | int, ...]) -> list[tuple[s
 
 def _build(table: Table) -> BuildConfig:
     parallelism = ("max-parallelism", "shared-parallelism", "max-copies", "max-transfers")
-    table.check((*parallelism, "progress", "keep-going", "snapshotter", "isolation", "oci-runtime", "seccomp"))
+    table.check(
+        (*parallelism, "progress", "keep-going", "snapshotter", "isolation", "oci-runtime", "seccomp", "engine")
+    )
     shared = table.number("shared-parallelism", -1, least=0)
     return BuildConfig(
         max_parallelism=table.number("max-parallelism", 0, least=1),
         shared_parallelism=None if shared < 0 else shared,
         max_copies=table.number("max-copies", 0, least=1),
         max_transfers=table.number("max-transfers", 0, least=1),
-        progress=table.parsed("progress", _progress, "auto"),
+        progress=table.parsed("progress", partial(_one_of, "form", FORMS), "auto"),
         keep_going=table.flag("keep-going"),
         snapshotter=table.parsed("snapshotter", snapshotter_name, ""),
         isolation=table.parsed("isolation", isolation_name, "sandbox"),
         oci_runtime=table.text("oci-runtime"),
         seccomp=table.parsed("seccomp", _profile, ""),
+        engine=table.parsed("engine", partial(_one_of, "engine", ENGINES), ""),
     )
 
 
@@ -89,9 +97,9 @@ def _profile(text: str) -> str:
     return text
 
 
-def _progress(text: str) -> str:
-    if text not in FORMS:
-        raise ValueError(f"unknown form {text!r}{suggestion(text, FORMS)}; the forms are {', '.join(FORMS)}")
+def _one_of(what: str, known: Collection[str], text: str) -> str:
+    if text not in known:
+        raise ValueError(f"unknown {what} {text!r}{suggestion(text, known)}; the {what}s are {', '.join(known)}")
     return text
 
 

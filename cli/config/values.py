@@ -32,6 +32,7 @@ class BuildConfig:
     isolation: str = "sandbox"
     oci_runtime: str = ""  # "": the first there is
     seccomp: str = ""  # a file, or "unconfined"; "": the default profile
+    engine: str = ""  # "": the first there is
 
 
 @frozen

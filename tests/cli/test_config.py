@@ -149,7 +149,7 @@ def test_a_complaint_shows_the_line_and_points_at_the_key() -> None:
     report = render_error(error_of('[build]\nprogress = "tty"\nmax-paralel = 4\n'))
     assert "   3 | >>> max-paralel = 4\n     |     ^^^^^^^^^^^\n" in report
     parallelism = "max-parallelism, shared-parallelism, max-copies, max-transfers"
-    known = f"{parallelism}, progress, keep-going, snapshotter, isolation, oci-runtime, seccomp"
+    known = f"{parallelism}, progress, keep-going, snapshotter, isolation, oci-runtime, seccomp, engine"
     assert report.endswith(f"hint: known are {known}\n")
 
 

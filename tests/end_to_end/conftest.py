@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.tests.end_to_end.driver import Llbuild, processes_of
-from llbuild.tests.tools import ROOT
+from llbuild.tests.tools import ROOT, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,14 @@ def bare_llbuild(state_root: Path) -> Iterator[Llbuild]:
 def llbuild(bare_llbuild: Llbuild, busybox_rootfs: Path) -> Llbuild:
     bare_llbuild("import", busybox_rootfs, "busybox")
     return bare_llbuild
+
+
+@pytest.fixture
+def podman(tmp_path: Path) -> Iterator[list[str]]:
+    """podman with a store of this test's own (it wants a short name for its run folder)."""
+    with tempfile.TemporaryDirectory(prefix="llb-") as short:
+        flags = [f"--root={tmp_path / 'containers'}", f"--runroot={short}", "--storage-driver=vfs"]
+        yield [require_tool("podman"), *flags]
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +12,7 @@ from llbuild.tests.end_to_end.oci import read_image
 from llbuild.tests.tools import require_tool, run_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from llbuild.tests.fixtures_registry import Registry
@@ -30,14 +28,6 @@ def inspect(ref: str, *flags: str) -> Any:
     """What skopeo sees of an image in a registry."""
     skopeo = require_tool("skopeo")
     return json.loads(run_tool([skopeo, "inspect", "--no-tags", "--tls-verify=false", *flags, f"docker://{ref}"]))
-
-
-@pytest.fixture
-def podman(tmp_path: Path) -> Iterator[list[str]]:
-    """podman with a store of this test's own (it wants a short name for its run folder)."""
-    with tempfile.TemporaryDirectory(prefix="llb-") as short:
-        flags = [f"--root={tmp_path / 'containers'}", f"--runroot={short}", "--storage-driver=vfs"]
-        yield [require_tool("podman"), *flags]
 
 
 def test_push_sends_the_image_under_every_name(
@@ -234,75 +224,6 @@ def test_podman_loads_the_archive_for_docker(
     assert image["Config"]["Cmd"] == ["cat", "/greeting"]
     wanted = read_image(archive)
     assert image["RootFS"]["Layers"] == wanted.config["rootfs"]["diff_ids"]
-
-
-def test_load_hands_the_image_to_the_engine_on_the_path(
-    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, podman: list[str]
-) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "podman").write_text("#!/bin/sh\nexec " + " ".join(podman) + ' "$@"\n')
-    (programs / "podman").chmod(0o755)
-    # Debian's own programs are found too, but no docker that some machine may have elsewhere.
-    path = f"{programs}:/usr/bin:/bin"
-    if shutil.which("docker", path=path):
-        pytest.skip("docker comes before podman, and is on the path")
-    llbuild.build("--load", "-t", "example.org/loaded:1", context(DOCKERFILE), env={"PATH": path})
-    (image,) = json.loads(run_tool([*podman, "inspect", "--type=image", "example.org/loaded:1"]))
-    assert image["Config"]["Cmd"] == ["cat", "/greeting"]
-
-
-def test_podman_reads_only_the_layers_that_it_lacks(
-    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, podman: list[str]
-) -> None:
-    programs, kept = tmp_path / "bin", tmp_path / "kept"
-    programs.mkdir()
-    # Takes away what podman must not need: the blobs of all layers but the newest.
-    (programs / "podman").write_text(
-        "#!/bin/sh\n"
-        'case "$1 $3" in "pull dir:"*)\n'
-        f'  for blob in $(find "${{3#dir:}}" -type l ! -lname "*/$(cat {kept})"); do rm "$blob"; done\n'
-        f'esac\nexec {" ".join(podman)} "$@"\n'
-    )
-    (programs / "podman").chmod(0o755)
-    path = f"{programs}:/usr/bin:/bin"
-    if shutil.which("docker", path=path):
-        pytest.skip("docker comes before podman, and is on the path")
-    kept.write_text("*")  # nothing is taken away
-    llbuild.build("--load", "-t", "example.org/loaded:1", context(DOCKERFILE), env={"PATH": path})
-    text, layout = f"{DOCKERFILE}RUN echo more > /more\n", tmp_path / "layout"
-    llbuild.build("-o", f"type=oci,tar=false,dest={layout}", context(text))
-    *_, newest = read_image(layout).manifest["layers"]
-    kept.write_text(newest["digest"].removeprefix("sha256:"))
-    llbuild.build(*("--load", "-t", "example.org/loaded:2", "-t", "other:3"), context(text), env={"PATH": path})
-    images = [json.loads(run_tool([*podman, "inspect", "--type=image", f"example.org/loaded:{n}"])) for n in (1, 2)]
-    assert len(images[1][0]["RootFS"]["Layers"]) == len(images[0][0]["RootFS"]["Layers"]) + 1
-    assert "docker.io/library/other:3" in images[1][0]["RepoTags"]
-
-
-def test_a_podman_that_reads_no_folders_is_sent_the_archive(
-    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path, podman: list[str]
-) -> None:
-    (tmp_path / "podman").write_text(
-        '#!/bin/sh\n[ "$1" = pull ] && { echo "not a supported transport" >&2; exit 125; }\n'
-        f'exec {" ".join(podman)} "$@"\n'
-    )
-    (tmp_path / "podman").chmod(0o755)
-    path = f"{tmp_path}:/usr/bin:/bin"
-    if shutil.which("docker", path=path):
-        pytest.skip("docker comes before podman, and is on the path")
-    llbuild.build("--load", "-t", "example.org/sent:1", context(DOCKERFILE), env={"PATH": path})
-    assert json.loads(run_tool([*podman, "inspect", "--type=image", "example.org/sent:1"]))
-
-
-def test_what_the_engine_says_is_the_reason_of_the_failure(
-    llbuild: Llbuild, context: Callable[..., Path], tmp_path: Path
-) -> None:
-    (tmp_path / "docker").write_text("#!/bin/sh\necho no daemon >&2\nexit 3\n")
-    (tmp_path / "docker").chmod(0o755)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    outcome = llbuild.build("--load", "-t", "x", context(DOCKERFILE), env={"PATH": path}, exit_code=1)
-    assert "load failed: no daemon" in outcome.stderr
 
 
 @pytest.mark.needs_root

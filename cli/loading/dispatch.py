@@ -1,0 +1,58 @@
+"""Which engine an image is loaded into, and what to say of it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from ...blocking import run_blocking
+from ...errors import ExportError
+from ..outputs import ENGINES
+from ..phases import phase
+from .docker import load_into_docker
+from .podman import load_into_podman
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...exporter import AssembledImage, AssembledIndex
+    from ...image import Reference
+    from ...solver import Emit
+    from ...worker import ContentStore
+
+__all__ = ["load_into_engine"]
+
+_LOADERS = {"docker": load_into_docker, "podman": load_into_podman}
+
+
+async def load_into_engine(
+    image: AssembledImage | AssembledIndex,
+    names: Sequence[Reference],
+    content: ContentStore,
+    emit: Emit,
+    *,
+    engine: str = "",
+) -> None:
+    """Give the image, of one platform, to an engine: the one that is named, or else the first that is on the PATH.
+
+    Raises ExportError with what it says when it refuses.
+    """
+    name, program = _find(engine)
+    (only,) = image.images
+    with phase(f"loading into {name}", emit):
+        await run_blocking(_LOADERS[name], program, only, names, content)
+
+
+def _find(engine: str) -> tuple[str, str]:
+    """Its name and its path. Raises ExportError where there is none."""
+    wanted = (engine,) if engine else ENGINES
+    for name in wanted:
+        path = shutil.which(name)
+        if path is not None:
+            return name, path
+    if engine:
+        raise ExportError(f"{engine}, which the config file has as build.engine, is not on the PATH")
+    raise ExportError(
+        f"there is no program to load the image into: neither {' nor '.join(wanted)} is on the PATH",
+        hint="write a file instead: -o type=docker,dest=FILE",
+    )

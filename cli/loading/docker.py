@@ -1,0 +1,60 @@
+"""docker takes archives, and opens no layer in them that it has already, on the layers below: those are left out.
+
+So its daemon reads what `docker load` sends it (moby, image/tarexport/load.go), unless images are containerd's there:
+that one finds layers by their blobs.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from ...digest import Digest
+from ...errors import ExportError
+from ...log import log
+from .commands import ask, send_archive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...exporter import AssembledImage
+    from ...image import Reference
+    from ...worker import ContentStore
+
+__all__ = ["load_into_docker"]
+
+_WORTH_ASKING_BYTES = 8 << 20  # what is sent in the time that three questions take
+_CONTAINERD = "io.containerd.snapshotter"
+
+
+def load_into_docker(program: str, image: AssembledImage, names: Sequence[Reference], content: ContentStore) -> None:
+    """Raises ExportError."""
+    there = set[Digest]()
+    if sum(layer.size_bytes for layer in image.layers) > _WORTH_ASKING_BYTES:
+        there = _layers_there(program, image)
+    try:
+        send_archive(program, image, names, content, without=there)
+    except ExportError as error:
+        if not there:
+            raise
+        log.info("docker did not have the layers that it had", error=error.message)
+        send_archive(program, image, names, content)
+
+
+def _layers_there(program: str, image: AssembledImage) -> set[Digest]:
+    """The blobs that need not be sent: those of layers that are there with all that is below them."""
+    status = ask([program, "info", "--format", "{{json .DriverStatus}}"])
+    listed = ask([program, "image", "ls", "--all", "--quiet", "--no-trunc"])
+    if status.returncode or _CONTAINERD in status.stdout or listed.returncode or not listed.stdout.split():
+        return set()
+    ids = dict.fromkeys(listed.stdout.split())
+    told = ask([program, "image", "inspect", "--format", "{{json .RootFS.Layers}}", *ids])
+    wanted = list(image.config.diff_ids)
+    count = max((_common(wanted, json.loads(line) or []) for line in told.stdout.splitlines() if line), default=0)
+    return {layer.digest for layer in image.layers[:count]} - {layer.digest for layer in image.layers[count:]}
+
+
+def _common(wanted: Sequence[str], found: Sequence[str]) -> int:
+    """How many layers the two have in common, from the bottom up."""
+    pairs = zip(wanted, found, strict=False)
+    return next((number for number, (one, other) in enumerate(pairs) if one != other), min(len(wanted), len(found)))
