@@ -19,6 +19,7 @@ _PACKAGES = {
     "buildah": "buildah",
     "chromium": "chromium",
     "crun": "crun",
+    "db5.3_load": "db5.3-util",
     "docker": "docker.io",
     "docker-registry": "docker-registry",
     "dockerd": "docker.io",

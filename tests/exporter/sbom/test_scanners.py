@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 from llbuild.tests.exporter.sbom.kit import go_program, only, scan, told, write
-from llbuild.tests.tools import require_tool, run_tool
+from llbuild.tests.tools import require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,82 +163,3 @@ def test_a_real_go_program_is_read(tmp_path: Path) -> None:
 def test_what_is_no_go_program_that_tells_is_passed_over(tmp_path: Path, program: bytes, mode: int) -> None:
     write(tmp_path, {"bin/tool": program}, mode=mode)
     assert told(tmp_path) == []
-
-
-SPEC = """Name: hello
-Epoch: 2
-Version: 1.0
-Release: 3
-Summary: x
-License: MIT
-Vendor: Somebody
-BuildArch: noarch
-%description
-x
-%install
-mkdir -p %{buildroot}/opt
-echo hi > %{buildroot}/opt/hello
-%files
-/opt/hello
-"""
-
-
-def test_the_database_of_a_real_rpm_is_read(tmp_path: Path) -> None:
-    rpm, rpmbuild = require_tool("rpm"), require_tool("rpmbuild")
-    root, spec = tmp_path / "root", tmp_path / "hello.spec"
-    spec.write_text(SPEC)
-    write(root, {"etc/os-release": "ID=fedora\nVERSION_ID=39\n"})
-    run_tool([rpmbuild, "-bb", "--define", f"_topdir {tmp_path}/top", spec])
-    (made,) = (tmp_path / "top/RPMS").rglob("*.rpm")
-    database = ["--dbpath", "/var/lib/rpm", "--define", "_db_backend sqlite"]
-    (root / "var/lib/rpm").mkdir(parents=True)
-    run_tool([rpm, "--root", root, *database, "--nodeps", "--noscripts", "-i", made])
-    found = only(root)
-    assert (found.name, found.version, found.licenses) == ("hello", "2:1.0-3", "MIT")
-    assert found.purl == (
-        "pkg:rpm/fedora/hello@1.0-3?arch=noarch&distro=fedora-39&epoch=2&upstream=hello-1.0-3.src.rpm"
-    )
-
-
-def test_rpms_older_databases_are_named_as_not_read(tmp_path: Path) -> None:
-    write(tmp_path, {"var/lib/rpm/Packages": b"\0" * 512, "usr/lib/sysimage/rpm/Packages.db": b"RpmP"})
-    notes = scan(tmp_path).notes
-    assert len(notes) == 2
-    assert "/var/lib/rpm/Packages was not read: it is a Berkeley DB, as older rpm keeps its records" in notes
-
-
-def sqlite(path: Path, *statements: str) -> None:
-    path.parent.mkdir(parents=True)
-    connection = sqlite3.connect(path)
-    for statement in statements:
-        connection.execute(statement)
-    connection.commit()
-    connection.close()
-
-
-def test_a_database_that_is_made_to_run_for_ever_does_not(tmp_path: Path) -> None:
-    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS hnum, x AS blob FROM n"
-    sqlite(tmp_path / "var/lib/rpm/rpmdb.sqlite", f"CREATE VIEW Packages AS {endless}")
-    assert scan(tmp_path).packages == ()
-
-
-@pytest.mark.parametrize("blob", ["x'00'", "x'ffffffffffffffff'", "'text'", "x'0000000100000001000003e8'", "NULL"])
-def test_a_malformed_record_of_rpm_is_nothing(tmp_path: Path, blob: str) -> None:
-    sqlite(
-        tmp_path / "var/lib/rpm/rpmdb.sqlite",
-        "CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)",
-        f"INSERT INTO Packages VALUES (1, {blob})",
-    )
-    assert scan(tmp_path).packages == ()
-
-
-def test_records_that_rpm_has_not_put_into_its_database_are_noted(tmp_path: Path) -> None:
-    sqlite(tmp_path / "var/lib/rpm/rpmdb.sqlite", "CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)")
-    write(tmp_path, {"var/lib/rpm/rpmdb.sqlite-wal": b"x"})
-    assert scan(tmp_path).notes == ("/var/lib/rpm/rpmdb.sqlite-wal was not read: rpm did not close its database",)
-
-
-def test_what_is_no_database_is_noted(tmp_path: Path) -> None:
-    write(tmp_path, {"var/lib/rpm/rpmdb.sqlite": b"no database at all" * 100})
-    (note,) = scan(tmp_path).notes
-    assert note.startswith("/var/lib/rpm/rpmdb.sqlite cannot be read whole")
