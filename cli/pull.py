@@ -17,6 +17,7 @@ from ..worker.source import ImageSource
 from .options import platform_of
 from .parser import CommandParser
 from .phases import phase
+from .repositories import repository_of
 from .state import open_state
 from .watching import watched
 
@@ -45,20 +46,31 @@ def run(argv: Sequence[str]) -> int:
         "--platform", metavar="OS/ARCH", many=True, help="which image of an index (default: this machine's)"
     )
     parser.add_flag("--all-platforms", help="the whole index, with the images of all platforms")
+    parser.add_flag("-a", "--all-tags", help="all tags that the registry has of each NAME")
     parser.add_flag("-q", "--quiet", help="print the digests, nothing else")
     found, options = parser.begin(argv)
-    references = [parse_reference(text) for text in found.names]
+    references = [repository_of(text) if found.all_tags else parse_reference(text) for text in found.names]
     platform = None if found.all_platforms else platform_of(found.platform or ()) or host_platform()
     state = open_state(options.root)
 
     async def work(emit: Emit) -> list[Descriptor]:
         async with ImageSource(state.content, registries=options.config.registries) as images:
-            return [await _pull(images, state.content, reference, platform, emit) for reference in references]
+            wanted = await _all_tags(images, references, emit) if found.all_tags else references
+            return [await _pull(images, state.content, reference, platform, emit) for reference in wanted]
 
     with state.leases.take():
         for target in watched(work, quiet=found.quiet):
             print(target.digest)
     return 0
+
+
+async def _all_tags(images: ImageSource, repositories: Sequence[Reference], emit: Emit) -> list[Reference]:
+    found = []
+    for repository in repositories:
+        with phase(f"listing the tags of {repository}", emit) as reporter:
+            tags = await _attempt(partial(images.registry().tags, repository), reporter)
+        found += [replace(repository, tag=tag) for tag in sorted(tags)]
+    return found
 
 
 async def _pull(

@@ -9,6 +9,7 @@ from ..image import parse_reference
 from .catalogue import find_name
 from .parser import CommandParser
 from .pushing import push_stored
+from .repositories import repository_of, stored_tags
 from .solve_options import image_name
 from .state import open_state
 from .watching import watched
@@ -27,10 +28,14 @@ def run(argv: Sequence[str]) -> int:
         "push", "Send images of the local store to their registries.", usage="llbuild push [flags] NAME[:TAG]..."
     )
     parser.add_word("names", metavar="NAME[:TAG]", nargs="+", help="image of the store, and its name in the registry")
+    parser.add_flag("-a", "--all-tags", help="all tags that the store has of each NAME")
     parser.add_flag("-q", "--quiet", help="print the digests, nothing else")
     found, options = parser.begin(argv)
-    names = [parse_reference(image_name("NAME", text)) for text in found.names]
     state = open_state(options.root)
+    if found.all_tags:
+        names = [name for text in found.names for name in stored_tags(state.content, repository_of(text))]
+    else:
+        names = [parse_reference(image_name("NAME", text)) for text in found.names]
     images = [
         stored_image(state.content, find_name(state.content, str(name)).descriptor, name=str(name)) for name in names
     ]

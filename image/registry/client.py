@@ -22,8 +22,10 @@ from ...errors import SourceError
 from ...log import log
 from ..descriptor import Descriptor
 from ..manifest import MANIFEST_TYPES, is_schema1, schema1_error
+from ..strict_json import decode_json
 from .body import pour, read_bounded
 from .errors import broken, wrong_bytes
+from .paging import next_page
 from .session import SILENCE_S, RegistrySession
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ __all__ = ["Document", "RegistryClient"]
 
 _ACCEPT = ", ".join(MANIFEST_TYPES)
 _NO_HEAD = frozenset({405, 501})  # from registries that only know GET
+_MOST_TAGS = 100_000
 _WORTH_GOING_ON_BYTES = 64 << 10  # what broke off after less is not asked for again at once
 
 
@@ -84,6 +87,22 @@ class RegistryClient(RegistrySession):
         if expected != digest:
             raise wrong_bytes(place.repository, expected, digest)
         return Document(Descriptor(media_type=media_type, digest=digest, size_bytes=len(data)), data)
+
+    async def tags(self, repository: Reference) -> tuple[str, ...]:
+        """All tags of a repository, as the registry itself lists them. Raises SourceError; also when there are none."""
+        place, found = await self._home(repository), list[str]()
+        ref, target = str(place.repository), "tags/list"
+        while target:
+            async with self._request("GET", place, target, headers={}) as response:
+                data = await read_bounded(response, ref)
+                target = next_page(response, place) or ""
+            tags = decode_json(data, what="list of tags", ref=ref).texts("tags") or ()
+            found += tags
+            if len(found) > _MOST_TAGS or (target and not tags):
+                raise SourceError(f"{ref}: the registry's list of tags has no end", ref=ref)
+        if not found:
+            raise SourceError(f"{ref} has no tags", ref=ref)
+        return tuple(found)
 
     async def document(self, reference: Reference, descriptor: Descriptor) -> bytes:
         """A config, manifest or index that something else points at, whole and verified. Raises SourceError."""

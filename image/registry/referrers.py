@@ -7,7 +7,6 @@ gets it from its clients, as an index under the tag `sha256-<hex>` of the image.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 
 import httpx
 
@@ -18,6 +17,7 @@ from ..manifest import Index, decode_descriptor, decode_manifest, encode_descrip
 from ..strict_json import decode_json, encode_json
 from .body import read_bounded
 from .client import RegistryClient
+from .paging import next_page
 
 if TYPE_CHECKING:
     from ..reference import Reference
@@ -52,7 +52,7 @@ class ReferrersClient(RegistryClient):
                 if response.status_code in _NO_API:
                     return await self._tagged(digest, place)
                 data = await read_bounded(response, str(place.repository))
-                more = _next_page(response, place)
+                more = next_page(response, place)
             found += _entries(data, str(place.repository))
             if more is None:
                 break
@@ -75,18 +75,6 @@ def _entries(data: bytes, ref: str) -> tuple[Descriptor, ...]:
     if not isinstance(document, Index):
         raise SourceError(f"{ref}: expected a list of referrers, found a manifest", ref=ref)
     return document.manifests
-
-
-def _next_page(response: httpx.Response, place: Place) -> str | None:
-    """Spec: RFC 5988, `Link: </v2/…>; rel="next"`. Only of the same server."""
-    told = response.links.get("next", {}).get("url")
-    if not told:
-        return None
-    url = httpx.URL(urljoin(str(response.url), told))
-    if url.netloc != place.url.netloc:
-        ref = str(place.repository)
-        raise SourceError(f"{ref}: the registry sends us to {told[:200]!r} for more referrers", ref=ref)
-    return str(url.copy_with(scheme=place.url.scheme))
 
 
 def referrers_tag(digest: Digest) -> str:

@@ -183,3 +183,23 @@ def test_what_cannot_be_pulled_or_pushed_is_one_clear_error(bare_llbuild: Llbuil
     ref = f"{registry.address}/commands/missing:1"
     assert ref in bare_llbuild("pull", ref, exit_code=1).stderr
     assert "no image" in bare_llbuild("push", ref, exit_code=1).stderr
+
+
+def test_all_tags_are_pushed_and_pulled(hello: Llbuild, other: Llbuild, registry: Registry) -> None:
+    name = f"{registry.address}/commands/every"
+    for tag in ("1", "1.1", "latest"):
+        hello("tag", "hello:1", f"{name}:{tag}")
+    hello("tag", "hello:1", f"{name}-not:1")
+    assert len(hello("push", "-a", "-q", name).stdout.split()) == 3
+    assert len(other("pull", "--all-tags", "-q", name).stdout.split()) == 3
+    assert [line.split()[:2] for line in other.image_names()] == [[name, tag] for tag in ("1", "1.1", "latest")]
+    assert other("run", f"{name}:1.1").stdout == "hello\n"
+
+
+def test_all_tags_want_a_name_without_one(hello: Llbuild, registry: Registry) -> None:
+    words = "--all-tags wants a name without tag or digest, found 'x:1'"
+    assert words in hello("push", "-a", "x:1", exit_code=2).stderr
+    assert words in hello("pull", "-a", "x:1", exit_code=2).stderr
+    assert "the local store has no image of nothing" in hello("push", "-a", "nothing", exit_code=1).stderr
+    missing = f"{registry.address}/commands/no-such"
+    assert f"{missing} not found" in hello("pull", "-a", missing, exit_code=1).stderr

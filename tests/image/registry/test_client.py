@@ -349,3 +349,32 @@ def test_a_public_realm_is_asked_at_its_own_host() -> None:
     challenge = parse_challenge('Bearer realm="https://auth.docker.io/token",service="registry.docker.io"')
     assert challenge is not None
     assert realm_host(challenge, parse_reference("busybox"), find_host("docker.io", None, {})) == "auth.docker.io"
+
+
+def tags_of(server: FakeRegistry, body: str, *, path: str = "list", link: str = "") -> None:
+    server.answers[f"/v2/tool/tags/{path}"] = Answer(body=body.encode(), headers={"Link": link} if link else {})
+
+
+async def test_tags_are_listed_to_their_last_page(server: FakeRegistry) -> None:
+    tags_of(server, '{"name":"tool","tags":["1","2"]}', link='</v2/tool/tags/more?last=2>; rel="next"')
+    tags_of(server, '{"name":"tool","tags":["3"]}', path="more")
+    async with RegistryClient() as registry:
+        assert await registry.tags(parse_reference(f"{server.address}/tool")) == ("1", "2", "3")
+
+
+@pytest.mark.parametrize(
+    ("body", "link", "words"),
+    [
+        ('{"name":"tool","tags":null}', "", "has no tags"),
+        ('{"name":"tool","tags":[1]}', "", "tags"),
+        ("[]", "", "list of tags"),
+        ('{"tags":["1"]}', '<https://other.example/more>; rel="next"', "sends us to 'https://other.example/more'"),
+        ('{"tags":[]}', '</v2/tool/tags/list>; rel="next"', "has no end"),
+    ],
+)
+async def test_a_list_of_tags_that_is_none_is_told(server: FakeRegistry, body: str, link: str, words: str) -> None:
+    tags_of(server, body, link=link)
+    async with RegistryClient() as registry:
+        with pytest.raises(SourceError) as caught:
+            await registry.tags(parse_reference(f"{server.address}/tool"))
+    assert words in caught.value.message

@@ -96,7 +96,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.close_connection = registry.hangs_up
-        self.server.registry.partial += self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        data = self.rfile.read(length)
+        if len(data) < length:  # whoever sent it has gone
+            self.close_connection = True
+            return
+        registry.partial += data
         wanted = _SPEAKS.search(self.path)
         assert wanted is not None
         self.server.registry.blobs[wanted[1]] = self.server.registry.partial
