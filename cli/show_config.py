@@ -92,6 +92,7 @@ def _plain_values(config: Config) -> Iterator[tuple[str, str]]:
     for registry in config.registries:
         at = f"registry.{registry.host}"
         yield f"{at}.http", "on this machine only" if registry.http is None else _said(registry.http)
+        yield f"{at}.http2", _said(registry.http2)
         yield f"{at}.insecure", _said(registry.insecure)
         yield f"{at}.mirrors", ", ".join(registry.mirrors) or "none"
         yield f"{at}.ca", ", ".join(registry.ca) or "the system's"

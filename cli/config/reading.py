@@ -158,7 +158,7 @@ def _registry(host: str, tables: Table) -> RegistryConfig:
         raise tables.error(
             host, f"{host!r} is no registry: expected HOST[:PORT]", "a mirror may have a path, in mirrors"
         )
-    table.check(("http", "insecure", "mirrors", "ca", "keypair"))
+    table.check(("http", "http2", "insecure", "mirrors", "ca", "keypair"))
     pairs = []
     for pair in table.tables("keypair"):
         pair.check(("key", "cert"))
@@ -174,4 +174,5 @@ def _registry(host: str, tables: Table) -> RegistryConfig:
         mirrors=table.texts("mirrors", parse_mirror),
         ca=table.texts("ca", _absolute),
         keypair=tuple(pairs),
+        http2=table.flag("http2"),
     )

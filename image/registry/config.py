@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...values import frozen
+from ...values import frozen, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,7 @@ class RegistryConfig:
     """`host`: as in references, `host[:port]`. `keypair`: client certificates, as paths of key and cert.
 
     http: no TLS; None: no TLS on this machine only. With `insecure` beside it: TLS where there is any.
+    http2: HTTP/2 where it speaks that, over TLS; needs the package h2.
     """
 
     host: str
@@ -31,6 +32,7 @@ class RegistryConfig:
     mirrors: tuple[str, ...] = ()
     ca: tuple[str, ...] = ()
     keypair: tuple[tuple[str, str], ...] = ()
+    http2: bool = False
 
 
 class Mirror(NamedTuple):
@@ -60,7 +62,4 @@ def with_insecure(registries: Iterable[RegistryConfig], host: str) -> tuple[Regi
     """The same, but nothing about this registry needs to be proved: it may be an impostor, and need not speak TLS."""
     others = tuple(registry for registry in registries if registry.host != host)
     known = next((registry for registry in registries if registry.host == host), RegistryConfig(host=host))
-    trusting = RegistryConfig(
-        host=host, http=True, insecure=True, mirrors=known.mirrors, ca=known.ca, keypair=known.keypair
-    )
-    return (*others, trusting)
+    return (*others, replace(known, http=True, insecure=True))

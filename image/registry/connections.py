@@ -33,7 +33,7 @@ class Connections:
         self._timeout = timeout
         self._stack = AsyncExitStack()
         self._clients: dict[tuple[bool, str], httpx.AsyncClient] = {}  # by loopback, and host if something is known
-        self._trusted: dict[str, ssl.SSLContext] = {}  # by host, "": all of which nothing is known
+        self._trusted: dict[tuple[bool, str], ssl.SSLContext] = {}  # by use, and host if something is known
         self._making, self._reading = anyio.Lock(), anyio.Lock()
         self._sender: BodySender | None = None
 
@@ -54,7 +54,8 @@ class Connections:
         """The answer to a request, whatever it is; only one without a body is redirected. Raises httpx's errors."""
         domain = url.netloc.decode()
         if isinstance(body, FilePart) and (is_loopback(domain) or not goes_by_proxy(url)):
-            context = await self._trust(host) if url.scheme == "https" else None
+            # Its own where there is HTTP/2: httpx has every connection of a context agree on that.
+            context = await self._trust(host, apart=host.http2) if url.scheme == "https" else None
             request = httpx.Request(method, url, headers=headers, extensions={"timeout": patience.as_dict()})
             yield await self._senders().send(request, body, context)
             return
@@ -79,7 +80,11 @@ class Connections:
     async def _new_client(self, host: RegistryHost, loopback: bool) -> httpx.AsyncClient:
         if not (loopback and host.url.startswith("http:")):
             return httpx.AsyncClient(
-                timeout=self._timeout, verify=await self._trust(host), trust_env=not loopback, follow_redirects=True
+                timeout=self._timeout,
+                verify=await self._trust(host),
+                http2=host.http2,
+                trust_env=not loopback,
+                follow_redirects=True,
             )
         # As with Go's clients, no proxy stands between a machine and itself.
         trusts_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -91,9 +96,9 @@ class Connections:
             follow_redirects=True,
         )
 
-    async def _trust(self, host: RegistryHost) -> ssl.SSLContext:
+    async def _trust(self, host: RegistryHost, *, apart: bool = False) -> ssl.SSLContext:
         """Whom to trust there: read once, however many tasks ask, for it takes longer than what they want."""
-        key = "" if host.is_ordinary else host.domain
+        key = apart, "" if host.is_ordinary else host.domain
         async with self._reading:
             if key not in self._trusted:
                 self._trusted[key] = await run_blocking(trust, None if host.is_ordinary else host)

@@ -12,6 +12,7 @@ import ipaddress
 import os
 import ssl
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ...errors import SourceError
@@ -30,7 +31,7 @@ _DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
 class RegistryHost:
     """A server as it is spoken to. `url`: its base, without a slash at the end.
 
-    insecure: whoever answers is believed. falls_back: to plain http, where it speaks no TLS.
+    insecure: whoever answers is believed. falls_back: to plain http, where it speaks no TLS. http2: is to be tried.
     """
 
     domain: str
@@ -39,11 +40,12 @@ class RegistryHost:
     falls_back: bool = False
     ca: tuple[str, ...] = ()
     keypair: tuple[tuple[str, str], ...] = ()  # key, cert
+    http2: bool = False
 
     @property
     def is_ordinary(self) -> bool:
         """Whether nothing but its name is known: it can share its connections' settings with all others."""
-        return not (self.insecure or self.ca or self.keypair)
+        return not (self.insecure or self.ca or self.keypair or self.http2)
 
     def without_tls(self) -> RegistryHost:
         return replace(self, url="http" + self.url.removeprefix("https"), falls_back=False)
@@ -52,6 +54,12 @@ class RegistryHost:
 def find_host(domain: str, config: RegistryConfig | None, environ: Mapping[str, str]) -> RegistryHost:
     """The server behind the domain of a reference. Reads folders, no file. Raises SourceError."""
     config = config or RegistryConfig(host=domain)
+    if config.http2 and find_spec("h2") is None:
+        raise SourceError(
+            f"registry {domain}: HTTP/2 needs the Python package h2",
+            ref=domain,
+            hint="pip install 'llbuild[http2]' brings it; or leave http2 out of the config file",
+        )
     http, insecure, ca, keypair = config.http, config.insecure, config.ca, config.keypair
     if not (ca or keypair or insecure or http):
         ca, keypair = _certificates(domain, environ)
@@ -66,6 +74,7 @@ def find_host(domain: str, config: RegistryConfig | None, environ: Mapping[str, 
         falls_back=both,
         ca=ca,
         keypair=keypair,
+        http2=config.http2,
     )
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import socket
+import ssl
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,6 +79,43 @@ async def test_what_is_large_is_encrypted_as_well(secure: Registry, authority: A
     reference = parse_reference(f"{secure.address}/large")
     trusted = RegistryConfig(host=secure.address, ca=(str(authority.own.cert),))
     await exchange(reference, trusted, size_bytes=(5 << 20) + 1)
+
+
+async def test_http2_is_spoken_where_the_config_says_so(secure: Registry, authority: Authority) -> None:
+    reference = parse_reference(f"{secure.address}/frames")
+    trusted = RegistryConfig(host=secure.address, ca=(str(authority.own.cert),), http2=True)
+    await exchange(reference, trusted, size_bytes=3 << 20)
+
+
+@pytest.mark.parametrize(("http2", "wanted"), [(True, "h2"), (False, "http/1.1")])
+async def test_the_protocol_is_agreed_upon_with_tls(authority: Authority, http2: bool, wanted: str) -> None:
+    pair = authority.sign(f"alpn-{wanted[:2]}")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    agreed = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as peer, context.wrap_socket(peer, server_side=True) as shaken:
+                agreed.append(shaken.selected_alpn_protocol())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        ours = RegistryConfig(host=host, ca=(str(authority.own.cert),), http2=http2)
+        async with RegistryPusher([ours]) as pusher:
+            with pytest.raises(SourceError):
+                await pusher.digest(parse_reference(f"{host}/tool"))
+        thread.join()
+    assert agreed == [wanted]
+
+
+async def test_http2_without_its_package_is_told(secure: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "h2", None)
+    error = await failure(parse_reference(f"{secure.address}/tool"), RegistryConfig(host=secure.address, http2=True))
+    assert "HTTP/2 needs the Python package h2" in error.message
+    assert "llbuild[http2]" in error.hint
 
 
 async def test_an_authority_in_a_folder_of_podmans_is_trusted(
