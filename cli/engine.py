@@ -78,7 +78,7 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
         remember_build(job, started, error=error)
         raise
     if options.metadata_file:
-        from .attesting import metadata_provenance
+        from .attest.witness import metadata_provenance
 
         result = replace(result, provenance=tuple(metadata_provenance(job)))
     if lock is not None:
@@ -91,7 +91,7 @@ def build(options: SolveOptions, given: BuildInput, *, display: Display, view: B
 def check_attestations(job: Build) -> None:
     """Refuse before the work what could not be said after it. Raises SourceError."""
     if job.options.attestations.complete_materials:
-        from .attesting import check_materials
+        from .attest.witness import check_materials
 
         check_materials(job)
 
@@ -202,7 +202,7 @@ def _attested(
     job: Build, compiled: Compiled, plan: Plan, parts: Sequence[PlatformLayers]
 ) -> list[PlatformLayers] | None:
     """With what is said of them; None where somebody must look into the files for that."""
-    from .attesting import Witness
+    from .attest.witness import Witness
 
     refs = result_refs(compiled, plan, plan.ref)
     witness = Witness(job, compiled, plan, refs)

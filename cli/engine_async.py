@@ -150,7 +150,7 @@ async def _perform(
     results = result_refs(compiled, plan, refs.__getitem__)
     result = await export_result(job, compiled, plan, results, worker)
     if any(not target.inline for target in job.options.cache_to):
-        from .cache_export import export_caches
+        from .cache.export import export_caches
 
         await export_caches(job, plan, results, worker)
     return result
@@ -164,7 +164,7 @@ def _wants_caches(job: Build, plan: Plan | None) -> bool:
 
 
 async def _import_caches(job: Build, images: ImageSource, worker: LocalWorker) -> None:
-    from .cache_import import import_caches
+    from .cache.import_ import import_caches
 
     await import_caches(job, images, worker)
 

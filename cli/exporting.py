@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ..solver import EventReporter, Plan, Ref
     from ..worker import LayerForm, LocalWorker
     from ..worker.snapshot import MergedTree
-    from .attesting import Witness
+    from .attest.witness import Witness
     from .image_options import ImageOptions
     from .job import Build
     from .outputs import Output
@@ -113,7 +113,7 @@ class _Export:
     async def _witness(self) -> Witness:
         """Ready to say what was asked for: what has to be read for it has been read."""
         if self._said is None:
-            from .attesting import Witness
+            from .attest.witness import Witness
 
             layers = [await self._worker.layered(ref) for ref in self._refs]
             witness = await run_blocking(Witness, self._job, self._compiled, self._plan, layers)

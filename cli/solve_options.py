@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import SourceError, UsageError
 from ..solver import ENTITLEMENTS
 from ..values import frozen
-from .attest_options import Attestations, add_attest_flags, read_attestations
+from .attest.options import Attestations, add_attest_flags, read_attestations
 from .given import AgentSource, SecretSource, parse_secret, unique_agents
 from .image_options import parse_annotations
 from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
@@ -28,7 +28,7 @@ from .security import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .cache_specs import CacheSource, CacheTarget
+    from .cache.specs import CacheSource, CacheTarget
     from .parser import CommandParser, Found
 
 __all__ = ["SolveOptions", "add_solve_flags", "image_name", "read_solve_options"]
@@ -190,7 +190,7 @@ def _form(text: str, origin: str) -> str:
 def _cache_targets(texts: Sequence[str] | None) -> tuple[CacheTarget, ...]:
     if not texts:
         return ()
-    from .cache_specs import parse_cache_targets  # most builds have neither
+    from .cache.specs import parse_cache_targets  # most builds have neither
 
     return parse_cache_targets(texts)
 
@@ -198,7 +198,7 @@ def _cache_targets(texts: Sequence[str] | None) -> tuple[CacheTarget, ...]:
 def _cache_sources(texts: Sequence[str] | None) -> tuple[CacheSource, ...]:
     if not texts:
         return ()
-    from .cache_specs import parse_cache_sources
+    from .cache.specs import parse_cache_sources
 
     return parse_cache_sources(texts)
 

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from ..catalogue import split_name
+from ..image.catalogue import split_name
 from ..listing import add_format, render_json, wants_json
 from ..parser import CommandParser
 from ..progress.rawjson import rfc3339

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import LlbuildError, UsageError
 from ...image import Descriptor
-from ..catalogue import load_image, open_content
-from ..history import history_lines
+from ..image.catalogue import load_image, open_content
+from ..image.history import history_lines
 from ..parser import CommandParser, suggestion
 from ..results import check_writable, write_result
 from ..state import open_explanations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from llbuild.cli.attest_options import Attestations, SbomForm
+from llbuild.cli.attest.options import Attestations, SbomForm
 from llbuild.cli.options import parse_build
 from llbuild.cli.outputs import OutputKind
 from llbuild.errors import UsageError

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from llbuild.cli.attested import describe_attestations, find_attestations
-from llbuild.cli.attested_text import render_attestations
+from llbuild.cli.attest.attached import describe_attestations, find_attestations
+from llbuild.cli.attest.text import render_attestations
 from llbuild.digest import sha256_digest
 from llbuild.errors import SourceError
 from llbuild.exporter import ImageForm, assemble_index, export_store

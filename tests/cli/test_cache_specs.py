@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from llbuild.cli.cache_specs import CacheKind, CacheSource, CacheTarget, parse_cache_sources, parse_cache_targets
+from llbuild.cli.cache.specs import CacheKind, CacheSource, CacheTarget, parse_cache_sources, parse_cache_targets
 from llbuild.errors import UsageError
 
 REGISTRY = CacheTarget(kind=CacheKind.REGISTRY, place="example.com/cache:latest")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
-from llbuild.cli import history, images, inspect
-from llbuild.cli.catalogue import find_image, open_content
-from llbuild.cli.history import history_lines, render_history
-from llbuild.cli.images import render_images
+from llbuild.cli.image import history, images, inspect
+from llbuild.cli.image.catalogue import find_image, open_content
+from llbuild.cli.image.history import history_lines, render_history
+from llbuild.cli.image.images import render_images
 from llbuild.cli.sizes import layer_size
 from llbuild.digest import Digest, sha256_digest
 from llbuild.errors import CorruptError, NotFoundError, SourceError

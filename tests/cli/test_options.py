@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llbuild.cli.compile_options import CompileOptions
-from llbuild.cli.import_ import parse_import
+from llbuild.cli.image.import_ import parse_import
 from llbuild.cli.options import BuildOptions, parse_build
 from llbuild.cli.outputs import Output, OutputKind
 from llbuild.cli.parser import GlobalOptions, default_root

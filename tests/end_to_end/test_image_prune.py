@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from llbuild.cli.image_commands.filters import parse_image_filters
+from llbuild.cli.image.filters import parse_image_filters
 from llbuild.errors import UsageError
 from llbuild.tests.end_to_end.driver import Llbuild
 from llbuild.tests.end_to_end.test_cleaning import disk_bytes

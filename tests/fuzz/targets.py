@@ -15,8 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llbuild.cli.attested import AttestedImage, FoundStatement, describe_attestations
-from llbuild.cli.attested_text import render_attestations
+from llbuild.cli.attest.attached import AttestedImage, FoundStatement, describe_attestations
+from llbuild.cli.attest.text import render_attestations
 from llbuild.cli.lock.text import encode_lock, parse_lock
 from llbuild.digest import sha256_digest
 from llbuild.errors import ConfigError, DefinitionError, DockerfileError, LlbuildError, SandboxError, SourceError

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..exporter import stored_image
-from ..image import parse_reference
+from ...exporter import stored_image
+from ...image import parse_reference
+from ..parser import CommandParser
+from ..pushing import push_stored
+from ..solve_options import image_name
+from ..state import open_state
+from ..watching import watched
 from .catalogue import find_name
-from .parser import CommandParser
-from .pushing import push_stored
 from .repositories import repository_of, stored_tags
-from .solve_options import image_name
-from .state import open_state
-from .watching import watched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..solver import Emit
+    from ...solver import Emit
 
 __all__ = ["run"]
 

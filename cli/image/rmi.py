@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..parser import CommandParser
 from .catalogue import find_name, open_content
-from .parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

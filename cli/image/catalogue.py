@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import LlbuildError, NotFoundError, SourceError
-from ..image import Index, decode_config, decode_manifest, images_of, parse_reference, select_platform
-from ..platforms import host_platform
-from ..values import frozen, replace
-from ..worker import ContentStore
+from ...errors import LlbuildError, NotFoundError, SourceError
+from ...image import Index, decode_config, decode_manifest, images_of, parse_reference, select_platform
+from ...platforms import host_platform
+from ...values import frozen, replace
+from ...worker import ContentStore
 
 if TYPE_CHECKING:
-    from ..digest import Digest
-    from ..image import Descriptor, ImageConfig, Manifest
-    from ..worker import StoredImage
+    from ...digest import Digest
+    from ...image import Descriptor, ImageConfig, Manifest
+    from ...worker import StoredImage
 
 __all__ = ["LocalImage", "find_image", "find_name", "load_image", "open_content", "split_name"]
 
@@ -82,7 +82,7 @@ def _is_hex(text: str) -> bool:
 
 
 def _not_found(text: str, names: list[str]) -> NotFoundError:
-    from .parser import suggestion
+    from ..parser import suggestion
 
     familiar = [parse_reference(name).familiar() for name in names]
     short = [name.removesuffix(":latest") for name in familiar]

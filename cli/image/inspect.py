@@ -6,15 +6,15 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
+from ...errors import UsageError
+from ..listing import FORMATS, render_json, wants_json
+from ..parser import CommandParser
 from .catalogue import find_image, find_name, open_content
-from .listing import FORMATS, render_json, wants_json
-from .parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..worker import ContentStore
+    from ...worker import ContentStore
     from .catalogue import LocalImage
 
 __all__ = ["describe_image", "run"]
@@ -39,8 +39,8 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _attestations(content: ContentStore, text: str, *, as_json: bool) -> str:
-    from .attested import describe_attestations, find_attestations
-    from .attested_text import render_attestations
+    from ..attest.attached import describe_attestations, find_attestations
+    from ..attest.text import render_attestations
 
     found = find_name(content, text)
     name, target = found.name, found.descriptor

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..exporter.sbom import ScanMemo, load_scanner, scan_files, spdx_predicate
-from .exports import all_names
+from ...exporter.sbom import ScanMemo, load_scanner, scan_files, spdx_predicate
+from ..exports import all_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..exporter.attest import Predicate
-    from ..exporter.sbom import Scan
-    from ..solver import Ref
-    from ..worker.snapshot import Tree
-    from .job import Build
+    from ...exporter.attest import Predicate
+    from ...exporter.sbom import Scan
+    from ...solver import Ref
+    from ...worker.snapshot import Tree
+    from ..job import Build
 
 __all__ = ["PackageLists"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import NotFoundError, SourceError, UsageError
-from ..image import parse_reference
-from ..values import replace
+from ...errors import NotFoundError, SourceError, UsageError
+from ...image import parse_reference
+from ...values import replace
 
 if TYPE_CHECKING:
-    from ..image import Reference
-    from ..worker import ContentStore
+    from ...image import Reference
+    from ...worker import ContentStore
 
 __all__ = ["repository_of", "stored_tags"]
 

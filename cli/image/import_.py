@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..platforms import Platform, host_platform
-from ..values import frozen
-from .options import platform_of
-from .parser import CommandParser, GlobalOptions, read_globals, start_log
-from .solve_options import image_name
+from ...platforms import Platform, host_platform
+from ...values import frozen
+from ..options import platform_of
+from ..parser import CommandParser, GlobalOptions, read_globals, start_log
+from ..solve_options import image_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,9 +27,9 @@ class ImportOptions:
 
 def run(argv: Sequence[str]) -> int:
     """Import, and print the digest of the new image."""
-    from ..exporter import import_rootfs
-    from ..image import parse_reference
-    from .state import open_state
+    from ...exporter import import_rootfs
+    from ...image import parse_reference
+    from ..state import open_state
 
     options = parse_import(argv, os.environ)
     start_log(options.globals)

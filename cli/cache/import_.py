@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from ..blocking import run_blocking
-from ..errors import LlbuildError
-from ..image import parse_reference
-from ..solver import RETRY_DELAYS_S, retrying
-from ..worker import MountSeed, adopt_layers
-from ..worker.source import load_folder_cache, load_registry_cache
-from .cache_specs import CacheKind
-from .phases import phase
+from ...blocking import run_blocking
+from ...errors import LlbuildError
+from ...image import parse_reference
+from ...solver import RETRY_DELAYS_S, retrying
+from ...worker import MountSeed, adopt_layers
+from ...worker.source import load_folder_cache, load_registry_cache
+from ..phases import phase
+from .specs import CacheKind
 
 if TYPE_CHECKING:
-    from ..solver import EventReporter
-    from ..worker import LocalWorker
-    from ..worker.source import FoundCache, ImageSource
-    from .cache_specs import CacheSource
-    from .job import Build
+    from ...solver import EventReporter
+    from ...worker import LocalWorker
+    from ...worker.source import FoundCache, ImageSource
+    from ..job import Build
+    from .specs import CacheSource
 
 __all__ = ["import_caches"]
 

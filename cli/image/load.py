@@ -7,19 +7,19 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from ..errors import SourceError, UsageError
-from ..image import parse_reference
-from ..worker.source import OciLayoutSource
-from .outputs import STDOUT
-from .parser import CommandParser
-from .solve_options import image_name
-from .state import open_state
+from ...errors import SourceError, UsageError
+from ...image import parse_reference
+from ...worker.source import OciLayoutSource
+from ..outputs import STDOUT
+from ..parser import CommandParser
+from ..solve_options import image_name
+from ..state import open_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..image import Descriptor
-    from ..worker import ContentStore
+    from ...image import Descriptor
+    from ...worker import ContentStore
 
 __all__ = ["run"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ..errors import SourceError, UsageError
-from ..values import frozen
-from .csv_specs import csv_attributes, csv_boolean, csv_choice, csv_layer_options, split_csv
-from .parser import suggestion
+from ...errors import SourceError, UsageError
+from ...values import frozen
+from ..csv_specs import csv_attributes, csv_boolean, csv_choice, csv_layer_options, split_csv
+from ..parser import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..image import Reference
+    from ...image import Reference
 
 __all__ = ["CacheKind", "CacheSource", "CacheTarget", "parse_cache_sources", "parse_cache_targets"]
 
@@ -168,7 +168,7 @@ def _needed(text: str, flag: str, found: Mapping[str, str], key: str, what: str)
 
 
 def _reference(text: str, flag: str, found: Mapping[str, str], *, digest: bool = False) -> str:
-    from ..image import parse_reference
+    from ...image import parse_reference
 
     try:
         reference: Reference = parse_reference(_needed(text, flag, found, "ref", "NAME[:TAG]"))

@@ -5,22 +5,22 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ..image import History
-from ..values import frozen
+from ...image import History
+from ...values import frozen
+from ..listing import add_format, created_ago, render_json, wants_json
+from ..parser import CommandParser
+from ..sizes import layer_size
+from ..tables import render_table
+from ..text import clip, single_line
+from ..units import human_size
 from .catalogue import find_image, open_content
-from .listing import add_format, created_ago, render_json, wants_json
-from .parser import CommandParser
-from .sizes import layer_size
-from .tables import render_table
-from .text import clip, single_line
-from .units import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..digest import Digest
-    from ..image import Descriptor
-    from ..worker import ContentStore
+    from ...digest import Digest
+    from ...image import Descriptor
+    from ...worker import ContentStore
     from .catalogue import LocalImage
 
 __all__ = ["HistoryLine", "history_lines", "render_history", "run"]

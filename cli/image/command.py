@@ -16,16 +16,16 @@ __all__ = ["COMMANDS", "run"]
 
 # name -> (module, summary); the module has `run(argv) -> int`
 COMMANDS = {
-    "ls": ("..images", "the same as 'llbuild images'"),
-    "rm": ("..rmi", "the same as 'llbuild rmi'"),
+    "ls": (".images", "the same as 'llbuild images'"),
+    "rm": (".rmi", "the same as 'llbuild rmi'"),
     "prune": (".prune", "remove images without a name, or all"),
-    "inspect": ("..inspect", "the same as 'llbuild inspect'"),
-    "history": ("..history", "the same as 'llbuild history'"),
-    "pull": ("..pull", "the same as 'llbuild pull'"),
-    "push": ("..push", "the same as 'llbuild push'"),
-    "tag": ("..tag", "the same as 'llbuild tag'"),
-    "save": ("..save", "the same as 'llbuild save'"),
-    "load": ("..load", "the same as 'llbuild load'"),
+    "inspect": (".inspect", "the same as 'llbuild inspect'"),
+    "history": (".history", "the same as 'llbuild history'"),
+    "pull": (".pull", "the same as 'llbuild pull'"),
+    "push": (".push", "the same as 'llbuild push'"),
+    "tag": (".tag", "the same as 'llbuild tag'"),
+    "save": (".save", "the same as 'llbuild save'"),
+    "load": (".load", "the same as 'llbuild load'"),
 }
 
 

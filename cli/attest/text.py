@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from .text import clip, single_line
-from .units import human_duration, human_size, seconds_since_1970
+from ..text import clip, single_line
+from ..units import human_duration, human_size, seconds_since_1970
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..image import Descriptor
-    from .attested import AttestedImage, FoundStatement
+    from ...image import Descriptor
+    from .attached import AttestedImage, FoundStatement
 
 __all__ = ["render_attestations"]
 

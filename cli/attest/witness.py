@@ -5,25 +5,25 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SourceError
-from ..exporter.attest import BuildFacts, Mode, ProvenanceForm, local_names, make_provenance
-from ..llb import Edge, SourceOp
-from ..values import replace
-from ..worker.source import materials_of
+from ...errors import SourceError
+from ...exporter.attest import BuildFacts, Mode, ProvenanceForm, local_names, make_provenance
+from ...llb import Edge, SourceOp
+from ...values import replace
+from ...worker.source import materials_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..digest import Digest
-    from ..exporter.attest import Predicate
-    from ..frontend import Compiled
-    from ..image import Descriptor, LayerBlob
-    from ..llb import Definition, Vertex
-    from ..solver import Plan, Ref
-    from ..worker import LocalWorker
-    from ..worker.snapshot import Tree
-    from ..worker.source import Material
-    from .job import Build
+    from ...digest import Digest
+    from ...exporter.attest import Predicate
+    from ...frontend import Compiled
+    from ...image import Descriptor, LayerBlob
+    from ...llb import Definition, Vertex
+    from ...solver import Plan, Ref
+    from ...worker import LocalWorker
+    from ...worker.snapshot import Tree
+    from ...worker.source import Material
+    from ..job import Build
     from .packages import PackageLists
 
 __all__ = ["Witness", "check_materials", "metadata_provenance"]
@@ -167,7 +167,7 @@ def _sources(definition: Definition) -> Iterable[Vertex]:
 
 
 def _told_by_git(job: Build) -> dict[str, str]:
-    from .vcs import told_by_git  # starts processes
+    from ..vcs import told_by_git  # starts processes
 
     given = job.compiling.given
     return {} if given.frontend.name == "definition" else told_by_git(given.folders)

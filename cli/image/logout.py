@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from ..parser import CommandParser
 from .login import add_registry, registry_host
-from .parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ def run(argv: Sequence[str]) -> int:
     add_registry(parser)
     found, _ = parser.begin(argv)
     registry = registry_host(found.registry)
-    from ..image import Reference, erase_credentials, find_credentials
+    from ...image import Reference, erase_credentials, find_credentials
 
     places = erase_credentials(registry, os.environ)
     for place in places:

@@ -15,13 +15,13 @@ from ...image import Descriptor, Index, decode_manifest
 from ...solver.gc import EntryType
 from ...values import frozen
 from ...worker import StoredImage, Upkeep
-from ..catalogue import load_image
 from ..listing import add_format, render_json, wants_json
 from ..parser import CommandParser
 from ..state import open_state
 from ..storage import collect
 from ..storage.reachable import blobs_of
 from ..units import human_size, seconds_since_1970
+from .catalogue import load_image
 from .filters import ImageFilters, parse_image_filters
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..errors import SourceError, UsageError
-from .parser import CommandParser
+from ...errors import SourceError, UsageError
+from ..parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..image import Credentials
-    from .config.values import Config
-    from .parser import Found
+    from ...image import Credentials
+    from ..config.values import Config
+    from ..parser import Found
 
 __all__ = ["add_registry", "registry_host", "run"]
 
@@ -47,7 +47,7 @@ def add_registry(parser: CommandParser) -> None:
 
 def registry_host(text: str) -> str:
     """The registry's name as references have it; a URL, as docker takes it, will do. Raises UsageError."""
-    from ..image import is_host
+    from ...image import is_host
 
     host = text.removeprefix("https://").removeprefix("http://").rstrip("/")
     host = host.removesuffix("/v1").removesuffix("/v2")
@@ -71,7 +71,7 @@ def _check(found: Found) -> None:
 
 def _given(found: Found, registry: str) -> Credentials:
     """What was said, and what is asked for on the terminal."""
-    from ..image import Credentials as Known
+    from ...image import Credentials as Known
 
     if found.password_stdin:
         data = sys.stdin.buffer.read(_MAX_PASSWORD_BYTES + 1)
@@ -104,7 +104,7 @@ def _ask(prompt: str, *, hidden: bool) -> str:
 
 def _logged_in(registry: str, config: Config) -> bool:
     """Whether what is known already still serves. Raises SourceError when it does not, and nobody can be asked."""
-    from ..image import Reference, find_credentials
+    from ...image import Reference, find_credentials
 
     known = find_credentials(Reference(domain=registry, path=""), os.environ)
     if known is None:
@@ -123,13 +123,13 @@ def _logged_in(registry: str, config: Config) -> bool:
 def _verify(registry: str, credentials: Credentials, config: Config) -> Credentials:
     import anyio
 
-    from ..image import verify_login
+    from ...image import verify_login
 
     return anyio.run(partial(verify_login, registry, credentials, config.registries))
 
 
 def _log_in(registry: str, credentials: Credentials, config: Config) -> None:
-    from ..image import Reference, find_credentials, store_credentials
+    from ...image import Reference, find_credentials, store_credentials
 
     kept = _verify(registry, credentials, config)
     place = store_credentials(registry, kept, os.environ)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ..errors import LlbuildError
+from ...errors import LlbuildError
+from ..listing import add_format, created_ago, render_json, wants_json
+from ..parser import CommandParser
+from ..tables import render_table
+from ..units import human_size
 from .catalogue import LocalImage, load_image, open_content, split_name
-from .listing import add_format, created_ago, render_json, wants_json
-from .parser import CommandParser
-from .tables import render_table
-from .units import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..digest import Digest
-    from ..image import Descriptor
-    from ..worker import ContentStore
+    from ...digest import Digest
+    from ...image import Descriptor
+    from ...worker import ContentStore
 
 __all__ = ["render_images", "run"]
 

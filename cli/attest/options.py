@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import SourceError, UsageError
-from ..values import frozen
-from .csv_specs import csv_attributes, csv_boolean, split_csv
-from .parser import suggestion
+from ...errors import SourceError, UsageError
+from ...values import frozen
+from ..csv_specs import csv_attributes, csv_boolean, split_csv
+from ..parser import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..exporter.attest import ProvenanceForm
-    from .parser import CommandParser, Found
+    from ...exporter.attest import ProvenanceForm
+    from ..parser import CommandParser, Found
 
 __all__ = ["Attestations", "SbomForm", "add_attest_flags", "read_attestations"]
 
@@ -116,7 +116,7 @@ def _parse(flag: str, text: str) -> tuple[str, Mapping[str, str]]:
 
 
 def _provenance(flag: str, text: str, found: Mapping[str, str]) -> ProvenanceForm:
-    from ..exporter.attest import VERSIONS, Mode, ProvenanceForm
+    from ...exporter.attest import VERSIONS, Mode, ProvenanceForm
 
     mode, version = found.get("mode", "max"), found.get("version", VERSIONS[0])
     mode = "max" if mode == "full" else mode  # BuildKit's other word
@@ -140,7 +140,7 @@ def _provenance(flag: str, text: str, found: Mapping[str, str]) -> ProvenanceFor
 def _sbom(flag: str, text: str, found: Mapping[str, str]) -> SbomForm:
     form = SbomForm(generator=found.get("generator", ""))
     if form.image:
-        from ..image import parse_reference
+        from ...image import parse_reference
 
         try:
             parse_reference(form.image)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .command import run
+from ..image.command import run
 
 __all__ = ["run"]

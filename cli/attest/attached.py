@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LlbuildError, SourceError
-from ..exporter.attest import predicate_of
-from ..image import (
+from ...errors import LlbuildError, SourceError
+from ...exporter.attest import predicate_of
+from ...image import (
     CONFIG_TYPES_OF_ALL,
     MAX_STATEMENT_BYTES,
     STATEMENT_TYPE,
@@ -16,12 +16,12 @@ from ..image import (
     decode_manifest,
     images_of,
 )
-from ..values import frozen
+from ...values import frozen
 
 if TYPE_CHECKING:
-    from ..digest import Digest
-    from ..image import Descriptor
-    from ..worker import ContentStore
+    from ...digest import Digest
+    from ...image import Descriptor
+    from ...worker import ContentStore
 
 __all__ = ["AttestedImage", "FoundStatement", "describe_attestations", "find_attestations"]
 

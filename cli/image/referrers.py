@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from .listing import add_format, render_json, wants_json
-from .parser import CommandParser
-from .tables import render_table
-from .units import human_size
+from ..listing import add_format, render_json, wants_json
+from ..parser import CommandParser
+from ..tables import render_table
+from ..units import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..image import Descriptor, Reference
-    from .config.values import Config
+    from ...image import Descriptor, Reference
+    from ..config.values import Config
 
 __all__ = ["run"]
 
@@ -33,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     as_json = wants_json(found)
     import anyio
 
-    from ..image import parse_reference
+    from ...image import parse_reference
 
     reference = parse_reference(found.name)
     entries = anyio.run(_list, reference, found.artifact_type or "", options.config)
@@ -46,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 async def _list(reference: Reference, artifact_type: str, config: Config) -> tuple[Descriptor, ...]:
-    from ..image import ReferrersClient
+    from ...image import ReferrersClient
 
     async with ReferrersClient(config.registries) as registry:
         digest = reference.digest or await registry.digest(reference)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ..errors import UsageError
-from ..exporter import export_archive, stored_image, stream_archive
-from ..image import Index, decode_manifest, parse_reference, select_platform
+from ...errors import UsageError
+from ...exporter import export_archive, stored_image, stream_archive
+from ...image import Index, decode_manifest, parse_reference, select_platform
+from ..options import platform_of
+from ..outputs import STDOUT
+from ..parser import CommandParser
 from .catalogue import find_name, open_content
-from .options import platform_of
-from .outputs import STDOUT
-from .parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..image import Descriptor
-    from ..platforms import Platform
-    from ..worker import ContentStore
+    from ...image import Descriptor
+    from ...platforms import Platform
+    from ...worker import ContentStore
 
 __all__ = ["run"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..parser import CommandParser
+from ..solve_options import image_name
 from .catalogue import find_name, open_content
-from .parser import CommandParser
-from .solve_options import image_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,22 +8,22 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING
 
-from ..blocking import run_blocking
-from ..errors import ExportError
-from ..exporter.attest import SPDX, Predicate, predicate_of
-from ..exporter.sbom import ImageFiles
-from ..image import DEFAULT_PATH, MAX_STATEMENT_BYTES
-from ..llb import Definition, Edge, ExecOp, Metadata, Mount, MountType, SourceOp, make_vertex
-from ..platforms import host_platform
-from ..reporting import SILENT
-from ..solver import Limits, solve
+from ...blocking import run_blocking
+from ...errors import ExportError
+from ...exporter.attest import SPDX, Predicate, predicate_of
+from ...exporter.sbom import ImageFiles
+from ...image import DEFAULT_PATH, MAX_STATEMENT_BYTES
+from ...llb import Definition, Edge, ExecOp, Metadata, Mount, MountType, SourceOp, make_vertex
+from ...platforms import host_platform
+from ...reporting import SILENT
+from ...solver import Limits, solve
 
 if TYPE_CHECKING:
-    from ..solver import Flights, Ref
-    from ..worker import LocalWorker
-    from ..worker.snapshot import Tree
-    from ..worker.source import ResolvedImage
-    from .job import Build
+    from ...solver import Flights, Ref
+    from ...worker import LocalWorker
+    from ...worker.snapshot import Tree
+    from ...worker.source import ResolvedImage
+    from ..job import Build
 
 __all__ = ["scan_by_image"]
 

@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from ..blocking import run_blocking
-from ..errors import raise_first
-from ..image import CONFIG_TYPES_OF_ALL, Index, decode_manifest, images_of, is_image, parse_reference
-from ..platforms import host_platform
-from ..solver import RETRY_DELAYS_S, retrying
-from ..values import replace
-from ..worker.source import ImageSource
-from .options import platform_of
-from .parser import CommandParser
-from .phases import phase
+from ...blocking import run_blocking
+from ...errors import raise_first
+from ...image import CONFIG_TYPES_OF_ALL, Index, decode_manifest, images_of, is_image, parse_reference
+from ...platforms import host_platform
+from ...solver import RETRY_DELAYS_S, retrying
+from ...values import replace
+from ...worker.source import ImageSource
+from ..options import platform_of
+from ..parser import CommandParser
+from ..phases import phase
+from ..state import open_state
+from ..watching import watched
 from .repositories import repository_of
-from .state import open_state
-from .watching import watched
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ..image import Descriptor, Reference
-    from ..platforms import Platform
-    from ..solver import Emit, EventReporter
-    from ..worker import ContentStore
+    from ...image import Descriptor, Reference
+    from ...platforms import Platform
+    from ...solver import Emit, EventReporter
+    from ...worker import ContentStore
 
     _T = TypeVar("_T")
 

@@ -5,28 +5,28 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from ..blocking import run_blocking
-from ..errors import ExportError, LlbuildError, LostLayerError, SourceError
-from ..exporter import PushedBlob, assemble_cache, export_cache_folder, push_image
-from ..image import RegistryPusher, parse_reference
-from ..solver import RETRY_DELAYS_S, portable_records, retrying
-from ..worker import LayerForm, cache_ids
-from ..worker.layer import Compression
-from .cache_specs import CacheKind
-from .exports import registries_of
-from .phases import phase
-from .pushing import registry_origin, supply_layers
+from ...blocking import run_blocking
+from ...errors import ExportError, LlbuildError, LostLayerError, SourceError
+from ...exporter import PushedBlob, assemble_cache, export_cache_folder, push_image
+from ...image import RegistryPusher, parse_reference
+from ...solver import RETRY_DELAYS_S, portable_records, retrying
+from ...worker import LayerForm, cache_ids
+from ...worker.layer import Compression
+from ..exports import registries_of
+from ..phases import phase
+from ..pushing import registry_origin, supply_layers
+from .specs import CacheKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from ..digest import Digest
-    from ..exporter import AssembledCache
-    from ..image import LayerBlob, Reference
-    from ..solver import EventReporter, Plan, Ref
-    from ..worker import LocalWorker, PackedMount
-    from .cache_specs import CacheTarget
-    from .job import Build
+    from ...digest import Digest
+    from ...exporter import AssembledCache
+    from ...image import LayerBlob, Reference
+    from ...solver import EventReporter, Plan, Ref
+    from ...worker import LocalWorker, PackedMount
+    from ..job import Build
+    from .specs import CacheTarget
 
     _T = TypeVar("_T")
 

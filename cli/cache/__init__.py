@@ -1,0 +1,1 @@
+"""Caches that travel: `--cache-to` and `--cache-from`."""
