@@ -7,6 +7,7 @@ are those of http.client, and are kept for what is to be sent next. Spec: RFC 91
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import select
@@ -165,9 +166,11 @@ class _Exchange:
 
     def stop(self) -> None:
         """Break off what is under way; nothing when it is done."""
-        if not self._over.is_set() and self.connection.sock is not None:
+        sock = self.connection.sock
+        if not self._over.is_set() and sock is not None:
             with suppress(OSError):
-                self.connection.sock.shutdown(socket.SHUT_RDWR)
+                # Not its own shutdown: a TLS socket would go on in the clear, for the moment until it is shut.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _run(self) -> tuple[httpx.Response, bool]:
         with self._told_as(httpx.ConnectTimeout, httpx.ConnectError):
@@ -235,6 +238,8 @@ class _Exchange:
         except http.client.HTTPException as error:  # no HTTP, or the end in place of an answer
             raise httpx.RemoteProtocolError(str(error), request=self.request) from error
         except OSError as error:
+            if error.errno == errno.EIO:  # the file's disk: no connection says that
+                raise SourceError(f"cannot read {self.body.name}: {error.strerror}", ref=self.body.name) from error
             raise other(str(error), request=self.request) from error
 
 
