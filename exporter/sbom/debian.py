@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..attest import package_url
 from .contract import Package
+from .debian_copyright import debian_licenses
 from .distro import find_distro
 from .stanzas import stanzas
 
@@ -33,15 +34,15 @@ def scan_debian(files: ImageFiles) -> Iterator[Package]:
     distro = find_distro(files)
     for fields in stanzas(files.lines(_STATUS, most_bytes=_MOST_BYTES), _FIELDS):
         if fields.get("Status", "").split(" ")[-1] == "installed":
-            yield from _package(fields, distro, _STATUS)
+            yield from _package(fields, distro, _STATUS, files)
     for name in files.names(_PARTS):
         if not name.endswith(_SUMS):
             path = f"{_PARTS}/{name}"
             for fields in stanzas(files.lines(path, most_bytes=_MOST_PART_BYTES), _FIELDS):
-                yield from _package(fields, distro, path)
+                yield from _package(fields, distro, path, files)
 
 
-def _package(fields: dict[str, str], distro: Distro, path: str) -> Iterator[Package]:
+def _package(fields: dict[str, str], distro: Distro, path: str, files: ImageFiles) -> Iterator[Package]:
     name, version, arch = fields.get("Package", ""), fields.get("Version", ""), fields.get("Architecture", "")
     if not name or not version:
         return
@@ -53,5 +54,6 @@ def _package(fields: dict[str, str], distro: Distro, path: str) -> Iterator[Pack
         version=version,
         purl=package_url("deb", distro.id or "debian", name, version, qualifiers),
         found_in=path,
+        licenses=debian_licenses(files, name),
         maintainer=fields.get("Maintainer", ""),
     )

@@ -28,7 +28,7 @@ SCANS_SCHEMA = Schema(
     1,
     ("CREATE TABLE IF NOT EXISTS scans (id BLOB PRIMARY KEY, data BLOB NOT NULL, last_used REAL NOT NULL)",),
 )
-_FORM = 2  # to be changed when the same files would give other packages, or they are written differently
+_FORM = 3  # to be changed when the same files would give other packages, or they are written differently
 _KEPT = 100
 _MOST_BYTES = 16 << 20  # of one scan, as stored
 

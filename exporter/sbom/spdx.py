@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ... import __version__
 from ...digest import blake3_bytes
 from ..attest import SPDX, Predicate
+from .licenses import spdx_expression
 
 if TYPE_CHECKING:
     from .contract import Package
@@ -78,7 +79,7 @@ def _package(number: int, package: Package) -> dict[str, Any]:
         "filesAnalyzed": False,
         "sourceInfo": f"told by /{package.found_in}",
         "licenseConcluded": _UNKNOWN,
-        "licenseDeclared": _UNKNOWN,
+        "licenseDeclared": spdx_expression(package.licenses) or _UNKNOWN,
         "licenseComments": f"The package says: {package.licenses}" if package.licenses else "",
         "copyrightText": _UNKNOWN,
         "comment": f"Maintained by {package.maintainer}" if package.maintainer else "",
