@@ -174,6 +174,13 @@ def document(scan: Scan = SCAN, **options: Any) -> dict[str, Any]:
     return spdx_predicate(scan, name="docker.io/library/hello:latest", **options).document
 
 
+def test_a_license_is_declared_where_spdx_has_it() -> None:
+    one, other = document()["packages"][1:]
+    assert (one["licenseDeclared"], one["licenseComments"]) == ("MIT", "The package says: MIT")
+    assert other["licenseDeclared"] == "NOASSERTION"
+    assert "licenseComments" not in other
+
+
 def test_a_document_has_what_spdx_wants_of_one() -> None:
     """SPDX 2.3, clauses 6, 7 and 11: the fields that must be there, and their forms."""
     made = document()
