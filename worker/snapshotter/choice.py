@@ -26,6 +26,7 @@ __all__ = ["NAMES", "choose", "open_snapshotter", "try_out"]
 
 NAMES = ("overlay", "fuse-overlayfs", "native")  # in order of preference: the first is quickest
 _NOTE = "snapshotter"
+_FORM = 2  # to be changed when on the same machine another might be found to work
 _SAID_BYTES = 1 << 12
 
 
@@ -45,7 +46,7 @@ def open_snapshotter(name: str, layers: LayerStore) -> Snapshotter:
 
 def choose(root: str) -> str:
     """The first that works in the state folder. Call it where mounts may be made: as root, or in a user namespace."""
-    found_for = f"{os.uname().release} {os.geteuid()} {os.stat(root).st_dev}"
+    found_for = f"{_FORM} {os.uname().release} {os.geteuid()} {os.stat(root).st_dev}"
     note = f"{root}/{_NOTE}"
     with suppress(OSError), open(note, encoding="ascii", errors="replace") as file:
         name, _, rest = file.read().strip().partition(" ")
