@@ -23,9 +23,12 @@ __all__ = ["watched"]
 _REFRESH_S = 0.1
 
 
-def watched(work: Callable[[Emit], Awaitable[_T]], *, quiet: bool) -> _T:
-    """Await `work` in an event loop of its own; it shows its steps with `phase`. Raises what it raises."""
-    display = open_display("quiet" if quiet else "auto", sys.stderr, os.environ)
+def watched(work: Callable[[Emit], Awaitable[_T]], *, title: str, quiet: bool) -> _T:
+    """Await `work` in an event loop of its own; it shows its steps with `phase`. Raises what it raises.
+
+    title: what it does, in a word.
+    """
+    display = open_display("quiet" if quiet else "auto", sys.stderr, os.environ, title=title)
 
     async def conduct() -> tuple[_T | None, LlbuildError | None]:
         result: _T | None = None

@@ -37,7 +37,7 @@ _AT_ONCE = 4  # downloads
 
 
 def run(argv: Sequence[str]) -> int:
-    """Pull every image, and print the digest of each."""
+    """Pull every image, and print the digest of each; of all tags, with their names."""
     parser = CommandParser(
         "pull", "Bring images from their registries into the local store.", usage="llbuild pull [flags] NAME[:TAG]..."
     )
@@ -53,14 +53,14 @@ def run(argv: Sequence[str]) -> int:
     platform = None if found.all_platforms else platform_of(found.platform or ()) or host_platform()
     state = open_state(options.root)
 
-    async def work(emit: Emit) -> list[Descriptor]:
+    async def work(emit: Emit) -> list[tuple[Reference, Descriptor]]:
         async with ImageSource(state.content, registries=options.config.registries) as images:
             wanted = await _all_tags(images, references, emit) if found.all_tags else references
-            return [await _pull(images, state.content, reference, platform, emit) for reference in wanted]
+            return [(each, await _pull(images, state.content, each, platform, emit)) for each in wanted]
 
     with state.leases.take():
-        for target in watched(work, quiet=found.quiet):
-            print(target.digest)
+        for reference, target in watched(work, title="Pulling", quiet=found.quiet):
+            print(f"{reference}@{target.digest}" if found.all_tags else target.digest)
     return 0
 
 

@@ -23,7 +23,7 @@ __all__ = ["run"]
 
 
 def run(argv: Sequence[str]) -> int:
-    """Push every image under its name, and print the digest of each."""
+    """Push every image under its name, and print the digest of each; of all tags, with their names."""
     parser = CommandParser(
         "push", "Send images of the local store to their registries.", usage="llbuild push [flags] NAME[:TAG]..."
     )
@@ -45,7 +45,7 @@ def run(argv: Sequence[str]) -> int:
         await push_stored(pairs, state.content, emit, registries=options.config.registries)
 
     with state.leases.take():
-        watched(work, quiet=found.quiet)
-    for image in images:
-        print(image.target.digest)
+        watched(work, title="Pushing", quiet=found.quiet)
+    for image, name in zip(images, names, strict=True):
+        print(f"{name}@{image.target.digest}" if found.all_tags else image.target.digest)
     return 0

@@ -37,8 +37,8 @@ class Display(Protocol):
     def close(self) -> None: ...
 
 
-def open_display(form: str, stream: TextIO, environ: Mapping[str, str]) -> Display:
-    """The display for `form`, one of FORMS, writing to `stream`.
+def open_display(form: str, stream: TextIO, environ: Mapping[str, str], *, title: str = "Building") -> Display:
+    """The display for `form`, one of FORMS, writing to `stream`. title: what is going on, in a word.
 
     Raises UsageError for "tty" where there is no terminal.
     """
@@ -48,7 +48,7 @@ def open_display(form: str, stream: TextIO, environ: Mapping[str, str]) -> Displ
     if form == "tty" or (form == "auto" and terminal and environ.get("TERM") not in {None, "", "dumb"}):
         from .tty import TtyDisplay
 
-        return TtyDisplay(stream, color=not environ.get("NO_COLOR"))
+        return TtyDisplay(stream, color=not environ.get("NO_COLOR"), title=title)
     if form == "rawjson":
         from .rawjson import RawJsonDisplay
 

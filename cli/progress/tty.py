@@ -53,12 +53,14 @@ class TtyDisplay:
         stream: TextIO,
         *,
         color: bool = True,
+        title: str = "Building",
         clock: Callable[[], float] = time.time,
         painter: Callable[[TextIO, bool], Painter] | None = None,
     ) -> None:
         self.trace = Trace()
         self._stream = stream
         self._color = color
+        self._title = title
         self._clock = clock
         self._make_painter = painter
         self._painter: Painter | None = None
@@ -87,7 +89,7 @@ class TtyDisplay:
         if self._painter is None:
             self._painter = self._open_painter()
         width, height = self._painter.size()
-        rows = [header(self.trace, now - self._began, width)]
+        rows = [header(self.trace, now - self._began, width, self._title)]
         rows += live_rows(list(self._running.values()), now, width, height - 2)
         self._painter.paint(self._finished_rows(width), rows)
         self._drawn_at = now
@@ -101,7 +103,7 @@ class TtyDisplay:
         if self._painter is not None:
             self._painter.stop()
         rows = self._finished_rows(width)
-        rows.append(header(self.trace, self._clock() - self._began, width, last=True))
+        rows.append(header(self.trace, self._clock() - self._began, width, self._title, last=True))
         self._stream.write("".join(f"{_ansi(row, color=self._color)}\n" for row in rows))
         self._stream.flush()
 
@@ -118,13 +120,13 @@ class TtyDisplay:
         return Painter(self._stream, color=self._color)
 
 
-def header(trace: Trace, elapsed_s: float, width: int, *, last: bool = False) -> Row:
+def header(trace: Trace, elapsed_s: float, width: int, title: str, *, last: bool = False) -> Row:
     """`[+] Building 3.2s (4/9)`, and at the end how it went."""
     word = ""
     if last:
         stopped = trace.canceled or trace.completed_count < len(trace.vertices)
         word = " FAILED" if trace.failed else " STOPPED" if stopped else " FINISHED"
-    text = f"[+] Building {elapsed_s:.1f}s ({trace.completed_count}/{len(trace.vertices)}){word}"
+    text = f"[+] {title} {elapsed_s:.1f}s ({trace.completed_count}/{len(trace.vertices)}){word}"
     return Row(clip(text, width - 1), "error" if word == " FAILED" else "header")
 
 
