@@ -218,7 +218,7 @@ def test_a_missing_blob_is_a_miss_and_said(
     assert "1 blob is missing" in again.stderr
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "deleted"])
+@pytest.mark.parametrize("damage", [pytest.param("cut", marks=pytest.mark.slow), "flipped", "deleted"])  # is retried
 def test_a_corrupt_blob_in_a_registry_is_a_miss_and_said(
     damage: str, machine: Callable[[str], Llbuild], staged: Callable[..., Path], registry: Registry, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_lock_holds_images_repositories_and_files(world: World) -> None:
     assert world.lock.read_text() == text
 
 
+@pytest.mark.slow
 def test_a_refreshed_lock_holds_what_there_is_now(world: World) -> None:
     machine = world.machine("machine")
     assert "3 sources, written" in machine("lock", world.context).stdout

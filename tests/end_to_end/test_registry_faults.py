@@ -138,6 +138,7 @@ def test_a_rate_limit_is_told_as_the_registry_tells_it(here: Llbuild, proxy: Fau
     assert len(proxy.requests) == 1  # it was not bothered again
 
 
+@pytest.mark.slow
 def test_a_build_outlives_a_broken_base_image(
     llbuild: Llbuild, proxy: FaultProxy, name: str, context: Callable[..., Path]
 ) -> None:

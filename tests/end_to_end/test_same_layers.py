@@ -114,6 +114,7 @@ def build(llbuild: Llbuild, image: Path, context: Path, out: Path, *options: str
     llbuild.build("--build-arg=SOURCE_DATE_EPOCH=0", *options, "-o", target, context)
 
 
+@pytest.mark.slow
 def test_layers_are_the_same_whoever_builds(busybox_rootfs: Path, place: Path) -> None:
     image = base_image(busybox_rootfs, place / "base.tar")
     context = place / "context"
