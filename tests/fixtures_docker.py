@@ -52,7 +52,7 @@ def serve_docker(flags: Sequence[str] = ()) -> Iterator[Docker]:
         ]
         log = Path(folder, "log")
         with log.open("wb") as said:
-            command = [daemon, *places, "--bridge=none", "--iptables=false", *flags]
+            command = [daemon, *places, "--bridge=none", "--iptables=false", "--ip-forward=false", *flags]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         docker = Docker(program=program, environment={"DOCKER_HOST": host, "DOCKER_CONFIG": folder})
         try:
