@@ -11,10 +11,11 @@ from .parser import suggestion
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["LayerOptions", "csv_attributes", "csv_boolean", "csv_choice", "csv_layer_options", "split_csv"]
+__all__ = ["LayerOptions", "csv_attributes", "csv_boolean", "csv_choice", "csv_epoch", "csv_layer_options", "split_csv"]
 
 _TRUE, _FALSE = {"1", "t", "true"}, {"0", "f", "false"}
 _COMPRESSIONS = {"gzip": "gzip", "zstd": "zstd", "uncompressed": "none", "estargz": "estargz"}
+_EPOCH_DIGITS = 11  # until the year 5138
 _LEVELS = {"gzip": (0, 9), "zstd": (1, 22), "estargz": (0, 9)}
 
 
@@ -61,6 +62,16 @@ def csv_choice(text: str, key: str, found: Mapping[str, str], words: Sequence[st
             f"{flag} {text!r}: {key}= expects {', '.join(words)}; found {value!r}{suggestion(value, words)}"
         )
     return value
+
+
+def csv_epoch(text: str, found: Mapping[str, str], *, flag: str) -> int | None:
+    """`source-date-epoch`, in seconds since 1970; None where it is not given. Raises UsageError."""
+    value = found.get("source-date-epoch")
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdecimal() and len(value) <= _EPOCH_DIGITS):
+        raise UsageError(f"{flag} {text!r}: source-date-epoch= expects seconds since 1970, found {value!r}")
+    return int(value)
 
 
 def csv_layer_options(text: str, found: Mapping[str, str], *, flag: str, for_cache: bool = False) -> LayerOptions:

@@ -136,12 +136,12 @@ class _Export:
         new = layers[len(base) :]
         if options.squash and len(new) > 1:
             blobs = await self._blobs(base, base, options, None, is_local, reporter)
-            form = _form(options, result.epoch_s if options.rewrite_timestamp else None)
+            form = _form(options, options.epoch_of(result.epoch_s) if options.rewrite_timestamp else None)
             squashed = await self._worker.forms().squashed(base, new, form, reporter.progress)
             history = squash_history(result.image.history, len(base))
             result = replace(result, image=replace(result.image, history=history))
             return PlatformLayers(result=result, layers=(*blobs, squashed)), (*base, new[-1])
-        blobs = await self._blobs(layers, base, options, result.epoch_s, is_local, reporter)
+        blobs = await self._blobs(layers, base, options, options.epoch_of(result.epoch_s), is_local, reporter)
         inline = b""
         if options.layers.compression != "estargz":  # whose layers are others: they hold a table of contents too
             inline = await run_blocking(self._job.inline_cache, self._plan, layers, blobs)
@@ -185,7 +185,7 @@ class _Export:
             await run_blocking(self._write_files, trees, output, witness)
 
     def _write_files(self, trees: dict[Platform, MergedTree], output: Output, witness: Witness | None) -> None:
-        epoch_s = self._compiled.results[0].epoch_s
+        epoch_s = output.image.epoch_of(self._compiled.results[0].epoch_s)
         with ExitStack() as stack:
             if witness is not None:
                 from ..exporter.attest import with_statements

@@ -96,7 +96,8 @@ def check_outputs(options: SolveOptions, compiled: Compiled) -> None:
             )
         if output.push and not names_of(options, output):
             raise UsageError("the image is to be pushed, and has no name", hint="give it one with -t, or name=")
-        if output.image.rewrite_timestamp and any(result.epoch_s is None for result in compiled.results):
+        undated = any(output.image.epoch_of(result.epoch_s) is None for result in compiled.results)
+        if output.image.rewrite_timestamp and undated:
             raise UsageError(
                 "rewrite-timestamp=true needs a time to rewrite to", hint="set SOURCE_DATE_EPOCH, e.g. to $(date +%s)"
             )
@@ -147,9 +148,8 @@ def _image(part: PlatformLayers, options: ImageOptions) -> AssembledImage:
         annotations=options.annotations_of(AnnotationLevel.MANIFEST, platform),
         descriptor_annotations=options.annotations_of(AnnotationLevel.MANIFEST_DESCRIPTOR, platform),
     )
-    return exporter.assemble(
-        part.result.image, part.layers, inline_cache=part.inline_cache, form=form, epoch_s=part.result.epoch_s
-    )
+    epoch_s = options.epoch_of(part.result.epoch_s)
+    return exporter.assemble(part.result.image, part.layers, inline_cache=part.inline_cache, form=form, epoch_s=epoch_s)
 
 
 def write_image(image: Assembled, output: Output, options: SolveOptions, content: ContentStore) -> None:
@@ -199,7 +199,7 @@ def export_trees(trees: Mapping[Platform, Tree], output: Output, epoch_s: int | 
 
     Raises ExportError.
     """
-    from ..exporter import export_rootfs_folder, export_rootfs_tar, stream_rootfs_tar
+    from ..exporter import export_rootfs_folder, export_rootfs_tar, remove_others, stream_rootfs_tar
 
     split = len(trees) > 1 if output.platform_split is None else output.platform_split
     if len(trees) > 1 and not split:
@@ -210,6 +210,8 @@ def export_trees(trees: Mapping[Platform, Tree], output: Output, epoch_s: int | 
             if name:
                 _make_folder(output.dest)
             export_rootfs_folder(tree, os.path.join(output.dest, name) if name else output.dest, epoch_s=epoch_s)
+        if output.deletes:
+            remove_others(output.dest, named)
     elif output.dest == STDOUT:
         stream_rootfs_tar(named, sys.stdout.fileno(), epoch_s=epoch_s)
     else:

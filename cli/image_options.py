@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import UsageError
 from ..platforms import parse_platform
 from ..values import frozen
-from .csv_specs import LayerOptions, csv_boolean, csv_layer_options
+from .csv_specs import LayerOptions, csv_boolean, csv_epoch, csv_layer_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +33,7 @@ IMAGE_KEYS = (
     "oci-artifact",
     "oci-mediatypes",
     "rewrite-timestamp",
+    "source-date-epoch",
 )
 # compiled on first use: most builds have none
 _ANNOTATION = r"annotation(?:-(?P<level>[a-z-]+))?(?:\[(?P<platform>[^\]]*)\])?\.(?P<key>(?s:.+))"
@@ -64,13 +65,15 @@ class ImageOptions:
     """Equal options give equal images. `docker`: Docker's media types instead of OCI's.
 
     squash: all that the build adds to its base image is one layer. rewrite_timestamp: no file of a new layer is younger
-    than SOURCE_DATE_EPOCH. attested: what is said of the image goes with it; artifact: in OCI's form for that.
+    than SOURCE_DATE_EPOCH, or epoch_s (seconds since 1970) in its place. attested: what is said of the image goes with
+    it; artifact: in OCI's form for that.
     """
 
     layers: LayerOptions = _PLAIN_LAYERS
     docker: bool = False
     annotations: tuple[Annotation, ...] = ()
     rewrite_timestamp: bool = False
+    epoch_s: int | None = None
     squash: bool = False
     attested: bool = False
     artifact: bool = True
@@ -79,6 +82,10 @@ class ImageOptions:
     def plain_layers(self) -> bool:
         """Whether layers serve as they are packed anyway."""
         return self.layers == _PLAIN_LAYERS and not (self.rewrite_timestamp or self.squash)
+
+    def epoch_of(self, built_s: int | None) -> int | None:
+        """The time that nothing new in the image is younger than. built_s: that of the build."""
+        return built_s if self.epoch_s is None else self.epoch_s
 
     def annotations_of(self, level: AnnotationLevel, platform: Platform | None = None) -> tuple[tuple[str, str], ...]:
         """Those of one document, sorted by key; what is said of a platform wins over what is said of all."""
@@ -107,6 +114,7 @@ def csv_image_options(text: str, found: Mapping[str, str], *, flag: str, docker:
         annotations=annotations,
         artifact=csv_boolean(text, "oci-artifact", found.get("oci-artifact", "true"), flag=flag),
         rewrite_timestamp=csv_boolean(text, "rewrite-timestamp", found.get("rewrite-timestamp", "false"), flag=flag),
+        epoch_s=csv_epoch(text, found, flag=flag),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import SourceError, UsageError
 from ..image import parse_reference
 from ..values import frozen, replace
-from .csv_specs import csv_attributes, csv_boolean, split_csv
+from .csv_specs import csv_attributes, csv_boolean, csv_choice, csv_epoch, split_csv
 from .image_options import IMAGE_KEYS, ImageOptions, csv_image_options, is_annotation
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Output:
     dangling_prefix: str = ""  # name in the store, with the digest behind it
     dangling_empty_only: bool = False  # only for an image without another name
     unpack: bool = False  # the image's layers are to be here as folders
+    deletes: bool = False  # what is in the folder, and not in the result, goes
 
     @property
     def is_image(self) -> bool:
@@ -83,17 +84,18 @@ _PUSHING = (
     *("dangling-name-prefix", _EMPTY_ONLY, "name", "name-canonical"),
     *("push-by-digest", "registry.insecure", "store", "unpack"),
 )
+_FILES = ("platform-split", "attestation-prefix", "source-date-epoch")
 _KEYS = {
     "cacheonly": (),
     "docker": ("dest", "name", *IMAGE_KEYS),
     "image": ("push", *_PUSHING, *IMAGE_KEYS),
-    "local": ("dest", "platform-split", "attestation-prefix"),
+    "local": ("dest", "mode", *_FILES),
     "oci": ("dest", "tar", "name", *IMAGE_KEYS),
     "registry": (*_PUSHING, *IMAGE_KEYS),
-    "tar": ("dest", "platform-split", "attestation-prefix"),
+    "tar": ("dest", *_FILES),
 }
 # what BuildKit and buildah know beyond that
-_NOT_YET = frozenset(("buildinfo", "inline", "mode"))
+_NOT_YET = frozenset(("buildinfo", "inline"))
 
 
 def parse_outputs(texts: Sequence[str]) -> tuple[Output, ...]:
@@ -201,7 +203,14 @@ def _output(text: str, kind: str, attributes: dict[str, str]) -> Output:
             prefix = attributes.get("attestation-prefix", "")
             if "/" in prefix or "\0" in prefix:
                 raise UsageError(f"--output {text!r}: attestation-prefix= begins a file's name, and has no slash")
-            return Output(kind=OutputKind(kind), dest=dest or STDOUT, platform_split=split, attestation_prefix=prefix)
+            return Output(
+                kind=OutputKind(kind),
+                dest=dest or STDOUT,
+                platform_split=split,
+                attestation_prefix=prefix,
+                deletes=csv_choice(text, "mode", attributes, ("copy", "delete"), flag="--output") == "delete",
+                image=ImageOptions(epoch_s=csv_epoch(text, attributes, flag="--output")),
+            )
 
 
 def _image(text: str, kind: str, attributes: dict[str, str]) -> Output:

@@ -89,7 +89,8 @@ def add_solve_flags(parser: CommandParser) -> None:
     parser.add_value("--metadata-file", metavar="FILE", help="write the result's metadata to FILE (JSON)")
     parser.add_value("--lock", metavar="FILE", help="hold sources to what FILE says, and add to it what is new")
     parser.add_flag("--locked", help="refuse sources that are not in the lock file (default: CONTEXT/llbuild.lock)")
-    parser.add_value("--allow", metavar="RIGHT", many=True, help=f"what steps may ask for: {', '.join(ENTITLEMENTS)}")
+    rights = f"what steps may ask for: {', '.join(ENTITLEMENTS)}; or fs.write=DIR, for mode=delete of an output"
+    parser.add_value("--allow", metavar="RIGHT", many=True, help=rights)
     parser.add_value(
         "--resource", metavar="SPEC", many=True, help="what a step may take: memory=512m,cpus=1.5,pids=200"
     )
@@ -115,6 +116,7 @@ def read_solve_options(found: Found, environ: Mapping[str, str]) -> SolveOptions
     options_of_all = read_globals(found, environ)
     config = options_of_all.config.build
     attestations = read_attestations(found)
+    allowed, writable = _rights(found)
     options = SolveOptions(
         globals=options_of_all,
         tags=tuple(dict.fromkeys(image_name("--tag", text) for text in found.tag or ())),
@@ -141,11 +143,15 @@ def read_solve_options(found: Found, environ: Mapping[str, str]) -> SolveOptions
         snapshotter=read_snapshotter(found.snapshotter, config.snapshotter),
         secrets=tuple(map(parse_secret, found.secret or ())),
         agents=unique_agents(found.ssh or ()),
-        allowed=_entitlements(found.allow or ()),
+        allowed=allowed,
         resources=parse_resources(found.resource or ()),
         confinement=read_confinement(found, configured(config)),
         attestations=attestations,
     )
+    if any(output.deletes for output in options.outputs):
+        from .rights import check_deletions
+
+        check_deletions(options.outputs, writable)
     _check_agreement(options)
     return options
 
@@ -221,12 +227,13 @@ def _first(given: int | None, configured: int | None) -> int | None:
     return configured if given is None else given
 
 
-def _entitlements(texts: Sequence[str]) -> tuple[str, ...]:
-    allowed = tuple(dict.fromkeys(word.strip() for text in texts for word in text.split(",")))
-    for word in allowed:
-        if word not in ENTITLEMENTS:
-            raise UsageError(f"--allow {word!r}{suggestion(word, ENTITLEMENTS)}: expected {' or '.join(ENTITLEMENTS)}")
-    return allowed
+def _rights(found: Found) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Entitlements, and folders that may be cleared: most builds have neither."""
+    if not found.allow:
+        return (), ()
+    from .rights import read_rights
+
+    return read_rights(found.allow)
 
 
 def _check_agreement(options: SolveOptions) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .history import squash_history as squash_history
     from .index import AssembledIndex as AssembledIndex
     from .index import assemble_index as assemble_index
+    from .mirror import remove_others as remove_others
     from .ocifolder import export_oci_folder as export_oci_folder
     from .push import PushedBlob as PushedBlob
     from .push import push_image as push_image
@@ -44,6 +45,7 @@ _HOME = {
     "export_oci_folder": "ocifolder",
     "export_archive": "targets",
     "export_rootfs_folder": "rootfs",
+    "remove_others": "mirror",
     "export_rootfs_tar": "rootfs",
     "export_store": "targets",
     "import_rootfs": "rootfs",
@@ -71,6 +73,7 @@ __all__ = [
     "export_store",
     "import_rootfs",
     "push_image",
+    "remove_others",
     "squash_history",
     "stored_image",
     "stream_archive",

@@ -154,12 +154,12 @@ def test_rights_are_listed_and_the_machines_network_brings_its_own(line: str, wa
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--allow x", "--allow 'x': expected network.host or security.insecure"),
+        ("--allow x", "--allow 'x': expected network.host, security.insecure, fs.write=DIR"),
         (
             "--allow security.insecur",
             (
                 "--allow 'security.insecur' (did you mean 'security.insecure'?): "
-                "expected network.host or security.insecure"
+                "expected network.host, security.insecure, fs.write=DIR"
             ),
         ),
         ("--network bridge", "--network 'bridge': expected default, none or host"),

@@ -9,7 +9,7 @@ from llbuild.errors import UsageError
 LEVELS = "manifest, index, manifest-descriptor, index-descriptor"
 TYPES = "cacheonly, docker, image, local, oci, registry, tar"
 DOCKER = ImageOptions(docker=True)
-TREES = "type=tar takes dest=, platform-split=, attestation-prefix="
+TREES = "type=tar takes dest=, platform-split=, attestation-prefix=, source-date-epoch="
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,9 @@ TREES = "type=tar takes dest=, platform-split=, attestation-prefix="
     [
         ("out", Output(kind=OutputKind.FOLDER, dest="out")),
         ("-", Output(kind=OutputKind.TAR, dest="-")),
+        ("type=local,dest=out,mode=copy", Output(kind=OutputKind.FOLDER, dest="out")),
+        ("type=local,dest=out,mode=delete", Output(kind=OutputKind.FOLDER, dest="out", deletes=True)),
+        ("type=tar,source-date-epoch=0", Output(kind=OutputKind.TAR, dest="-", image=ImageOptions(epoch_s=0))),
         ("type=image", Output(kind=OutputKind.IMAGE)),
         ("type=image,name=hello", Output(kind=OutputKind.IMAGE, name="hello")),
         ('type=image,"name=a,b"', Output(kind=OutputKind.IMAGE, name="a,b")),
@@ -78,7 +81,7 @@ def test_an_output_is_read(text: str, want: Output) -> None:
         ("type=cacheonly,dest=x", "--output 'type=cacheonly,dest=x': type=cacheonly takes nothing else, not dest="),
         (
             "type=tar,tar=false",
-            "--output 'type=tar,tar=false': type=tar takes dest=, platform-split=, attestation-prefix=, not tar=",
+            f"--output 'type=tar,tar=false': {TREES}, not tar=",
         ),
         (
             "type=tar,annotation.a=b",
@@ -86,7 +89,18 @@ def test_an_output_is_read(text: str, want: Output) -> None:
         ),
         (
             "type=tar,mode=copy",
-            "--output 'type=tar,mode=copy': mode= is not supported yet; " + TREES,
+            f"--output 'type=tar,mode=copy': {TREES}, not mode=",
+        ),
+        (
+            "type=local,dest=a,mode=delet",
+            (
+                "--output 'type=local,dest=a,mode=delet': mode= expects copy, delete; found 'delet'"
+                " (did you mean 'delete'?)"
+            ),
+        ),
+        (
+            "type=oci,source-date-epoch=-1",
+            "--output 'type=oci,source-date-epoch=-1': source-date-epoch= expects seconds since 1970, found '-1'",
         ),
         (
             "type=image,push-by-digest=true",
