@@ -101,8 +101,9 @@ class _Export:
             if output.kind is OutputKind.ENGINE:
                 from .loading import load_into_engine
 
-                named, engine = names_of(self._job.options, output), self._job.options.globals.config.build.engine
-                await load_into_engine(image, named, content, self._emit, engine=engine)
+                engine, context = self._job.options.globals.config.build.engine, output.engine_context
+                named = names_of(self._job.options, output)
+                await load_into_engine(image, named, content, self._emit, engine=engine, context=context)
             targets = names_of(self._job.options, output) if output.push else []
             if targets:
                 from .pushing import push_built

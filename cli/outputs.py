@@ -63,6 +63,7 @@ class Output:
     dangling_prefix: str = ""  # name in the store, with the digest behind it
     dangling_empty_only: bool = False  # only for an image without another name
     unpack: bool = False  # the image's layers are to be here as folders
+    engine_context: str = ""  # which of an engine's daemons; "": its current one
     deletes: bool = False  # what is in the folder, and not in the result, goes
 
     @property
@@ -87,7 +88,7 @@ _PUSHING = (
 _FILES = ("platform-split", "attestation-prefix", "source-date-epoch")
 _KEYS = {
     "cacheonly": (),
-    "docker": ("dest", "name", *IMAGE_KEYS),
+    "docker": ("dest", "name", "context", *IMAGE_KEYS),
     "image": ("push", *_PUSHING, *IMAGE_KEYS),
     "local": ("dest", "mode", *_FILES),
     "oci": ("dest", "tar", "name", *IMAGE_KEYS),
@@ -244,7 +245,10 @@ def _archive(text: str, kind: str, attributes: dict[str, str]) -> Output:
     image = csv_image_options(text, attributes, flag="--output", docker=kind == "docker")
     if kind == "docker":
         form = OutputKind.DOCKER_TAR if dest else OutputKind.ENGINE
-        return Output(kind=form, dest=dest, name=name, image=image)
+        context = attributes.get("context", "")
+        if context and dest:
+            raise UsageError(f"--output {text!r}: with dest=, no engine loads the image, so context= says nothing")
+        return Output(kind=form, dest=dest, name=name, image=image, engine_context=context)
     if csv_boolean(text, "tar", attributes.get("tar", "true"), flag="--output"):
         return Output(kind=OutputKind.OCI_TAR, dest=dest or STDOUT, name=name, image=image)
     _check_folder(text, dest)

@@ -30,7 +30,7 @@ def ask(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def send_archive(
-    program: str,
+    program: Sequence[str],
     image: AssembledImage,
     names: Sequence[Reference],
     content: ContentStore,
@@ -38,7 +38,7 @@ def send_archive(
     without: Collection[Digest] = (),
 ) -> None:
     """Pipe an archive into `load`. without: blobs that are not in it. Raises ExportError."""
-    command = [program, "load"]
+    command = [*program, "load"]
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as process:
             assert process.stdin is not None

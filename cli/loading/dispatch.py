@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_into_engine"]
 
+_CONTEXTS = {"docker": "--context", "podman": "--connection"}
 _LOADERS = {"docker": load_into_docker, "podman": load_into_podman}
 
 
@@ -32,12 +33,15 @@ async def load_into_engine(
     emit: Emit,
     *,
     engine: str = "",
+    context: str = "",
 ) -> None:
     """Give the image, of one platform, to an engine: the one that is named, or else the first that is on the PATH.
 
-    Raises ExportError with what it says when it refuses.
+    context: as the engine knows it, where it is not to be the current one (podman calls it a connection). Raises
+    ExportError with what it says when it refuses.
     """
-    name, program = _find(engine)
+    name, path = _find(engine)
+    program = [path, *((_CONTEXTS[name], context) if context else ())]
     (only,) = image.images
     with phase(f"loading into {name}", emit):
         await run_blocking(_LOADERS[name], program, only, names, content)

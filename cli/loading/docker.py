@@ -27,7 +27,9 @@ _WORTH_ASKING_BYTES = 8 << 20  # what is sent in the time that three questions t
 _CONTAINERD = "io.containerd.snapshotter"
 
 
-def load_into_docker(program: str, image: AssembledImage, names: Sequence[Reference], content: ContentStore) -> None:
+def load_into_docker(
+    program: Sequence[str], image: AssembledImage, names: Sequence[Reference], content: ContentStore
+) -> None:
     """Raises ExportError."""
     there = set[Digest]()
     if sum(layer.size_bytes for layer in image.layers) > _WORTH_ASKING_BYTES:
@@ -41,16 +43,19 @@ def load_into_docker(program: str, image: AssembledImage, names: Sequence[Refere
         send_archive(program, image, names, content)
 
 
-def _layers_there(program: str, image: AssembledImage) -> set[Digest]:
+def _layers_there(program: Sequence[str], image: AssembledImage) -> set[Digest]:
     """The blobs that need not be sent: those of layers that are there with all that is below them."""
-    status = ask([program, "info", "--format", "{{json .DriverStatus}}"])
-    listed = ask([program, "image", "ls", "--all", "--quiet", "--no-trunc"])
+    status = ask([*program, "info", "--format", "{{json .DriverStatus}}"])
+    listed = ask([*program, "image", "ls", "--all", "--quiet", "--no-trunc"])
     if status.returncode or _CONTAINERD in status.stdout or listed.returncode or not listed.stdout.split():
         return set()
     ids = dict.fromkeys(listed.stdout.split())
-    told = ask([program, "image", "inspect", "--format", "{{json .RootFS.Layers}}", *ids])
+    told = ask([*program, "image", "inspect", "--format", "{{json .RootFS.Layers}}", *ids])
     wanted = list(image.config.diff_ids)
-    count = max((_common(wanted, json.loads(line) or []) for line in told.stdout.splitlines() if line), default=0)
+    try:
+        count = max((_common(wanted, json.loads(line) or []) for line in told.stdout.splitlines() if line), default=0)
+    except (ValueError, TypeError):  # it is called docker, and speaks otherwise
+        return set()
     return {layer.digest for layer in image.layers[:count]} - {layer.digest for layer in image.layers[count:]}
 
 

@@ -21,13 +21,15 @@ __all__ = ["load_into_podman"]
 _DIR_VERSION = "Directory Transport Version: 1.1\n"
 
 
-def load_into_podman(program: str, image: AssembledImage, names: Sequence[Reference], content: ContentStore) -> None:
+def load_into_podman(
+    program: Sequence[str], image: AssembledImage, names: Sequence[Reference], content: ContentStore
+) -> None:
     """Raises ExportError."""
     if not _pull(program, image, names, content):
         send_archive(program, image, names, content)
 
 
-def _pull(program: str, image: AssembledImage, names: Sequence[Reference], content: ContentStore) -> bool:
+def _pull(program: Sequence[str], image: AssembledImage, names: Sequence[Reference], content: ContentStore) -> bool:
     """Have podman fetch the image from a folder; False when it cannot.
 
     containers-transports(5), "dir": the manifest, and the blobs by their digits. Links will do.
@@ -38,12 +40,12 @@ def _pull(program: str, image: AssembledImage, names: Sequence[Reference], conte
         Path(folder, image.config_descriptor.digest.hex).write_bytes(image.config_blob)
         for digest in {layer.digest for layer in image.layers}:
             Path(folder, digest.hex).symlink_to(os.path.abspath(content.path(digest)))
-        pulled = ask([program, "pull", "-q", f"dir:{folder}"])
+        pulled = ask([*program, "pull", "-q", f"dir:{folder}"])
     if pulled.returncode or not pulled.stdout.split():
         return False
     if names:
-        tag = [program, "tag", pulled.stdout.split()[-1], *map(str, names)]
+        tag = [*program, "tag", pulled.stdout.split()[-1], *map(str, names)]
         tagged = ask(tag)
         if tagged.returncode:
-            raise refused(tag[:2], tagged.stderr, tagged.returncode)
+            raise refused([*program, "tag"], tagged.stderr, tagged.returncode)
     return True

@@ -30,6 +30,7 @@ TREES = "type=tar takes dest=, platform-split=, attestation-prefix=, source-date
             Output(kind=OutputKind.IMAGE, push=True, by_digest=True, store=False),
         ),
         ("type=docker", Output(kind=OutputKind.ENGINE, image=DOCKER)),
+        ("type=docker,context=far", Output(kind=OutputKind.ENGINE, image=DOCKER, engine_context="far")),
         ("type=docker,dest=-", Output(kind=OutputKind.DOCKER_TAR, dest="-", image=DOCKER)),
         ("type=docker,dest=a,oci-mediatypes=true", Output(kind=OutputKind.DOCKER_TAR, dest="a")),
         ("type=cacheonly", Output(kind=OutputKind.NOTHING)),
@@ -97,6 +98,10 @@ def test_an_output_is_read(text: str, want: Output) -> None:
                 "--output 'type=local,dest=a,mode=delet': mode= expects copy, delete; found 'delet'"
                 " (did you mean 'delete'?)"
             ),
+        ),
+        (
+            "type=docker,dest=a,context=b",
+            "--output 'type=docker,dest=a,context=b': with dest=, no engine loads the image, so context= says nothing",
         ),
         (
             "type=oci,source-date-epoch=-1",

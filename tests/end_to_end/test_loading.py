@@ -81,6 +81,18 @@ def test_docker_takes_an_image(llbuild: Llbuild, context: Callable[..., Path], d
     assert image["Config"]["Cmd"] == ["cat", "/greeting"]
 
 
+def test_a_context_of_dockers_is_another_engine(llbuild: Llbuild, context: Callable[..., Path], docker: Docker) -> None:
+    host = docker.environment["DOCKER_HOST"]
+    docker("context", "create", "own", "--docker", f"host={host}")
+    environment = {**docker.environment, "DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    folder = context(DOCKERFILE)
+    assert "load failed" in llbuild.build("--load", "-t", "far", folder, env=environment, exit_code=1).stderr
+    llbuild.build("-o", "type=docker,context=own", "-t", "far", folder, env=environment)
+    assert layers_of(docker, "far")
+    outcome = llbuild.build("-o", "type=docker,context=none", "-t", "far", folder, env=environment, exit_code=1)
+    assert 'context "none"' in outcome.stderr
+
+
 def test_docker_is_sent_only_the_layers_that_it_lacks(
     llbuild: Llbuild, context: Callable[..., Path], docker: Docker, tmp_path: Path
 ) -> None:
