@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .cache import assemble_cache as assemble_cache
     from .cache import cache_config as cache_config
     from .cache import export_cache_folder as export_cache_folder
+    from .docker_archive import stream_docker_archive as stream_docker_archive
     from .history import squash_history as squash_history
     from .index import AssembledIndex as AssembledIndex
     from .index import assemble_index as assemble_index
@@ -46,6 +47,7 @@ _HOME = {
     "export_archive": "targets",
     "export_rootfs_folder": "rootfs",
     "remove_others": "mirror",
+    "stream_docker_archive": "docker_archive",
     "export_rootfs_tar": "rootfs",
     "export_store": "targets",
     "import_rootfs": "rootfs",
@@ -77,6 +79,7 @@ __all__ = [
     "squash_history",
     "stored_image",
     "stream_archive",
+    "stream_docker_archive",
     "stream_rootfs_tar",
 ]
 

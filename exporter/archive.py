@@ -14,9 +14,8 @@ from .outfile import refusals, replacing
 from .tar_stream import TarStream
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
-    from ..digest import Digest
     from ..image import Descriptor, Reference
     from ..worker import ContentStore
     from .index import Assembled
@@ -33,35 +32,21 @@ def write_archive(
 
 
 def stream_archive(
-    image: Assembled,
-    store: ContentStore,
-    names: Sequence[Reference],
-    descriptor: int,
-    *,
-    docker: bool = False,
-    without: Collection[Digest] = (),
+    image: Assembled, store: ContentStore, names: Sequence[Reference], descriptor: int, *, docker: bool = False
 ) -> None:
     """Write the archive into a file descriptor, which may be a pipe. Raises ExportError.
 
-    without: layers that whoever reads it has. Members are sorted by name, so the blobs come before `index.json`, as in
-    BuildKit's.
+    Members are sorted by name, so the blobs come before `index.json`, as in BuildKit's.
     """
     with refusals("the archive"):
-        _write(image, store, names, TarStream(descriptor), docker, without)
+        _write(image, store, names, TarStream(descriptor), docker)
 
 
-def _write(
-    image: Assembled,
-    store: ContentStore,
-    names: Sequence[Reference],
-    tar: TarStream,
-    docker: bool,
-    without: Collection[Digest] = (),
-) -> None:
+def _write(image: Assembled, store: ContentStore, names: Sequence[Reference], tar: TarStream, docker: bool) -> None:
     tar.folder("blobs")
     tar.folder("blobs/sha256")
     small = {found.digest: data for found, data in image.small_blobs()}
-    sizes = {layer.digest: layer.size_bytes for layer in image.layers if layer.digest not in without}
+    sizes = {layer.digest: layer.size_bytes for layer in image.layers}
     for digest in sorted({*small, *sizes}):
         if digest in small:
             tar.file(blob_name(digest), small[digest])

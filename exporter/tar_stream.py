@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ..errors import ExportError
 from .transfer import copy_bytes, write_all
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import BinaryIO
 
 __all__ = ["TarStream"]
@@ -41,13 +43,30 @@ class TarStream:
 
     def blob(self, name: str, source: BinaryIO, size_bytes: int) -> None:
         """A file whose content is the next `size_bytes` of `source`. Raises CorruptError when there are fewer."""
+        self._begin(name, size_bytes)
+        copy_bytes(source.fileno(), self._descriptor, size_bytes)
+        self._offset += size_bytes
+        self._write(_fill(size_bytes))
+
+    def pieces(self, name: str, pieces: Iterable[bytes], size_bytes: int) -> None:
+        """A file whose content comes in pieces, `size_bytes` together. Raises ExportError when it is another number."""
+        self._begin(name, size_bytes)
+        left = size_bytes
+        for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                break
+            self._write(piece)
+        if left:
+            raise ExportError(f"{name} changed while it was written: expected {size_bytes} bytes")
+        self._write(_fill(size_bytes))
+
+    def _begin(self, name: str, size_bytes: int) -> None:
+        """The header of a file, and what goes before it."""
         large = size_bytes > _MAX_OCTAL
         if large or size_bytes >= _ALIGN_FROM_BYTES:
             self._write(_pax(self._offset, size_bytes if large else None))
         self._write(_header(name, 0 if large else size_bytes, mode=0o444, kind=_FILE))
-        copy_bytes(source.fileno(), self._descriptor, size_bytes)
-        self._offset += size_bytes
-        self._write(_fill(size_bytes))
 
     def end(self) -> None:
         """The two empty blocks that end an archive."""

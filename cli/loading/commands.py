@@ -7,15 +7,10 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from ...errors import ExportError
-from ...exporter import stream_archive
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Sequence
 
-    from ...digest import Digest
-    from ...exporter import AssembledImage
-    from ...image import Reference
-    from ...worker import ContentStore
 
 __all__ = ["ask", "refused", "send_archive"]
 
@@ -29,21 +24,14 @@ def ask(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def send_archive(
-    program: Sequence[str],
-    image: AssembledImage,
-    names: Sequence[Reference],
-    content: ContentStore,
-    *,
-    without: Collection[Digest] = (),
-) -> None:
-    """Pipe an archive into `load`. without: blobs that are not in it. Raises ExportError."""
+def send_archive(program: Sequence[str], write: Callable[[int], object]) -> None:
+    """Pipe an archive into `load`: what `write` writes into a descriptor. Raises ExportError."""
     command = [*program, "load"]
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as process:
             assert process.stdin is not None
             try:
-                stream_archive(image, content, names, process.stdin.fileno(), docker=True, without=without)
+                write(process.stdin.fileno())
             except BrokenPipeError:
                 pass  # it has seen enough, or gave up: its exit code tells
             except BaseException:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...exporter import stream_archive
 from .commands import ask, refused, send_archive
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def load_into_podman(
 ) -> None:
     """Raises ExportError."""
     if not _pull(program, image, names, content):
-        send_archive(program, image, names, content)
+        send_archive(program, partial(stream_archive, image, content, names, docker=True))
 
 
 def _pull(program: Sequence[str], image: AssembledImage, names: Sequence[Reference], content: ContentStore) -> bool:
