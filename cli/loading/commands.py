@@ -11,7 +11,6 @@ from ...errors import ExportError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-
 __all__ = ["ask", "refused", "send_archive"]
 
 _LONGEST_REASON = 2000
