@@ -44,7 +44,14 @@ async def load_into_engine(
     program = [path, *((_CONTEXTS[name], context) if context else ())]
     (only,) = image.images
     with phase(f"loading into {name}", emit):
-        await run_blocking(_LOADERS[name], program, only, names, content)
+        try:
+            await run_blocking(_LOADERS[name], program, only, names, content)
+        except ExportError as error:
+            other = next((other for other in ENGINES if other != name and shutil.which(other)), "")
+            if engine or error.hint or not other:
+                raise
+            hint = f'there is {other} as well: engine = "{other}" under [build] in the config file chooses it'
+            raise ExportError(error.message, hint=hint) from error
 
 
 def _find(engine: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from llbuild.tests.end_to_end.oci import read_image
 from llbuild.tests.fixtures_docker import Docker, serve_docker
-from llbuild.tests.tools import run_tool
+from llbuild.tests.tools import require_tool, run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -192,3 +192,5 @@ def test_what_the_engine_says_is_the_reason_of_the_failure(
     path = f"{tmp_path}:{os.environ['PATH']}"
     outcome = llbuild.build("--load", "-t", "x", context(DOCKERFILE), env={"PATH": path}, exit_code=1)
     assert "load failed: no daemon" in outcome.stderr
+    require_tool("podman")
+    assert 'hint: there is podman as well: engine = "podman" under [build] in the config file' in outcome.stderr
