@@ -65,8 +65,8 @@ def _output(options: BuildOptions) -> Output:
     if options.compile.context == "-" or options.compile.file == "-":
         raise UsageError("stdin cannot be read twice", hint="save it to a file")
     asked = (("--call", options.call), ("--cache-to", solve.cache_to), ("--cache-from", solve.cache_from))
-    if solve.attestations:
-        raise UsageError("attestations tell when and where a build was, and are never the same twice")
+    if solve.attestations.provenance is not None:
+        raise UsageError("provenance tells when and where a build was, and is never the same twice")
     files = (("--iidfile", solve.iidfile), ("--metadata-file", solve.metadata_file))
     for flag, value in (*asked, *files):
         if value:
@@ -79,7 +79,8 @@ def _output(options: BuildOptions) -> Output:
             "images are compared, and go nowhere",
             hint="-o says how they are written: type=oci,compression=…,annotation.…",
         )
-    return replace(output, image=replace(output.image, rewrite_timestamp=True), name="", store=True)
+    image = replace(output.image, rewrite_timestamp=True, attested=bool(solve.attestations))
+    return replace(output, image=image, name="", store=True)
 
 
 def _with_epoch(options: BuildOptions) -> tuple[BuildOptions, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...digest import Digest
-from ...image import Layout
+from ...image import REFERENCE_DIGEST, REFERENCE_TYPE, Layout
 from ...values import replace
 from .difference import Comparison, Difference
 from .layers import compare_layers, count_members
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compare_images"]
 
-_FOLLOWS = ("digest", "size", "diff_ids")  # what differs wherever something below does
+_FOLLOWS = ("digest", "size", "diff_ids", REFERENCE_DIGEST)  # what differs wherever something below does
 
 
 class _Image:
@@ -55,10 +55,20 @@ def compare_images(first: Path, second: Path) -> Comparison:
     targets = [layout.entries()[0].descriptor for layout in layouts]
     tops = [_json(_read(layout, target.digest)) for layout, target in zip(layouts, targets, strict=True)]
     entries = [top.get("manifests") or [{"digest": target.digest}] for top, target in zip(tops, targets, strict=True)]
-    images = [[_Image(layout, entry) for entry in found] for layout, found in zip(layouts, entries, strict=True)]
+    images = [
+        [_Image(layout, entry) for entry in found if not _attests(entry)]
+        for layout, found in zip(layouts, entries, strict=True)
+    ]
     differences: list[Difference] = []
     for one, two in zip(*images, strict=False):
         differences += _compare(one, two)
+    said = [
+        [_statements(layout, entry) for entry in found if _attests(entry)]
+        for layout, found in zip(layouts, entries, strict=True)
+    ]
+    for image, one_says, other_says in zip(images[0], *said, strict=False):
+        for difference in _documents("attestation", one_says, other_says):
+            differences.append(replace(difference, platform=image.platform))
     if "manifests" in tops[0]:
         differences += _documents("index", tops[0], tops[1])
     return Comparison(
@@ -69,6 +79,16 @@ def compare_images(first: Path, second: Path) -> Comparison:
         layers=sum(len(image.layers) for image in images[0]),
         files=sum(count_members(image.blob(layer["digest"])) for image in images[0] for layer in image.layers),
     )
+
+
+def _attests(entry: dict[str, Any]) -> bool:
+    """Whether an entry of an index says something of an image, and is none."""
+    return REFERENCE_TYPE in (entry.get("annotations") or {})
+
+
+def _statements(layout: Layout, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    manifest = _json(_read(layout, Digest(entry["digest"])))
+    return [_json(_read(layout, Digest(layer["digest"]))) for layer in manifest["layers"]]
 
 
 def _json(data: bytes) -> dict[str, Any]:

@@ -157,3 +157,32 @@ def test_one_layer_more_is_told(llbuild: Llbuild, context: Callable[..., Path], 
     told = render_comparison(compare_images(first, second), "1")
     assert "first difference: manifest (linux/" in told
     assert "layers: 1 and 2" in told
+
+
+STATUS = "Package: tool\\nStatus: install ok installed\\nVersion: {}\\nArchitecture: all\\n"
+
+
+def test_package_lists_are_compared(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    status = f"printf '{STATUS.format('1')}' > /var/lib/dpkg/status"
+    folder = context(f"FROM busybox\nRUN mkdir -p /var/lib/dpkg; {status}\n")
+    flags, env = ("--sbom=true", "--platform", "linux/amd64,linux/arm64"), {"SOURCE_DATE_EPOCH": "1600000000"}
+    plain = llbuild("verify-reproducible", folder, env=env).stdout.splitlines()[0]
+    one = llbuild("verify-reproducible", flags[0], folder, env=env).stdout.splitlines()[0]
+    assert one.startswith("reproducible: sha256:")
+    assert one != plain  # it was there to be compared
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    assert llbuild("verify-reproducible", *flags, folder, env=env).stdout.startswith("reproducible: sha256:")
+
+
+def test_a_package_list_that_differs_is_shown_after_the_layer(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    status = f"printf '{STATUS.format('1.%s')}' $(cat {UUID}) > /var/lib/dpkg/status"
+    folder = context(f"FROM busybox\nRUN mkdir -p /var/lib/dpkg\nRUN {status}\n")
+    told = llbuild("verify-reproducible", "--sbom=true", "--format", "json", folder, exit_code=1).stdout
+    places = [(found["where"], found["field"]) for found in json.loads(told)["differences"]]
+    assert places[0] == ("layer", "content")
+    assert ("attestation", "[0].predicate.packages[1].versionInfo") in places
+
+
+def test_provenance_is_never_the_same_twice(llbuild: Llbuild, context: Callable[..., Path]) -> None:
+    outcome = llbuild("verify-reproducible", "--provenance=true", context("FROM busybox\n"), exit_code=2)
+    assert "provenance tells when and where a build was" in outcome.stderr
