@@ -18,6 +18,7 @@ from .exports import (
     image_result,
     names_of,
     put_together,
+    registries_of,
     tree_outputs,
     write_image,
 )
@@ -108,7 +109,8 @@ class _Export:
             if targets:
                 from .pushing import push_built
 
-                await push_built(self._job, image, supply, targets, self._worker)
+                registries = registries_of(self._job.options)
+                await push_built(self._job, image, supply, targets, self._worker, registries=registries)
         return image
 
     async def _witness(self) -> Witness:

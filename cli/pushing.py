@@ -11,7 +11,6 @@ from ..exporter import PushedBlob, push_image
 from ..image import RegistryPusher, parse_reference
 from ..solver import RETRY_DELAYS_S, retrying
 from ..values import replace
-from .exports import registries_of
 from .phases import phase
 
 if TYPE_CHECKING:
@@ -35,10 +34,12 @@ async def push_built(
     layers: Mapping[str, LayerBlob],
     names: Sequence[Reference],
     worker: LocalWorker,
+    *,
+    registries: Iterable[RegistryConfig],
 ) -> None:
     """Push an image that was just put together. layers: its layers as blobs, by name. Raises SourceError."""
     forms = worker.forms()
-    async with RegistryPusher(registries_of(job.options)) as registry:
+    async with RegistryPusher(registries) as registry:
         for number, name in enumerate(names):
             with phase(f"pushing {name}", job.display.display) as reporter:
                 supply = await run_blocking(supply_layers, layers, job.state.records, forms, reporter.progress)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..errors import SourceError, UsageError
+from ..errors import UsageError
 from ..solver import ENTITLEMENTS
 from ..values import frozen
 from .attest.options import Attestations, add_attest_flags, read_attestations
 from .given import AgentSource, SecretSource, parse_secret, unique_agents
+from .image_names import image_name
 from .image_options import parse_annotations
 from .outputs import STDOUT, Output, add_to_outputs, parse_outputs
 from .parser import GlobalOptions, read_globals, suggestion
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .cache.specs import CacheSource, CacheTarget
     from .parser import CommandParser, Found
 
-__all__ = ["SolveOptions", "add_solve_flags", "image_name", "read_solve_options"]
+__all__ = ["SolveOptions", "add_solve_flags", "read_solve_options"]
 
 
 @frozen
@@ -154,19 +155,6 @@ def read_solve_options(found: Found, environ: Mapping[str, str]) -> SolveOptions
         check_deletions(options.outputs, writable)
     _check_agreement(options)
     return options
-
-
-def image_name(what: str, text: str) -> str:
-    """The full name that `text` means, for an image to be made. Raises UsageError; `what` is the argument's name."""
-    from ..image import parse_reference
-
-    try:
-        reference = parse_reference(text)
-    except SourceError as exc:
-        raise UsageError(f"{what}: {exc.message}", hint=exc.hint) from exc
-    if reference.digest is not None:
-        raise UsageError(f"{what} {text!r}: a digest cannot be chosen; expected NAME[:TAG]")
-    return str(reference)
 
 
 def _progress(found: Found, environ: Mapping[str, str], default: str) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ...platforms import Platform, host_platform
 from ...values import frozen
+from ..image_names import image_name
 from ..options import platform_of
 from ..parser import CommandParser, GlobalOptions, read_globals, start_log
-from ..solve_options import image_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

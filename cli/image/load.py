@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ...errors import SourceError, UsageError
 from ...image import parse_reference
 from ...worker.source import OciLayoutSource
+from ..image_names import image_name
 from ..outputs import STDOUT
 from ..parser import CommandParser
-from ..solve_options import image_name
 from ..state import open_state
 
 if TYPE_CHECKING:

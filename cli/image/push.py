@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ...exporter import stored_image
 from ...image import parse_reference
+from ..image_names import image_name
 from ..parser import CommandParser
 from ..pushing import push_stored
-from ..solve_options import image_name
 from ..state import open_state
 from ..watching import watched
 from .catalogue import find_name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..image_names import image_name
 from ..parser import CommandParser
-from ..solve_options import image_name
 from .catalogue import find_name, open_content
 
 if TYPE_CHECKING:
