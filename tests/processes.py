@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["commands", "having_word"]
+__all__ = ["commands", "having_word", "outliving"]
 
 
 def commands() -> dict[int, bytes]:
@@ -20,3 +21,11 @@ def commands() -> dict[int, bytes]:
 def having_word(word: str) -> list[int]:
     """The processes that have `word` as an argument."""
     return [pid for pid, command in commands().items() if word.encode() in command.split(b"\0")]
+
+
+def outliving(word: str, seconds: float = 10.0) -> list[int]:
+    """The same, once those that are being killed have had the time to end: nobody waits for them any more."""
+    deadline = time.monotonic() + seconds
+    while (left := having_word(word)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left

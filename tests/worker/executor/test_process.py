@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from llbuild.blocking import run_blocking
 from llbuild.errors import SandboxError
-from llbuild.tests.processes import having_word
+from llbuild.tests.processes import having_word, outliving
 from llbuild.tests.worker.executor.conftest import ONE_ID, of_machine
 from llbuild.worker.executor import ExecSpec, RootMount, SandboxExecutor, Stdio
 from llbuild.worker.machine.storage import filesystem_of
@@ -212,7 +213,7 @@ async def test_a_broken_helper_is_an_error_and_no_hang(lab: Lab) -> None:
         with pytest.raises(SandboxError, match="helper"):
             await lab.run("true")
     assert "the sandbox helper ended unexpectedly" in failures[0].message
-    assert having_word(f"1235.5{os.getpid()}") == []
+    assert await run_blocking(outliving, f"1235.5{os.getpid()}") == []
 
 
 PARENT = """
