@@ -96,8 +96,8 @@ def check_outputs(options: SolveOptions, compiled: Compiled) -> None:
             )
         if output.push and not names_of(options, output):
             raise UsageError("the image is to be pushed, and has no name", hint="give it one with -t, or name=")
-        undated = any(output.image.epoch_of(result.epoch_s) is None for result in compiled.results)
-        if output.image.rewrite_timestamp and undated:
+        image = output.image
+        if image.rewrite_timestamp and any(image.epoch_of(result.epoch_s) is None for result in compiled.results):
             raise UsageError(
                 "rewrite-timestamp=true needs a time to rewrite to", hint="set SOURCE_DATE_EPOCH, e.g. to $(date +%s)"
             )

@@ -30,7 +30,7 @@ COMMANDS = {
     "builds": (".builds", "list the builds made here, show one, write a report of it"),
     "graph": (".graph", "draw the graph of a build: SVG, Graphviz, Mermaid or JSON"),
     "images": (".image.images", "list the images of the local store"),
-    "image": (".image", "the same commands under docker's other names, and image prune"),
+    "image": (".image.command", "the same commands under docker's other names, and image prune"),
     "history": (".image.history", "show how an image came to be, layer by layer"),
     "inspect": (".image.inspect", "show an image's digest, config and layers as JSON"),
     "explain": (".explain", "say why the steps of a build ran, or did not have to"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..worker import ContentStore
     from .index import Assembled
 
-__all__ = ["listed", "stream_archive", "write_archive"]
+__all__ = ["docker_listing", "listed", "stream_archive", "write_archive"]
 
 
 def write_archive(
@@ -55,19 +55,17 @@ def _write(image: Assembled, store: ContentStore, names: Sequence[Reference], ta
                 tar.blob(blob_name(digest), blob, sizes[digest])
     tar.file("index.json", encode_layout(listed(image, names)), mode=0o644)
     if docker:
-        tar.file("manifest.json", _docker_listing(image, names), mode=0o644)
+        (only,) = image.images
+        layers = [blob_name(layer.digest) for layer in only.layers]
+        listing = docker_listing(names, blob_name(only.config_descriptor.digest), layers)
+        tar.file("manifest.json", listing, mode=0o644)
     tar.file("oci-layout", LAYOUT_FILE)
     tar.end()
 
 
-def _docker_listing(image: Assembled, names: Sequence[Reference]) -> bytes:
-    """The table of contents of `docker save`: paths inside the archive."""
-    (only,) = image.images
-    entry = {
-        "Config": blob_name(only.config_descriptor.digest),
-        "RepoTags": [name.familiar() for name in names] or None,
-        "Layers": [blob_name(layer.digest) for layer in only.layers],
-    }
+def docker_listing(names: Sequence[Reference], config: str, layers: Sequence[str]) -> bytes:
+    """The table of contents of `docker save`, for one image: paths inside the archive."""
+    entry = {"Config": config, "RepoTags": [name.familiar() for name in names] or None, "Layers": layers}
     return json.dumps([entry], separators=(",", ":")).encode()
 
 

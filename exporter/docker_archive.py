@@ -5,11 +5,11 @@ It decompresses with one core and Go's library, slower than anything else here. 
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ..worker.layer import iter_decompressed
+from .archive import docker_listing
 from .outfile import refusals
 from .tar_stream import TarStream
 
@@ -40,7 +40,6 @@ def stream_docker_archive(
     paths = [f"{diff_id.hex}.tar" for diff_id in image.config.diff_ids]
     wanted = {path: layer for path, layer in zip(paths, image.layers, strict=True) if layer.digest not in without}
     config = f"{image.config_descriptor.digest.hex}.json"
-    entry = {"Config": config, "RepoTags": [name.familiar() for name in names] or None, "Layers": paths}
     with refusals("the archive"), ThreadPoolExecutor(1) as pool:
         sizes = {path: pool.submit(_size, store, layer) for path, layer in wanted.items()}
         try:
@@ -50,7 +49,7 @@ def stream_docker_archive(
                 size_bytes = sizes[path].result()
                 with store.open(layer.digest) as blob:
                     tar.pieces(path, iter_decompressed(blob), size_bytes)
-            tar.file("manifest.json", json.dumps([entry], separators=(",", ":")).encode(), mode=0o644)
+            tar.file("manifest.json", docker_listing(names, config, paths), mode=0o644)
             tar.end()
         finally:
             for size in sizes.values():

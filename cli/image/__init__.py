@@ -1,7 +1,1 @@
-"""`llbuild image COMMAND`: docker's names for what is done with the images of the local store, and `image prune`."""
-
-from __future__ import annotations
-
-from ..image.command import run
-
-__all__ = ["run"]
+"""Commands for images: of the local store, of registries, and on their way between these and archives."""

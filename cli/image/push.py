@@ -31,21 +31,22 @@ def run(argv: Sequence[str]) -> int:
     parser.add_flag("-a", "--all-tags", help="all tags that the store has of each NAME")
     parser.add_flag("-q", "--quiet", help="print the digests, nothing else")
     found, options = parser.begin(argv)
-    state = open_state(options.root)
     if found.all_tags:
-        names = [name for text in found.names for name in stored_tags(state.content, repository_of(text))]
+        names = [repository_of(text) for text in found.names]
     else:
         names = [parse_reference(image_name("NAME", text)) for text in found.names]
-    images = [
-        stored_image(state.content, find_name(state.content, str(name)).descriptor, name=str(name)) for name in names
-    ]
+    state = open_state(options.root)
+    if found.all_tags:
+        wanted = [pair for name in names for pair in stored_tags(state.content, name)]
+    else:
+        wanted = [(name, find_name(state.content, str(name)).descriptor) for name in names]
+    images = [(stored_image(state.content, target, name=str(name)), name) for name, target in wanted]
 
     async def work(emit: Emit) -> None:
-        pairs = zip(images, names, strict=True)
-        await push_stored(pairs, state.content, emit, registries=options.config.registries)
+        await push_stored(images, state.content, emit, registries=options.config.registries)
 
     with state.leases.take():
         watched(work, title="Pushing", quiet=found.quiet)
-    for image, name in zip(images, names, strict=True):
+    for image, name in images:
         print(f"{name}@{image.target.digest}" if found.all_tags else image.target.digest)
     return 0

@@ -9,7 +9,7 @@ from ...image import parse_reference
 from ...values import replace
 
 if TYPE_CHECKING:
-    from ...image import Reference
+    from ...image import Descriptor, Reference
     from ...worker import ContentStore
 
 __all__ = ["repository_of", "stored_tags"]
@@ -23,8 +23,8 @@ def repository_of(text: str) -> Reference:
     return replace(reference, tag="")
 
 
-def stored_tags(content: ContentStore, repository: Reference) -> list[Reference]:
-    """The names that images of the repository have in the local store, in order. Raises NotFoundError."""
+def stored_tags(content: ContentStore, repository: Reference) -> list[tuple[Reference, Descriptor]]:
+    """The images of the repository in the local store, by their names, in order. Raises NotFoundError."""
     found = []
     for image in content.images():
         try:
@@ -32,7 +32,7 @@ def stored_tags(content: ContentStore, repository: Reference) -> list[Reference]
         except SourceError:  # the name that another tool gave it
             continue
         if reference.name == repository.name and reference.tag:
-            found.append(reference)
+            found.append((reference, image.descriptor))
     if not found:
         raise NotFoundError(f"the local store has no image of {repository.familiar()}")
-    return sorted(found, key=str)
+    return sorted(found, key=lambda pair: str(pair[0]))

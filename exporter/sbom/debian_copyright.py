@@ -36,10 +36,9 @@ def debian_licenses(files: ImageFiles, package: str) -> str:
 
 
 def _stated(lines: Iterable[str]) -> str:
-    found: dict[str, None] = {}
-    for fields in stanzas(lines, _FIELDS):
-        if "Files" in fields and not fields["Files"].startswith("debian/"):  # those are in no package
-            found[fields.get("License", "")] = None
-    found.pop("", None)
-    names = sorted(found)
+    about = (fields for fields in stanzas(lines, _FIELDS) if "Files" in fields)
+    found = {
+        fields.get("License", "") for fields in about if not fields["Files"].startswith("debian/")
+    }  # in no package
+    names = sorted(found - {""})
     return " AND ".join(f"({name})" if " " in name and len(names) > 1 else name for name in names)

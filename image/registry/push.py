@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["RegistryPusher"]
 
 _CHUNK_BYTES = 64 << 20  # a registry syncs its disk after each
-_LITTLE_BYTES = 64 << 10
+_LITTLE_BYTES = 64 << 10  # not worth a connection of its own
 _BYTES = "application/octet-stream"
 _EMPTY = {"Content-Length": "0"}
 _MISSING = frozenset({404})
@@ -269,15 +269,9 @@ def _arrived(response: httpx.Response) -> int | None:
 
 
 async def _body(open_blob: OpenBlob, blob: Descriptor, offset: int, size: int, report: Report) -> Body:
-    """Part of a blob as a request's body: little of it as it is."""
-
-    def read() -> bytes:
-        with open_blob() as file:
-            file.seek(offset)
-            return file.read(size)
-
-    if size <= _LITTLE_BYTES:
-        return await run_blocking(read)
+    """Part of a blob as a request's body."""
     what = f"pushing {blob.digest.short}"
-    name = f"blob {blob.digest}"
-    return FilePart(name, open_blob, offset, size, lambda sent: report(what, offset + sent, blob.size_bytes))
+    part = FilePart(
+        f"blob {blob.digest}", open_blob, offset, size, lambda sent: report(what, offset + sent, blob.size_bytes)
+    )
+    return await run_blocking(part.read) if size <= _LITTLE_BYTES else part

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BodySender", "FilePart", "goes_by_proxy"]
 
-_SLICE_BYTES = 4 << 20  # between looks at whether anybody still wants it
+_SLICE_BYTES = 4 << 20  # at once: how far it is is told between them
 _PIECE_BYTES = 1 << 20
 _ANSWER_BYTES = 64 << 10  # what is read of an answer: the longest are errors
 _REPORT_S = 0.1
@@ -52,14 +52,15 @@ class FilePart:
         """The body, a piece at a time, as it is taken."""
         sent = 0
         while sent < self.size_bytes:
-            data = await run_blocking(self._read, sent)
+            data = await run_blocking(self.read, sent)
             for start in range(0, len(data), _PIECE_BYTES):
                 piece = data[start : start + _PIECE_BYTES]
                 yield piece
                 sent += len(piece)
                 self.report(sent)
 
-    def _read(self, start: int) -> bytes:
+    def read(self, start: int = 0) -> bytes:
+        """What is in it from there on, at most 4 MiB. Blocks."""
         with self.open() as file:
             file.seek(self.offset + start)
             data = file.read(min(_SLICE_BYTES, self.size_bytes - start))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+import anyio
 import httpx
 
 from ... import __version__
@@ -50,6 +51,7 @@ class HttpClient:
         self._timeout = httpx.Timeout(silence_s, connect=min(_CONNECT_S, silence_s), pool=None)
         self._stack = AsyncExitStack()
         self._clients: dict[bool, httpx.AsyncClient] = {}  # of this machine, of all others
+        self._making = anyio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,21 +89,18 @@ class HttpClient:
 
     async def _client(self, host: str) -> httpx.AsyncClient:
         loopback = is_loopback(f"[{host}]" if ":" in host else host)
-        client = self._clients.get(loopback)
-        if client is None:
-            certificates = await run_blocking(trust)
-            client = self._clients.get(loopback)  # another task may have been here meanwhile
-        if client is None:
-            # As with Go's clients, no proxy stands between a machine and itself.
-            client = httpx.AsyncClient(
-                timeout=self._timeout,
-                verify=certificates,
-                trust_env=not loopback,
-                follow_redirects=True,
-                max_redirects=_MOST_REDIRECTS,
-            )
-            self._clients[loopback] = client
-            self._stack.push_async_callback(client.aclose)
+        async with self._making:  # authorities are read once, however many tasks ask
+            client = self._clients.get(loopback)
+            if client is None:
+                # As with Go's clients, no proxy stands between a machine and itself.
+                client = self._clients[loopback] = httpx.AsyncClient(
+                    timeout=self._timeout,
+                    verify=await run_blocking(trust),
+                    trust_env=not loopback,
+                    follow_redirects=True,
+                    max_redirects=_MOST_REDIRECTS,
+                )
+                self._stack.push_async_callback(client.aclose)
         return client
 
 

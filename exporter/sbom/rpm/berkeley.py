@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from .header import MOST_HEADER_BYTES
-from .pages import DamagedError, Pages
+from .pages import BadDatabaseError, Pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ _OFF_PAGE_BYTES = 12
 
 
 def berkeley_headers(file: BinaryIO) -> Iterator[bytes]:
-    """Every record. Raises DamagedError where the file is not what it should be."""
+    """Every record. Raises BadDatabaseError where the file is not what it should be."""
     return _Hash(Pages(file)).values()
 
 
@@ -40,13 +40,13 @@ class _Hash:
         meta = pages.read(0, _META_BYTES)
         self._order = next((order for order in "<>" if struct.unpack_from(f"{order}I", meta, 12)[0] == _MAGIC), "")
         if not self._order:
-            raise DamagedError("it is no hash of Berkeley DB")
+            raise BadDatabaseError("it is no hash of Berkeley DB")
         version, self._page_bytes = struct.unpack_from(f"{self._order}II", meta, 16)
         (self._last,) = struct.unpack_from(f"{self._order}I", meta, 32)
         if version not in _VERSIONS or self._page_bytes not in _PAGE_SIZES:
-            raise DamagedError(f"it is of version {version}, which is not known")
+            raise BadDatabaseError(f"it is of version {version}, which is not known")
         if meta[_ENCRYPTED_AT]:
-            raise DamagedError("it is encrypted")
+            raise BadDatabaseError("it is encrypted")
 
     def values(self) -> Iterator[bytes]:
         """Of every key."""
@@ -66,11 +66,11 @@ class _Hash:
         """Keys and values alternate; what they point at grows from the end of the page."""
         (entries,) = self._numbers("H", page, 20)
         if _PAGE_HEADER_BYTES + 2 * entries > len(page):
-            raise DamagedError(f"page {number} has more entries than fit")
+            raise BadDatabaseError(f"page {number} has more entries than fit")
         offsets = self._numbers(f"{entries}H", page, _PAGE_HEADER_BYTES)
         for key, value in zip(offsets[::2], offsets[1::2], strict=False):
             if not _PAGE_HEADER_BYTES <= value < key < len(page):
-                raise DamagedError(f"page {number} has entries outside")
+                raise BadDatabaseError(f"page {number} has entries outside")
             kind = page[value]
             if kind == _OFF_PAGE and key - value >= _OFF_PAGE_BYTES:
                 first, size = self._numbers("II", page, value + 4)
@@ -80,7 +80,7 @@ class _Hash:
 
     def _off_page(self, number: int, size: int) -> bytes:
         if size > MOST_HEADER_BYTES:
-            raise DamagedError(f"page {number} begins a record of {size} bytes")
+            raise BadDatabaseError(f"page {number} begins a record of {size} bytes")
         self._pages.take(size)
         parts: list[bytes] = []
         left = size
@@ -88,7 +88,7 @@ class _Hash:
             page = self._page(number)
             (count,) = self._numbers("H", page, 22)
             if page[25] != _OVERFLOW or not 0 < count <= min(left, len(page) - _PAGE_HEADER_BYTES):
-                raise DamagedError(f"page {number} is no part of a record")
+                raise BadDatabaseError(f"page {number} is no part of a record")
             parts.append(page[_PAGE_HEADER_BYTES : _PAGE_HEADER_BYTES + count])
             left -= count
             (number,) = self._numbers("I", page, 16)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["DamagedError", "Pages"]
+__all__ = ["BadDatabaseError", "Pages"]
 
 
-class DamagedError(Exception):
+class BadDatabaseError(Exception):
     """A database is not what it should be; the message says how."""
 
 
@@ -24,14 +24,14 @@ class Pages:
         self._left = self.size_bytes
 
     def read(self, offset: int, count: int) -> bytes:
-        """Exactly so many bytes. Raises DamagedError where there are fewer."""
+        """Exactly so many bytes. Raises BadDatabaseError where there are fewer."""
         data = os.pread(self._file.fileno(), count, offset) if offset + count <= self.size_bytes else b""
         if len(data) < count:
-            raise DamagedError(f"it ends before byte {offset + count}")
+            raise BadDatabaseError(f"it ends before byte {offset + count}")
         return data
 
     def take(self, count: int) -> None:
-        """Account for the bytes of a record. Raises DamagedError when that cannot be."""
+        """Account for the bytes of a record. Raises BadDatabaseError when that cannot be."""
         self._left -= count
         if self._left < 0:
-            raise DamagedError("its records would be larger than it is")
+            raise BadDatabaseError("its records would be larger than it is")

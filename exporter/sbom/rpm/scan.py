@@ -11,7 +11,7 @@ from ..distro import find_distro
 from .berkeley import berkeley_headers
 from .header import Tag, parse_header
 from .ndb import ndb_headers
-from .pages import DamagedError
+from .pages import BadDatabaseError
 from .sqlite import sqlite_headers
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _scan_database(
         try:
             for header in _READERS[name](file):
                 yield from _package(parse_header(header), distro, path)
-        except DamagedError as error:
+        except BadDatabaseError as error:
             files.note(f"/{path} cannot be read whole: {error}")
 
 

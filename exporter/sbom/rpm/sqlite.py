@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from .header import MOST_HEADER_BYTES
-from .pages import DamagedError
+from .pages import BadDatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,12 +22,12 @@ _STEPS_AT_ONCE = 1_000_000
 def sqlite_headers(file: BinaryIO) -> Iterator[bytes]:
     """Every record. Nothing in the database's schema may run, and nothing runs for ever.
 
-    Raises DamagedError where the file is not what it should be.
+    Raises BadDatabaseError where the file is not what it should be.
     """
     try:
         yield from _headers(file)
     except sqlite3.Error as error:
-        raise DamagedError(str(error)) from error
+        raise BadDatabaseError(str(error)) from error
 
 
 def _headers(file: BinaryIO) -> Iterator[bytes]:
